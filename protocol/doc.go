@@ -1,0 +1,40 @@
+// Package protocol holds the rules of a session as pure code: what a session is
+// (Spec), how its messages look on the wire (Envelope), the step machine that
+// every ceremony implements (Machine) and the session around it (Session). It
+// has no goroutine, no clock, no disk and no network, and it knows neither
+// libp2p nor tss-lib.
+//
+// # Duties of the caller
+//
+// A Session is driven by one goroutine, which must, in this order:
+//
+//  1. authenticate: hand Session.Step only bytes; the session verifies the
+//     signature and takes the sender from the verified key, never from a
+//     payload;
+//  2. save before it sends: everything in Output.Save is on disk (fsynced)
+//     before anything of the same Output leaves the machine;
+//  3. send: Output.Broadcast to the session topic, Output.Direct only over a
+//     direct, authenticated stream to the peer it names;
+//  4. deliver every message that arrives, in any order and as often as it
+//     arrives; the session drops identical ones, holds early ones and refuses
+//     contradictions;
+//  5. pull: when time passes without progress, ask with Session.Missing and
+//     answer the pulls of others, also after the session has ended, for
+//     somebody may still lack its last message;
+//  6. stop at Spec.Expires, or on an error: the session is then dead, and only a
+//     new attempt with a new id may follow.
+//
+// # Formats
+//
+// Everything on the wire is deterministic CBOR (RFC 8949 §4.2) with integer
+// keys; unknown keys and trailing bytes are refused. Hashes are SHA-256 over a
+// domain label, a zero byte and the canonical encoding:
+//
+//	label                  over
+//	mpc/spec/v1            Spec: the session id (SID)
+//	mpc/envelope/v1        Header with the payload's hash: what the sender signs
+//	mpc/certificate/v1     CertificateBody: what every member co-signs
+//	mpc/record/v1          RecordBody: a party's signed account of an outcome
+//	mpc/heartbeat/v1       Heartbeat: what names the live pool
+//	mpc/chaincode/v1       SID and every member's contribution, in roster order
+package protocol

@@ -1,0 +1,85 @@
+package protocol
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Message is one round message of a ceremony, before it is put into an
+// Envelope.
+type Message struct {
+	Round int    // the library's round, from 1
+	Name  string // the message type, such as "KGRound1Message": one per sender (and recipient) and session
+	From  PeerID
+	To    PeerID // empty: for everyone
+	Body  []byte
+}
+
+// Slot is a place for one message: a session takes at most one message for it.
+type Slot struct {
+	From PeerID
+	Name string
+}
+
+// Result is what a ceremony yields.
+type Result struct {
+	// Keygen.
+	PublicKey  []byte   // ECDSA: 33 bytes, SEC 1 compressed; EdDSA: 32 bytes, RFC 8032
+	Share      []byte   // secret: the encoded share, for the keystore only
+	PublicHash [32]byte // over all public data of the key, the same at every member
+	// Sign.
+	Signature []byte // 64 bytes: r ‖ s with s ≤ q/2 (ECDSA), R ‖ S (RFC 8032)
+	Recovery  byte   // ECDSA: the recovery id, 0 to 3
+}
+
+// Step is what a machine wants done after a call.
+type Step struct {
+	Send   []Message
+	Result *Result // set once, with the last step
+}
+
+// Machine is one ceremony at one party as a pure step machine: no goroutine
+// outlives a call, and it has no clock, disk or network. A machine that returned
+// an error is dead.
+//
+// The caller delivers messages in the order of their rounds: a message of round
+// r only when Round() ≥ r, and at most one for each Slot.
+type Machine interface {
+	// Start returns the messages of round 1.
+	Start() (Step, error)
+	// Step takes one message of another member.
+	Step(Message) (Step, error)
+	// Round is the round whose messages are being collected; Rounds is the last one.
+	Round() int
+	Rounds() int
+	// Waiting lists the messages of the current round that have not been delivered.
+	Waiting() []Slot
+}
+
+// Blame is an error with culprits: the members that provably or probably broke
+// the protocol. No culprit means that the failure cannot be attributed.
+type Blame struct {
+	Round    int
+	Culprits []PeerID
+	Err      error
+}
+
+func (b *Blame) Error() string {
+	who := "nobody can be blamed"
+	if len(b.Culprits) > 0 {
+		who = "caused by " + strings.Join(b.Culprits, ", ")
+	}
+	return fmt.Sprintf("round %d failed: %v (%s)", b.Round, b.Err, who)
+}
+
+func (b *Blame) Unwrap() error { return b.Err }
+
+// Culprits returns whom err blames, nil if nobody.
+func Culprits(err error) []PeerID {
+	var b *Blame
+	if errors.As(err, &b) {
+		return b.Culprits
+	}
+	return nil
+}

@@ -1,0 +1,148 @@
+package protocol
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// SpecVersion is the version of the Spec format.
+const SpecVersion = 1
+
+// Approvers are the public keys that authorise signing with a key: M valid
+// approvals of distinct Keys are needed. Keys are SubjectPublicKeyInfo (RFC
+// 5280) in DER, Ed25519 or P-256. They are fixed at keygen.
+type Approvers struct {
+	M    int      `cbor:"1,keyasint"`
+	Keys [][]byte `cbor:"2,keyasint"`
+}
+
+// Hash identifies the approvers inside records and certificates.
+func (a Approvers) Hash() [32]byte {
+	b, err := Marshal(a)
+	if err != nil {
+		return [32]byte{} // cannot happen: see Marshal
+	}
+	return hash("mpc/approvers/v1", b)
+}
+
+// Spec is everything that a session is about. Every member of the roster gets
+// the same one, checks it, and derives the session id from it.
+type Spec struct {
+	Version   uint8  `cbor:"1,keyasint"`
+	Network   string `cbor:"2,keyasint"`
+	Kind      Kind   `cbor:"3,keyasint"`
+	Session   string `cbor:"4,keyasint"` // the API's session id, the same for all attempts
+	Attempt   uint32 `cbor:"5,keyasint"` // from 1
+	Account   string `cbor:"6,keyasint"`
+	Key       string `cbor:"7,keyasint"` // the API id of the session that made the key
+	Epoch     uint32 `cbor:"8,keyasint"` // resharing generation, from 0
+	Scheme    Scheme `cbor:"9,keyasint"`
+	Threshold int    `cbor:"10,keyasint"` // t: signers needed
+	// Roster is ordered. Keygen: all n members. Sign: the t signers, in the
+	// order of the key's roster.
+	Roster        []Member  `cbor:"11,keyasint"`
+	Payload       []byte    `cbor:"12,keyasint"` // sign: the digest (ECDSA, 32 bytes) or message (EdDSA)
+	Path          []uint32  `cbor:"13,keyasint"` // BIP-32 derivation path; empty: the key itself
+	Expires       int64     `cbor:"14,keyasint"` // Unix seconds; the attempt ends then
+	Approvers     Approvers `cbor:"15,keyasint"` // keygen: fixes them; sign: the key's
+	Authorisation []string  `cbor:"16,keyasint"` // JWS of the approvers, see Approval
+	Coordinator   PeerID    `cbor:"17,keyasint"` // who proposed it and is told the outcome
+	Owner         string    `cbor:"18,keyasint"` // the user id of the account
+}
+
+// ErrSpec reports a spec that breaks a rule; the message says which.
+var ErrSpec = errors.New("invalid session spec")
+
+// SID returns the session id: the hash of the canonical encoding.
+func (s *Spec) SID() SID {
+	b, err := Marshal(s)
+	if err != nil {
+		return SID{} // cannot happen: see Marshal
+	}
+	return SID(hash("mpc/spec/v1", b))
+}
+
+// Peers returns the roster's peer ids, in order.
+func (s *Spec) Peers() []PeerID {
+	peers := make([]PeerID, len(s.Roster))
+	for i, m := range s.Roster {
+		peers[i] = m.Peer
+	}
+	return peers
+}
+
+// Deadline returns Expires as a time.
+func (s *Spec) Deadline() time.Time { return time.Unix(s.Expires, 0) }
+
+// Validate checks everything that can be checked without knowing the key, the
+// clock or the network.
+func (s *Spec) Validate() error {
+	switch {
+	case s.Version != SpecVersion:
+		return fmt.Errorf("%w: version %d, this node speaks %d", ErrSpec, s.Version, SpecVersion)
+	case s.Network == "", s.Session == "", s.Account == "", s.Key == "", s.Coordinator == "":
+		return fmt.Errorf("%w: network, session, account, key and coordinator must be named", ErrSpec)
+	case s.Attempt == 0:
+		return fmt.Errorf("%w: attempts count from 1", ErrSpec)
+	case s.Expires <= 0:
+		return fmt.Errorf("%w: it must say when it expires", ErrSpec)
+	case s.Scheme != ECDSA && s.Scheme != EdDSA:
+		return fmt.Errorf("%w: %w", ErrSpec, ErrScheme)
+	case len(s.Path) != 0:
+		return fmt.Errorf("%w: derivation paths are not supported by this version", ErrSpec)
+	}
+	if err := s.validateRoster(); err != nil {
+		return err
+	}
+	switch s.Kind {
+	case KindKeygen:
+		return s.validateKeygen()
+	case KindSign:
+		return s.validateSign()
+	}
+	return fmt.Errorf("%w: unknown kind %q", ErrSpec, s.Kind)
+}
+
+func (s *Spec) validateRoster() error {
+	for i, m := range s.Roster {
+		if m.Peer == "" || (m.Role != Persistent && m.Role != Delegate && m.Role != External) {
+			return fmt.Errorf("%w: member %d of the roster has no peer id or an unknown role", ErrSpec, i)
+		}
+	}
+	peers := s.Peers()
+	slices.Sort(peers)
+	if len(slices.Compact(peers)) != len(s.Roster) {
+		return fmt.Errorf("%w: a peer is in the roster twice", ErrSpec)
+	}
+	return nil
+}
+
+func (s *Spec) validateKeygen() error {
+	t := Threshold{T: s.Threshold, N: len(s.Roster)}
+	if err := t.Validate(); err != nil {
+		return fmt.Errorf("%w: %w", ErrSpec, err)
+	}
+	switch {
+	case len(s.Payload) != 0:
+		return fmt.Errorf("%w: a keygen has no payload", ErrSpec)
+	case s.Key != s.Session:
+		return fmt.Errorf("%w: a keygen names its own session as the key", ErrSpec)
+	case s.Epoch != 0:
+		return fmt.Errorf("%w: a keygen makes epoch 0", ErrSpec)
+	}
+	return nil
+}
+
+func (s *Spec) validateSign() error {
+	switch {
+	case s.Threshold < MinThreshold || len(s.Roster) != s.Threshold:
+		return fmt.Errorf("%w: signing takes exactly t members, t ≥ %d", ErrSpec, MinThreshold)
+	case s.Scheme == ECDSA && len(s.Payload) != DigestSize:
+		return fmt.Errorf("%w: an ECDSA digest has %d bytes, not %d", ErrSpec, DigestSize, len(s.Payload))
+	case len(s.Payload) == 0 || len(s.Payload) > MaxMessage:
+		return fmt.Errorf("%w: a message has 1 to %d bytes", ErrSpec, MaxMessage)
+	}
+	return nil
+}
