@@ -1,0 +1,153 @@
+package protocol
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Channels of direct streams between nodes.
+const (
+	ChannelDispatch = "dispatch" // Frame: coordinator ↔ party
+	ChannelDirect   = "direct"   // DirectFrame: party ↔ party
+	TopicPool       = "pool"     // Heartbeat: everyone
+)
+
+// SessionTopic is the name of a session's topic inside the network's prefix.
+func SessionTopic(sid SID) string { return "s/" + sid.String() }
+
+// Frame is one message between a coordinator and a party; exactly one field is
+// set. The stream authenticates the sender.
+type Frame struct {
+	Propose  *Propose  `cbor:"1,keyasint,omitempty"` // to a party
+	Cancel   *Cancel   `cbor:"2,keyasint,omitempty"` // to a party
+	Ack      *Ack      `cbor:"3,keyasint,omitempty"` // to a party
+	Answer   *Answer   `cbor:"4,keyasint,omitempty"` // to the coordinator
+	Progress *Progress `cbor:"5,keyasint,omitempty"` // to the coordinator
+	Outcome  *Outcome  `cbor:"6,keyasint,omitempty"` // to the coordinator
+}
+
+// Propose asks a party to take part in a session. A party answers every copy.
+type Propose struct {
+	Spec Spec `cbor:"1,keyasint"`
+}
+
+// Cancel ends an attempt.
+type Cancel struct {
+	SID    SID    `cbor:"1,keyasint"`
+	Reason string `cbor:"2,keyasint"`
+}
+
+// Ack tells a party that its outcome is on the coordinator's disk; until then
+// the party keeps it and sends it again.
+type Ack struct {
+	SID SID `cbor:"1,keyasint"`
+}
+
+// Code is a stable reason why a party refused or an attempt failed.
+type Code string
+
+// Codes.
+const (
+	CodeInvalid      Code = "invalid_spec"         // the spec breaks a rule
+	CodeNotMember    Code = "not_a_member"         // this party is not in the roster, or a member is not admitted
+	CodeExpired      Code = "expired"              // too late, or the clocks differ
+	CodeUnauthorised Code = "unauthorised"         // approvals missing or wrong
+	CodeReplay       Code = "replay"               // the request id was used for something else
+	CodeUnknownKey   Code = "unknown_key"          // no active share of the key and epoch
+	CodeBusy         Code = "busy"                 // a limit is reached; try again
+	CodeDraining     Code = "draining"             // the party is shutting down
+	CodeUnreachable  Code = "unreachable"          // a member could not be reached
+	CodeTimeout      Code = "timeout"              // the attempt reached its deadline
+	CodeCancelled    Code = "cancelled"            // by the coordinator
+	CodeProtocol     Code = "protocol_failure"     // the ceremony failed; culprits, if any, are named
+	CodeInternal     Code = "internal_error"       // a fault of this party
+	CodeStorage      Code = "storage_failure"      // the party could not save
+	CodeDisagreement Code = "results_do_not_match" // members report different results
+)
+
+// Answer accepts or refuses a proposal. An empty Code accepts.
+type Answer struct {
+	SID    SID    `cbor:"1,keyasint"`
+	Code   Code   `cbor:"2,keyasint"`
+	Detail string `cbor:"3,keyasint"` // a sentence for people
+}
+
+// Progress tells how far a party is; lost ones do no harm.
+type Progress struct {
+	SID     SID      `cbor:"1,keyasint"`
+	Phase   Phase    `cbor:"2,keyasint"`
+	Round   int      `cbor:"3,keyasint"` // in PhaseRounds: messages of this round are being collected
+	Rounds  int      `cbor:"4,keyasint"`
+	Missing []PeerID `cbor:"5,keyasint"` // who the party waits for, if it has waited for long
+}
+
+// Outcome is how an attempt ended at a party: a record, or a failure.
+type Outcome struct {
+	SID     SID      `cbor:"1,keyasint"`
+	Record  *Record  `cbor:"2,keyasint,omitempty"`
+	Failure *Failure `cbor:"3,keyasint,omitempty"`
+}
+
+// Failure says why an attempt failed at a party.
+type Failure struct {
+	Code     Code     `cbor:"1,keyasint"`
+	Detail   string   `cbor:"2,keyasint"`
+	Culprits []PeerID `cbor:"3,keyasint"`
+}
+
+// DirectFrame is one message between parties; exactly one field is set.
+type DirectFrame struct {
+	Envelope []byte `cbor:"1,keyasint,omitempty"` // an encoded Envelope
+	Pull     *Pull  `cbor:"2,keyasint,omitempty"`
+}
+
+// Pull asks a member for the envelopes that it has sent, to everyone or to the
+// asker, and that the asker lacks.
+type Pull struct {
+	SID  SID    `cbor:"1,keyasint"`
+	Have []Have `cbor:"2,keyasint"` // what the asker has of this member
+}
+
+// Have names one envelope of the member asked.
+type Have struct {
+	Type Type   `cbor:"1,keyasint"`
+	Name string `cbor:"2,keyasint"`
+}
+
+// ErrFrame reports a frame that carries nothing, or several things.
+var ErrFrame = errors.New("invalid frame: exactly one message is expected")
+
+// DecodeFrame reads a Frame.
+func DecodeFrame(data []byte) (*Frame, error) {
+	var f Frame
+	if err := Unmarshal(data, &f); err != nil {
+		return nil, fmt.Errorf("frame: %w", err)
+	}
+	n := count(f.Propose != nil, f.Cancel != nil, f.Ack != nil, f.Answer != nil, f.Progress != nil, f.Outcome != nil)
+	if n != 1 || (f.Outcome != nil && count(f.Outcome.Record != nil, f.Outcome.Failure != nil) != 1) {
+		return nil, ErrFrame
+	}
+	return &f, nil
+}
+
+// DecodeDirectFrame reads a DirectFrame.
+func DecodeDirectFrame(data []byte) (*DirectFrame, error) {
+	var f DirectFrame
+	if err := Unmarshal(data, &f); err != nil {
+		return nil, fmt.Errorf("direct frame: %w", err)
+	}
+	if count(len(f.Envelope) > 0, f.Pull != nil) != 1 {
+		return nil, ErrFrame
+	}
+	return &f, nil
+}
+
+func count(set ...bool) int {
+	n := 0
+	for _, s := range set {
+		if s {
+			n++
+		}
+	}
+	return n
+}

@@ -1,0 +1,147 @@
+package protocol
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+)
+
+// CertificateBody is the public account of a key, as its members co-sign it.
+// Anyone can check it offline against the peer ids it names.
+type CertificateBody struct {
+	Version    uint8    `cbor:"1,keyasint"`
+	Network    string   `cbor:"2,keyasint"`
+	Account    string   `cbor:"3,keyasint"`
+	Key        string   `cbor:"4,keyasint"`
+	Epoch      uint32   `cbor:"5,keyasint"`
+	Scheme     Scheme   `cbor:"6,keyasint"`
+	Threshold  int      `cbor:"7,keyasint"`
+	Roster     []Member `cbor:"8,keyasint"`
+	PublicKey  []byte   `cbor:"9,keyasint"`
+	ChainCode  [32]byte `cbor:"10,keyasint"` // BIP-32
+	PublicHash [32]byte `cbor:"11,keyasint"` // Result.PublicHash
+	Approvers  [32]byte `cbor:"12,keyasint"` // Approvers.Hash
+	SID        SID      `cbor:"13,keyasint"` // the attempt that made the epoch
+}
+
+// Certificate is a key certificate: Signatures[i] is by Body.Roster[i].
+type Certificate struct {
+	Body       CertificateBody `cbor:"1,keyasint"`
+	Signatures [][]byte        `cbor:"2,keyasint"`
+}
+
+// CertificateVersion and RecordVersion are the versions of these formats.
+const (
+	CertificateVersion = 1
+	RecordVersion      = 1
+)
+
+// NewCertificateBody describes the key that a keygen with this spec has made.
+func NewCertificateBody(s *Spec, r *Result, chainCode [32]byte) CertificateBody {
+	return CertificateBody{
+		Version: CertificateVersion, Network: s.Network, Account: s.Account, Key: s.Key, Epoch: s.Epoch,
+		Scheme: s.Scheme, Threshold: s.Threshold, Roster: slices.Clone(s.Roster), PublicKey: r.PublicKey,
+		ChainCode: chainCode, PublicHash: r.PublicHash, Approvers: s.Approvers.Hash(), SID: s.SID(),
+	}
+}
+
+// Signed returns the bytes that each member signs.
+func (b *CertificateBody) Signed() []byte {
+	enc, err := Marshal(b)
+	if err != nil {
+		return nil // cannot happen: see Marshal
+	}
+	sum := hash("mpc/certificate/v1", enc)
+	return sum[:]
+}
+
+// Verify checks that every member of the roster signed the body.
+func (c *Certificate) Verify(verify Verifier) error {
+	if c.Body.Version != CertificateVersion || len(c.Body.Roster) == 0 || len(c.Signatures) != len(c.Body.Roster) {
+		return fmt.Errorf("key certificate: %w: it must carry one signature a member", ErrEncoding)
+	}
+	data := c.Body.Signed()
+	for i, m := range c.Body.Roster {
+		if !verify(m.Peer, data, c.Signatures[i]) {
+			return fmt.Errorf("key certificate: %w: member %s", ErrSignature, m.Peer)
+		}
+	}
+	return nil
+}
+
+// CommitteeHash identifies who holds a key's shares: roster and threshold.
+func CommitteeHash(threshold int, roster []Member) [32]byte {
+	b, err := Marshal(struct {
+		T int      `cbor:"1,keyasint"`
+		R []Member `cbor:"2,keyasint"`
+	}{threshold, roster})
+	if err != nil {
+		return [32]byte{} // cannot happen: see Marshal
+	}
+	return hash("mpc/committee/v1", b)
+}
+
+// ChainCode derives a key's BIP-32 chain code from one random contribution a
+// member, in roster order. One honest contribution makes it unpredictable.
+func ChainCode(sid SID, contributions [][]byte) [32]byte {
+	return hash("mpc/chaincode/v1", sid[:], bytes.Join(contributions, nil))
+}
+
+// RecordBody is one party's account of how a session ended well. It repeats the
+// spec so that a registry can be rebuilt from records alone.
+type RecordBody struct {
+	Version     uint8        `cbor:"1,keyasint"`
+	Spec        Spec         `cbor:"2,keyasint"`
+	Party       PeerID       `cbor:"3,keyasint"`
+	Certificate *Certificate `cbor:"4,keyasint"` // keygen
+	Signature   []byte       `cbor:"5,keyasint"` // sign: 64 bytes
+	Recovery    byte         `cbor:"6,keyasint"` // sign, ECDSA
+}
+
+// Record is a RecordBody signed by its party.
+type Record struct {
+	Body      RecordBody `cbor:"1,keyasint"`
+	Signature []byte     `cbor:"2,keyasint"`
+}
+
+func (b *RecordBody) signed() []byte {
+	enc, err := Marshal(b)
+	if err != nil {
+		return nil // cannot happen: see Marshal
+	}
+	sum := hash("mpc/record/v1", enc)
+	return sum[:]
+}
+
+// SignRecord fills version and party and signs.
+func SignRecord(s Signer, body RecordBody) *Record {
+	body.Version, body.Party = RecordVersion, s.ID()
+	return &Record{Body: body, Signature: s.Sign(body.signed())}
+}
+
+// Verify checks the party's signature, that the party is in the roster, and a
+// certificate if there is one. It does not check the session's signature:
+// VerifySignature does, with a public key that the caller trusts.
+func (r *Record) Verify(verify Verifier) error {
+	b := &r.Body
+	if b.Version != RecordVersion {
+		return fmt.Errorf("record: %w: version %d, this node speaks %d", ErrEncoding, b.Version, RecordVersion)
+	}
+	if !slices.Contains(b.Spec.Peers(), b.Party) {
+		return fmt.Errorf("record: party %s is not in the session's roster", b.Party)
+	}
+	if !verify(b.Party, b.signed(), r.Signature) {
+		return fmt.Errorf("record: %w: party %s", ErrSignature, b.Party)
+	}
+	if b.Spec.Kind != KindKeygen {
+		return nil
+	}
+	if b.Certificate == nil {
+		return fmt.Errorf("record: %w: a keygen's record carries a certificate", ErrEncoding)
+	}
+	want := NewCertificateBody(&b.Spec, &Result{PublicKey: b.Certificate.Body.PublicKey, PublicHash: b.Certificate.Body.PublicHash}, b.Certificate.Body.ChainCode)
+	if !bytes.Equal(want.Signed(), b.Certificate.Body.Signed()) {
+		return fmt.Errorf("record: %w: spec and certificate are of different sessions", ErrEncoding)
+	}
+	return b.Certificate.Verify(verify)
+}
