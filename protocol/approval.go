@@ -119,52 +119,60 @@ func keyID(spki []byte) string {
 
 // Authorise checks that spec carries valid approvals of at least M distinct
 // approvers, each for exactly this spec. The approvers are the ones that the
-// key's record fixes, never the ones that the spec claims.
-func Authorise(s *Spec, approvers Approvers, now time.Time) error {
+// key's record fixes, never the ones that the spec claims. It returns when the
+// last approval stops being acceptable: until then a party must remember the
+// request, so that it cannot be replayed.
+func Authorise(s *Spec, approvers Approvers, now time.Time) (until time.Time, err error) {
 	if approvers.M < 1 || len(approvers.Keys) < approvers.M {
-		return fmt.Errorf("%w: the key names no approvers", ErrApproval)
+		return until, fmt.Errorf("%w: the key names no approvers", ErrApproval)
 	}
 	if len(s.Authorisation) > len(approvers.Keys) {
-		return fmt.Errorf("%w: more approvals than approvers", ErrApproval)
+		return until, fmt.Errorf("%w: more approvals than approvers", ErrApproval)
 	}
 	valid := make(map[string]bool)
 	for _, token := range s.Authorisation {
-		kid, err := checkApproval(s, approvers, token, now)
+		kid, a, err := openApproval(approvers, token)
 		if err != nil {
-			return err
+			return until, err
+		}
+		if err := a.check(s, now); err != nil {
+			return until, err
 		}
 		valid[kid] = true
+		if end := time.Unix(a.Expires, 0).Add(MaxClockSkew); end.After(until) {
+			until = end
+		}
 	}
 	if len(valid) < approvers.M {
-		return fmt.Errorf("%w: %d of %d approvals are there", ErrApproval, len(valid), approvers.M)
+		return until, fmt.Errorf("%w: %d of %d approvals are there", ErrApproval, len(valid), approvers.M)
 	}
-	return nil
+	return until, nil
 }
 
-func checkApproval(s *Spec, approvers Approvers, token string, now time.Time) (kid string, err error) {
+// openApproval verifies a token's signature by one of the approvers.
+func openApproval(approvers Approvers, token string) (kid string, a Approval, err error) {
 	jws, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.EdDSA, jose.ES256})
 	if err != nil {
-		return "", fmt.Errorf("%w: malformed approval: %w", ErrApproval, err)
+		return "", a, fmt.Errorf("%w: malformed approval: %w", ErrApproval, err)
 	}
 	header := jws.Signatures[0].Protected
 	if typ, _ := header.ExtraHeaders[jose.HeaderType].(string); typ != ApprovalType {
-		return "", fmt.Errorf("%w: the token is no approval: its type must be %s", ErrApproval, ApprovalType)
+		return "", a, fmt.Errorf("%w: the token is no approval: its type must be %s", ErrApproval, ApprovalType)
 	}
 	key, err := approvers.find(header.KeyID)
 	if err != nil {
-		return "", err
+		return "", a, err
 	}
 	claims, err := jws.Verify(key)
 	if err != nil {
-		return "", fmt.Errorf("%w: approval: %w", ErrApproval, ErrSignature)
+		return "", a, fmt.Errorf("%w: approval: %w", ErrApproval, ErrSignature)
 	}
-	var a Approval
 	dec := json.NewDecoder(bytes.NewReader(claims))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&a); err != nil {
-		return "", fmt.Errorf("%w: malformed approval: %w", ErrApproval, err)
+		return "", a, fmt.Errorf("%w: malformed approval: %w", ErrApproval, err)
 	}
-	return header.KeyID, a.check(s, now)
+	return header.KeyID, a, nil
 }
 
 func (a Approvers) find(kid string) (crypto.PublicKey, error) {

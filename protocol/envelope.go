@@ -72,10 +72,9 @@ func (h Header) signed() []byte {
 }
 
 // Seal signs a message; it fills the header's version, sender and hash.
-func Seal(s Signer, h Header, payload []byte) (*Envelope, error) {
+func Seal(s Signer, h Header, payload []byte) *Envelope {
 	h.Version, h.From, h.Hash = EnvelopeVersion, s.ID(), PayloadHash(payload)
-	e := &Envelope{Header: h, Payload: payload, Signature: s.Sign(h.signed())}
-	return e, nil
+	return &Envelope{Header: h, Payload: payload, Signature: s.Sign(h.signed())}
 }
 
 // Encode returns the envelope's wire form, or an error if it is too large.

@@ -97,15 +97,15 @@ type Failure struct {
 
 // DirectFrame is one message between parties; exactly one field is set.
 type DirectFrame struct {
-	Envelope []byte `cbor:"1,keyasint,omitempty"` // an encoded Envelope
-	Pull     *Pull  `cbor:"2,keyasint,omitempty"`
+	SID      SID    `cbor:"1,keyasint"`
+	Envelope []byte `cbor:"2,keyasint,omitempty"` // an encoded Envelope
+	Pull     *Pull  `cbor:"3,keyasint,omitempty"`
 }
 
 // Pull asks a member for the envelopes that it has sent, to everyone or to the
 // asker, and that the asker lacks.
 type Pull struct {
-	SID  SID    `cbor:"1,keyasint"`
-	Have []Have `cbor:"2,keyasint"` // what the asker has of this member
+	Have []Have `cbor:"1,keyasint"` // what the asker has of this member
 }
 
 // Have names one envelope of the member asked.

@@ -1,0 +1,265 @@
+package protocol
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// ContributionSize is the size of a member's share of the chain code, bytes.
+const ContributionSize = 32
+
+// SessionConfig describes one attempt of a session at one party.
+type SessionConfig struct {
+	Spec    *Spec
+	Signer  Signer
+	Verify  Verifier
+	Machine Machine
+	// Contribution is keygen's random share of the chain code, ContributionSize
+	// bytes; nil when signing.
+	Contribution []byte
+}
+
+// Save is what must be on disk, fsynced, before anything else of an Output is
+// acted on. It is made twice: pending, before this party confirms the key to
+// the others, and active, with the certificate, before the outcome is told.
+type Save struct {
+	Active bool
+	Key    KeyRecord
+}
+
+// KeyRecord is the plaintext of a share record in the keystore.
+type KeyRecord struct {
+	Version     uint8        `cbor:"1,keyasint"`
+	Spec        Spec         `cbor:"2,keyasint"` // of the session that made this epoch
+	Share       []byte       `cbor:"3,keyasint"` // secret: one party's encoded share
+	PublicKey   []byte       `cbor:"4,keyasint"`
+	ChainCode   [32]byte     `cbor:"5,keyasint"`
+	PublicHash  [32]byte     `cbor:"6,keyasint"`
+	Certificate *Certificate `cbor:"7,keyasint"` // nil while pending
+}
+
+// KeyRecordVersion is the version of the KeyRecord format.
+const KeyRecordVersion = 1
+
+// Direct is an envelope for one member only.
+type Direct struct {
+	To       PeerID
+	Envelope []byte
+}
+
+// Output is what the caller must do, in the order of the fields.
+type Output struct {
+	Save      *Save
+	Broadcast [][]byte // encoded envelopes for the session topic
+	Direct    []Direct
+	Done      *RecordBody // the session has ended well
+	Dropped   string      // the message was ignored, and why: for counters and debugging
+}
+
+func (o *Output) add(p Output) {
+	if p.Save != nil {
+		o.Save = p.Save
+	}
+	o.Broadcast = append(o.Broadcast, p.Broadcast...)
+	o.Direct = append(o.Direct, p.Direct...)
+	if p.Done != nil {
+		o.Done = p.Done
+	}
+}
+
+// Session is one attempt at one party: readiness, the ceremony's rounds and,
+// for keygen, the key certificate. See the package comment for the duties of
+// the caller. It is not safe for concurrent use.
+type Session struct {
+	cfg    SessionConfig
+	sid    SID
+	others []PeerID
+	phase  Phase
+	in     inbox
+	out    outbox
+	cert   *Certificate
+	key    KeyRecord
+	failed error
+}
+
+// Aborted is the error of a session that another member gave up.
+type Aborted struct {
+	By      PeerID
+	Failure Failure
+}
+
+func (a *Aborted) Error() string {
+	return fmt.Sprintf("party %s gave up: %s: %s", a.By, a.Failure.Code, a.Failure.Detail)
+}
+
+// ErrDisagreement reports members that hold different results of one session.
+var ErrDisagreement = errors.New("the members' results do not match")
+
+// NewSession prepares a session; it sends nothing until Ready.
+func NewSession(cfg SessionConfig) (*Session, error) {
+	if err := cfg.Spec.Validate(); err != nil {
+		return nil, err
+	}
+	peers := cfg.Spec.Peers()
+	self := slices.Index(peers, cfg.Signer.ID())
+	if self < 0 {
+		return nil, fmt.Errorf("%w: this party is not in the roster", ErrSpec)
+	}
+	if want := contributionSize(cfg.Spec.Kind); len(cfg.Contribution) != want {
+		return nil, fmt.Errorf("the chain code's contribution has %d bytes, not %d", len(cfg.Contribution), want)
+	}
+	sid := cfg.Spec.SID()
+	return &Session{
+		cfg: cfg, sid: sid, others: slices.Delete(slices.Clone(peers), self, self+1), phase: PhaseAccepted,
+		in: newInbox(cfg.Machine.Rounds()), out: outbox{signer: cfg.Signer, sid: sid},
+	}, nil
+}
+
+func contributionSize(k Kind) int {
+	if k == KindKeygen {
+		return ContributionSize
+	}
+	return 0
+}
+
+// SID returns the session's id.
+func (s *Session) SID() SID { return s.sid }
+
+// Phase and Round tell how far the session is.
+func (s *Session) Phase() Phase { return s.phase }
+
+// Round is the round being collected and the number of rounds; 0 before the first.
+func (s *Session) Round() (round, rounds int) {
+	if s.phase != PhaseAccepted && s.phase != PhaseReady {
+		round = s.cfg.Machine.Round()
+	}
+	return round, s.cfg.Machine.Rounds()
+}
+
+// Ready is called once every member has been seen on the topic.
+func (s *Session) Ready() (Output, error) {
+	if s.phase != PhaseAccepted {
+		return Output{}, nil
+	}
+	s.phase = PhaseReady
+	out, err := s.out.send(Header{Type: TypeReady}, s.cfg.Contribution)
+	if err != nil {
+		return Output{}, s.fail(err)
+	}
+	next, err := s.advance()
+	out.add(next)
+	return out, err
+}
+
+// Deliver takes an encoded envelope that arrived on the topic or, if direct,
+// over a direct stream. A returned error is the end of the session; a message
+// that is merely of no use is dropped.
+func (s *Session) Deliver(data []byte, direct bool) (Output, error) {
+	if s.failed != nil {
+		return Output{Dropped: "the session has failed"}, s.failed
+	}
+	if s.phase == PhaseDone {
+		return Output{Dropped: "the session is done"}, nil
+	}
+	e, err := OpenEnvelope(data, s.cfg.Verify)
+	if err != nil {
+		return Output{Dropped: err.Error()}, nil
+	}
+	if reason := s.refuse(&e.Header, direct); reason != "" {
+		return Output{Dropped: reason}, nil
+	}
+	switch reason, err := s.in.put(e); {
+	case err != nil:
+		return Output{}, s.fail(err)
+	case reason != "":
+		return Output{Dropped: reason}, nil
+	}
+	if e.Header.Type == TypeAbort {
+		return Output{}, s.aborted(e)
+	}
+	return s.advance()
+}
+
+// refuse says why a header cannot belong here. A forged message must not end
+// the session: that would let anyone end it.
+func (s *Session) refuse(h *Header, direct bool) string {
+	switch {
+	case h.SID != s.sid:
+		return "of another session"
+	case !slices.Contains(s.others, h.From):
+		return "not from another member"
+	case h.To != "" && h.To != s.cfg.Signer.ID():
+		return "for another member"
+	case h.To != "" && !direct:
+		return "a confidential message on the topic"
+	}
+	return ""
+}
+
+func (s *Session) aborted(e *Envelope) error {
+	var f Failure
+	if err := Unmarshal(e.Payload, &f); err != nil {
+		f = Failure{Code: CodeProtocol, Detail: "no reason that can be read"}
+	}
+	return s.fail(&Aborted{By: e.Header.From, Failure: f})
+}
+
+// Abort gives the session up and returns the message that tells the others.
+func (s *Session) Abort(f Failure) Output {
+	s.phase = PhaseFailed
+	if s.failed == nil {
+		s.failed = fmt.Errorf("%s: %s", f.Code, f.Detail)
+	}
+	payload, err := Marshal(f)
+	if err != nil {
+		return Output{}
+	}
+	out, err := s.out.send(Header{Type: TypeAbort}, payload)
+	if err != nil {
+		return Output{} // nothing can be said; the others' deadlines end the session
+	}
+	return out
+}
+
+func (s *Session) fail(err error) error {
+	s.phase, s.failed = PhaseFailed, err
+	return err
+}
+
+// Answer returns the envelopes that a member asks for. It works as long as the
+// session is kept, also after its end.
+func (s *Session) Answer(from PeerID, p *Pull) [][]byte {
+	if !slices.Contains(s.others, from) {
+		return nil
+	}
+	return s.out.missing(from, p.Have)
+}
+
+// Missing returns, for each member that this party waits for, the pull to send.
+func (s *Session) Missing() map[PeerID]*Pull {
+	pulls := make(map[PeerID]*Pull)
+	for _, peer := range s.waiting() {
+		pulls[peer] = &Pull{Have: s.in.have(peer)}
+	}
+	return pulls
+}
+
+// waiting lists the members whose messages the current phase lacks.
+func (s *Session) waiting() []PeerID {
+	var peers []PeerID
+	switch s.phase {
+	case PhaseReady:
+		peers = s.in.without(s.others, TypeReady)
+	case PhaseRounds:
+		for _, slot := range s.cfg.Machine.Waiting() {
+			if !slices.Contains(peers, slot.From) {
+				peers = append(peers, slot.From)
+			}
+		}
+	case PhaseConfirm:
+		peers = s.in.without(s.others, TypeConfirm)
+	case PhaseAccepted, PhaseDone, PhaseFailed:
+	}
+	return peers
+}
