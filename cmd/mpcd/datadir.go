@@ -1,0 +1,87 @@
+package main
+
+import (
+	"crypto/ed25519"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/meshmpc/mpcd/keystore"
+	"github.com/meshmpc/mpcd/p2p"
+)
+
+// dataDir is a daemon's locked data folder with what it says about the node.
+type dataDir struct {
+	path       string
+	lock       *keystore.DirLock
+	identity   ed25519.PrivateKey
+	network    networkFile
+	credential string
+	self       p2p.Member
+}
+
+// openDataDir locks the data folder and checks that the node is admitted to the
+// network with the wanted role.
+func openDataDir(cfg daemonConfig, role p2p.Role) (*dataDir, error) {
+	if info, err := os.Stat(cfg.DataDir); err != nil || !info.IsDir() {
+		return nil, refusef("data folder %s does not exist: make it with mpcd keys identity --data-dir %[1]s, then admit the node", cfg.DataDir)
+	}
+	lock, err := keystore.LockDir(cfg.DataDir)
+	if err != nil {
+		return nil, refuse(err)
+	}
+	d := &dataDir{path: cfg.DataDir, lock: lock}
+	if err := d.load(cfg.Network, role); err != nil {
+		return nil, errors.Join(err, lock.Release())
+	}
+	return d, nil
+}
+
+func (d *dataDir) load(network string, role p2p.Role) error {
+	var err error
+	if d.identity, err = readKey(d.file(fileIdentity)); err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			err = refusef("%s has no %s: make one with mpcd keys identity --data-dir %[1]s, then admit the node", d.path, fileIdentity)
+		}
+		return err
+	}
+	if d.network, err = findNetwork(d.path, network); err != nil {
+		return err
+	}
+	token, err := os.ReadFile(d.file(fileCredential))
+	if err != nil {
+		return refusef("no membership credential: put the one that mpcd network admit made into %s", d.file(fileCredential))
+	}
+	d.credential = strings.TrimSpace(string(token))
+	return d.checkCredential(role)
+}
+
+func (d *dataDir) checkCredential(role p2p.Role) error {
+	var err error
+	if d.self, err = p2p.VerifyCredential(d.network.Authority, d.network.Name, d.credential, time.Now()); err != nil {
+		return refusef("%s: %w", d.file(fileCredential), err)
+	}
+	me := p2p.PeerOf(d.identity.Public().(ed25519.PublicKey))
+	switch {
+	case d.self.Peer != me:
+		return refusef("%s is for peer %s, and this node is %s: admit this peer id", d.file(fileCredential), d.self.Peer, me)
+	case d.self.Role != role:
+		return refusef("%s is for the role %s, not %s: admit this node again with --role %[3]s", d.file(fileCredential), d.self.Role, role)
+	}
+	return nil
+}
+
+func (d *dataDir) file(name string) string { return filepath.Join(d.path, name) }
+
+// host makes the node's place in the network.
+func (d *dataDir) p2pConfig(cfg daemonConfig, seek ...p2p.Role) p2p.Config {
+	return p2p.Config{
+		Identity: d.identity, Network: d.network.Name, Authority: d.network.Authority, Credential: d.credential,
+		Listen: cfg.Listen, Bootstrap: cfg.Bootstrap, Seek: seek,
+	}
+}
+
+func (d *dataDir) close() error { return d.lock.Release() }

@@ -1,0 +1,45 @@
+// Command mpcd is the daemon and the operator's tool of a threshold-signature
+// network.
+//
+//	mpcd network init|admit   makes a network and admits nodes to it, offline
+//	mpcd keys identity        prints a node's peer id, making its key if needed
+//	mpcd bootstrap            runs a bootstrap node: it holds no shares
+//	mpcd party                runs a party: it holds shares and signs
+//	mpcd coordinator          runs the coordinator: sessions and the HTTP API
+//
+// # Layers
+//
+// main handles signals and the exit code, nothing else. Each command turns its
+// flags into a Config struct, validates it, and runs it; so flags are tested
+// without a daemon and daemons without flags.
+//
+// A setting comes from, in falling precedence: a flag, an environment variable,
+// the YAML file named by --config, the default. Secrets are never flags,
+// because every user of a machine sees the arguments of its processes; they
+// come from the environment or from a file.
+//
+// # Exit codes
+//
+//	0  it did what was asked, or was told to stop and drained
+//	1  it failed while it ran
+//	2  it could not start with what it was given; one line on stderr says why
+//
+// # Files
+//
+// The network folder, which `network init` makes and its operator guards:
+//
+//	network.yaml    public: name, authority key, approver key
+//	authority.key   PEM PKCS#8 Ed25519; signs membership credentials
+//	approver.key    PEM PKCS#8 Ed25519; authorises signing through coordinators
+//
+// A data folder, one for each daemon:
+//
+//	identity.key    PEM PKCS#8 Ed25519; the peer id is its public half
+//	credential.jwt  the membership credential for that peer id
+//	network.yaml    a copy of the network's
+//	approver.key    coordinators only: a copy of the network's
+//	run.json        while it runs: pid, peer id and addresses, for scripts
+//	LOCK            held by the process that uses the folder
+//
+// and what packages keystore and coordinator keep in it.
+package main

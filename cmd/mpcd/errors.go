@@ -1,0 +1,48 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Exit codes, see the package comment.
+const (
+	exitOK      = 0
+	exitFailed  = 1
+	exitRefused = 2
+)
+
+// errRefused marks what cannot be started or done as asked: exit code 2.
+var errRefused = errors.New("refused")
+
+// refusal is an error that says only what the operator has to know, and is
+// errRefused.
+type refusal struct{ error }
+
+func (r refusal) Unwrap() []error { return []error{r.error, errRefused} }
+
+// refuse marks err as a refusal; nil stays nil.
+func refuse(err error) error {
+	if err == nil {
+		return nil
+	}
+	return refusal{err}
+}
+
+// refusef makes a refusal; the format is that of fmt.Errorf.
+func refusef(format string, args ...any) error {
+	return refusal{fmt.Errorf(format, args...)}
+}
+
+func exitCode(err error) int {
+	if errors.Is(err, errRefused) {
+		return exitRefused
+	}
+	return exitFailed
+}
+
+// oneLine puts an error on one line, for whoever reads or greps stderr.
+func oneLine(err error) string {
+	return strings.Join(strings.Fields(err.Error()), " ")
+}

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"errors"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/meshmpc/mpcd/keystore"
+	"github.com/meshmpc/mpcd/node"
+	"github.com/meshmpc/mpcd/p2p"
+)
+
+// storeFolder holds a party's keystore inside its data folder.
+const storeFolder = "store"
+
+// partyConfig is what a party is told.
+type partyConfig struct {
+	daemonConfig
+	Master    keystore.MasterKey
+	PreParams int // sets of pre-parameters to keep in stock
+}
+
+func partyCommand() *cli.Command {
+	flags := []cli.Flag{
+		list(setListen, "MPC_LISTEN", defaultP2PListen, "`MULTIADDR` for other nodes to dial"),
+		masterKey.flag(),
+		number(setPreParams, "MPC_PREPARAMS", node.DefaultPoolTarget, "sets of pre-parameters to keep in stock; each spares a key generation a second"),
+	}
+	return daemonCommand("party", "run a party: it holds shares and signs with others", flags, func(c *cli.Context) error {
+		cfg, err := newPartyConfig(c)
+		if err != nil {
+			return err
+		}
+		return runParty(c, cfg)
+	})
+}
+
+func newPartyConfig(c *cli.Context) (partyConfig, error) {
+	cfg := partyConfig{PreParams: c.Int(setPreParams)}
+	var err error
+	if cfg.daemonConfig, err = commonConfig(c, setListen); err != nil {
+		return cfg, err
+	}
+	master, err := masterKey.need(c, cfg.Env)
+	if err != nil {
+		return cfg, err
+	}
+	if cfg.Master, err = keystore.ParseMasterKey(master); err != nil {
+		return cfg, refusef("%s: %w", masterKey.variable, err)
+	}
+	if cfg.PreParams < 0 || cfg.PreParams > node.MaxPoolTarget {
+		return cfg, refusef("--%s %d: use 0 to %d", setPreParams, cfg.PreParams, node.MaxPoolTarget)
+	}
+	if cfg.PreParams == 0 {
+		cfg.PreParams = -1 // none; the node's own zero means its default
+	}
+	return cfg, cfg.needBootstrap()
+}
+
+func runParty(c *cli.Context, cfg partyConfig) (err error) {
+	cfg.Log.apply()
+	forbidCoreDumps()
+	overcommitCores()
+	dir, err := openDataDir(cfg.daemonConfig, p2p.RoleParty)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, dir.close()) }()
+	store, err := keystore.Open(keystore.Config{Dir: dir.file(storeFolder), Master: cfg.Master, Party: dir.self.Peer})
+	if err != nil {
+		return refuse(err)
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	return dir.party(c, cfg, store)
+}
+
+// party runs the node on an open store.
+func (d *dataDir) party(c *cli.Context, cfg partyConfig, store *keystore.Store) error {
+	host, err := p2p.New(d.p2pConfig(cfg.daemonConfig, p2p.RoleCoordinator))
+	if err != nil {
+		return refuse(err)
+	}
+	part, err := node.New(node.Config{
+		Host: host, Store: store, Network: d.network.Name, PoolTarget: cfg.PreParams,
+		DrainTimeout: cfg.Drain, Software: "mpcd " + version, Labels: d.self.Labels,
+	})
+	if err != nil {
+		return errors.Join(refuse(err), host.Close())
+	}
+	withdraw, err := d.announce(host.Addrs(), nil)
+	if err != nil {
+		return errors.Join(err, host.Close())
+	}
+	defer withdraw()
+	return serve(c.Context, host, part)
+}
