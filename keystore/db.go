@@ -1,0 +1,95 @@
+package keystore
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/dgraph-io/badger/v4"
+	"github.com/dgraph-io/badger/v4/options"
+	logging "github.com/ipfs/go-log/v2"
+)
+
+var logger = logging.Logger("keystore")
+
+// Sizes in bytes. They keep an idle database near 10 MB of memory.
+const (
+	memTableSize = 8 << 20
+	vlogFileSize = 64 << 20
+	// valueThreshold is the size from which Badger puts a value in its value log. There
+	// a failed sync is logged and not returned, so values stay below.
+	valueThreshold = 1 << 20
+)
+
+// OpenDB opens or creates a Badger database in dir (0700) with the settings of this
+// project: synchronous writes, small memory, no encryption of Badger's own (its is not
+// authenticated). Values of 1 MiB and more are not durable on return: split them.
+// ErrInUse when it is open already; the caller closes it.
+func OpenDB(dir string) (*badger.DB, error) {
+	if err := os.MkdirAll(dir, dirMode); err != nil {
+		return nil, fmt.Errorf("make database folder: %w", err)
+	}
+	if err := probeLock(dir); err != nil {
+		return nil, err
+	}
+	db, err := openBadger(dbOptions(dir))
+	if err != nil {
+		return nil, fmt.Errorf("open database %s: %w", dir, err)
+	}
+	// Badger leaves the folder entries of the files it has just made to chance.
+	if err := errors.Join(syncDir(dir), syncDir(filepath.Dir(dir))); err != nil {
+		return nil, errors.Join(fmt.Errorf("open database %s: %w", dir, err), db.Close())
+	}
+	return db, nil
+}
+
+func dbOptions(dir string) badger.Options {
+	return badger.DefaultOptions(dir).
+		WithSyncWrites(true).
+		WithLogger(badgerLog{}).
+		WithMetricsEnabled(false).
+		WithCompression(options.None). // ciphertext does not compress
+		WithBlockCacheSize(0).         // blocks are read from the mapped file
+		WithMemTableSize(memTableSize).
+		WithNumMemtables(2).
+		WithNumCompactors(2).
+		WithValueThreshold(valueThreshold).
+		WithValueLogFileSize(vlogFileSize)
+}
+
+// openBadger turns a panic of Badger over damaged files into an error.
+func openBadger(opt badger.Options) (db *badger.DB, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			db, err = nil, fmt.Errorf("%w: %v; restore the folder from a cold copy", ErrIncomplete, r)
+		}
+	}()
+	return badger.Open(opt)
+}
+
+// probeLock gives ErrInUse where Badger would give a text: Badger flocks the folder
+// itself and writes its process id to LOCK.
+func probeLock(dir string) error {
+	f, err := os.Open(dir)
+	if err != nil {
+		return fmt.Errorf("open database: %w", err)
+	}
+	defer func() { _ = f.Close() }()
+	if err := flock(f); errors.Is(err, syscall.EWOULDBLOCK) {
+		return inUse(dir, filepath.Join(dir, "LOCK"))
+	} else if err != nil {
+		return fmt.Errorf("lock database %s: %w", dir, err)
+	}
+	return nil
+}
+
+// badgerLog sends Badger's messages to our log, its chatter one level lower.
+type badgerLog struct{}
+
+func (badgerLog) Errorf(f string, v ...any)   { logger.Errorf("badger: "+strings.TrimSpace(f), v...) }
+func (badgerLog) Warningf(f string, v ...any) { logger.Warnf("badger: "+strings.TrimSpace(f), v...) }
+func (badgerLog) Infof(f string, v ...any)    { logger.Debugf("badger: "+strings.TrimSpace(f), v...) }
+func (badgerLog) Debugf(string, ...any)       {}
