@@ -1,0 +1,65 @@
+package cluster
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Transport is what nodes speak among themselves.
+type Transport string
+
+// Transports.
+const (
+	QUIC Transport = "quic"
+	TCP  Transport = "tcp"
+)
+
+// anyPort is the loopback address on which the system chooses a port.
+func (t Transport) anyPort() string {
+	if t == TCP {
+		return "/ip4/127.0.0.1/tcp/0"
+	}
+	return "/ip4/127.0.0.1/udp/0/quic-v1"
+}
+
+// Config describes a cluster.
+type Config struct {
+	Dir       string           // folder to make it in: must be empty or absent
+	Binary    string           // mpcd; empty: $MPCD, or a build of the source tree
+	Parties   int              // how many; 0: 3
+	Transport Transport        // empty: QUIC
+	PreParams int              // stock of pre-parameters a party keeps; 0: 4, negative: none
+	Drain     time.Duration    // bound of a party's graceful stop; 0: 30 s
+	Log       string           // log level; empty: info
+	OnStart   func(p *Process) // told of each process that listens; may be nil
+}
+
+// Validate checks the configuration and fills the defaults.
+func (c *Config) Validate() error {
+	if c.Dir == "" {
+		return errors.New("cluster: no folder named")
+	}
+	if c.Parties == 0 {
+		c.Parties = 3
+	}
+	if c.Transport == "" {
+		c.Transport = QUIC
+	}
+	if c.PreParams == 0 {
+		c.PreParams = 4
+	}
+	if c.Drain == 0 {
+		c.Drain = 30 * time.Second
+	}
+	if c.Log == "" {
+		c.Log = "info"
+	}
+	if c.OnStart == nil {
+		c.OnStart = func(*Process) {}
+	}
+	if c.Parties < 0 || c.Transport != QUIC && c.Transport != TCP {
+		return fmt.Errorf("cluster: %d parties on %q cannot be started", c.Parties, c.Transport)
+	}
+	return nil
+}

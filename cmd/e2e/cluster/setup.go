@@ -1,0 +1,80 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+)
+
+// mpcd runs an operator's command and returns what it prints.
+func (c *Cluster) mpcd(ctx context.Context, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, c.binary, args...)
+	cmd.Env = cleanEnvironment()
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("mpcd %s: %w: %s", strings.Join(args, " "), err, out)
+	}
+	return strings.TrimSpace(string(out)), nil
+}
+
+func (c *Cluster) path(name string) string { return filepath.Join(c.cfg.Dir, name) }
+
+func (c *Cluster) initNetwork(ctx context.Context) error {
+	_, err := c.mpcd(ctx, "network", "init", "--dir", c.path("network"), "--name", Network)
+	return err
+}
+
+// add admits a node and writes down how it is to run.
+func (c *Cluster) add(ctx context.Context, name, role string) error {
+	p := &Process{
+		Name: name, Role: role, DataDir: c.path(name), LogFile: c.path(name + ".log"),
+		Config: c.path(name + ".yaml"), binary: c.binary,
+	}
+	_, err := c.mpcd(ctx, "network", "admit", "--network-dir", c.path("network"), "--role", role, "--name", name, "--data-dir", p.DataDir)
+	if err != nil {
+		return err
+	}
+	if p.PeerID, err = c.mpcd(ctx, "keys", "identity", "--data-dir", p.DataDir); err != nil {
+		return err
+	}
+	p.settings = map[string]any{
+		"data-dir": p.DataDir, "log-level": c.cfg.Log, "log-format": "json", "drain-timeout": c.cfg.Drain.String(),
+	}
+	c.Processes = append(c.Processes, p)
+	return c.settle(p)
+}
+
+// settle adds the settings of the process's role.
+func (c *Cluster) settle(p *Process) error {
+	switch p.Role {
+	case RoleBootstrap:
+		p.settings["listen"] = []string{c.cfg.Transport.anyPort()}
+	case RoleCoordinator:
+		p.settings["listen"] = []string{"127.0.0.1:0"}
+		p.settings["p2p-listen"] = []string{c.cfg.Transport.anyPort()}
+		p.settings["api-key-file"] = c.path("api.key")
+	case RoleParty:
+		p.settings["listen"] = []string{c.cfg.Transport.anyPort()}
+		p.settings["preparams"] = max(c.cfg.PreParams, 0)
+		p.settings["master-key-file"] = c.path(p.Name + ".master")
+		_, err := c.secretFile(p.Name + ".master")
+		return err
+	}
+	return nil
+}
+
+// Set changes a setting of the process for its next start.
+func (p *Process) Set(name string, value any) { p.settings[name] = value }
+
+func (p *Process) writeConfig() error {
+	data, err := yaml.Marshal(p.settings)
+	if err != nil {
+		return fmt.Errorf("settings of %s: %w", p.Name, err)
+	}
+	return os.WriteFile(p.Config, data, 0o600)
+}
