@@ -1,0 +1,72 @@
+# Everything here needs Go and nothing else, but for test-race, which needs gcc.
+# `make help` lists the targets.
+
+SHELL       := /bin/bash -euo pipefail
+VERSION     ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS     := -s -w -X main.version=$(VERSION)
+FUZZTIME    ?= 20s
+BENCH       ?= .
+BENCHTIME   ?= 1s
+TESTFLAGS   ?=
+
+# Names of product packages; the tests from outside live in a module of their own.
+PACKAGES    := ./...
+E2E         := cmd/e2e
+TOOLS       := .ci/tools
+BIN         := $(CURDIR)/bin
+
+export CGO_ENABLED ?= 0
+export MPCD := $(BIN)/mpcd
+
+.PHONY: help build test lint unit e2e test-race test-long bench fuzz demo up clean FORCE
+
+help: ## lists the targets
+	@grep -E '^[a-z0-9-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
+
+build: ## makes bin/mpcd, a static binary
+	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/mpcd ./cmd/mpcd
+
+test: lint unit e2e ## all checks that need only Go: lint, unit tests, end-to-end tests
+
+lint: bin/tools ## formatting, vet, staticcheck, import rules, sizes
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "not formatted: $$unformatted"; exit 1; }
+	go vet $(PACKAGES)
+	go -C $(E2E) vet ./...
+	go -C $(TOOLS) vet ./...
+	bin/tools/rules
+	cd $(E2E) && $(BIN)/tools/rules
+	bin/tools/staticcheck $(PACKAGES)
+	cd $(E2E) && $(BIN)/tools/staticcheck ./...
+
+unit: ## tests of every package
+	go test $(TESTFLAGS) -timeout 10m $(PACKAGES)
+	go -C $(TOOLS) test ./...
+
+e2e: build ## real processes through the public HTTP API
+	go -C $(E2E) test $(TESTFLAGS) -count=1 -timeout 10m ./...
+
+test-race: ## unit tests under the race detector; needs gcc
+	CGO_ENABLED=1 go test -race -timeout 20m $(PACKAGES)
+
+test-long: build ## the large committees and whatever else takes minutes
+	go test -tags long -timeout 60m $(PACKAGES)
+	go -C $(E2E) test -tags long -count=1 -timeout 60m ./...
+
+bench: build ## benchmarks as lines for benchstat; BENCH=regexp chooses
+	go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -timeout 60m $(PACKAGES) | grep -vE '^(PASS|ok|\?)'
+	go -C $(E2E) test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -timeout 60m . | grep -vE '^(PASS|ok)'
+
+fuzz: ## every fuzz target for FUZZTIME
+	.ci/fuzz $(FUZZTIME)
+
+demo: build ## a cluster on this machine makes two keys and signs with them
+	go -C $(E2E) run ./demo
+
+up: build ## a cluster on this machine until Ctrl-C; see .run/cluster.json
+	go -C $(E2E) run ./up -dir $(CURDIR)/.run
+
+bin/tools: FORCE
+	go -C $(TOOLS) build -o $(BIN)/tools/ ./rules honnef.co/go/tools/cmd/staticcheck
+
+clean: ## removes what was built and the cluster of `make up`
+	rm -rf bin .run
