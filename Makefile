@@ -29,7 +29,7 @@ build: ## makes bin/mpcd, a static binary
 test: lint unit e2e ## all checks that need only Go: lint, unit tests, end-to-end tests
 
 lint: bin/tools ## formatting, vet, staticcheck, import rules, sizes
-	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "not formatted: $$unformatted"; exit 1; }
+	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "not formatted: $$unformatted"; exit 1; }
 	go vet $(PACKAGES)
 	go -C $(E2E) vet ./...
 	go -C $(TOOLS) vet ./...
@@ -60,10 +60,12 @@ fuzz: ## every fuzz target for FUZZTIME
 	.ci/fuzz $(FUZZTIME)
 
 demo: build ## a cluster on this machine makes two keys and signs with them
-	go -C $(E2E) run ./demo
+	go -C $(E2E) build -o $(BIN)/demo ./demo
+	@exec bin/demo
 
 up: build ## a cluster on this machine until Ctrl-C; see .run/cluster.json
-	go -C $(E2E) run ./up -dir $(CURDIR)/.run
+	go -C $(E2E) build -o $(BIN)/up ./up
+	@exec bin/up -dir .run
 
 bin/tools: FORCE
 	go -C $(TOOLS) build -o $(BIN)/tools/ ./rules honnef.co/go/tools/cmd/staticcheck

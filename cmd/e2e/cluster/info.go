@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"path/filepath"
+	"syscall"
 )
 
 // Info is cluster.json: what a script needs to know of a running cluster.
@@ -52,3 +54,29 @@ func (c *Cluster) WriteInfo(file string) error {
 	}
 	return os.WriteFile(file, append(data, '\n'), 0o600)
 }
+
+// RunsIn says whether a process of the cluster that a folder describes still
+// runs, and names one.
+func RunsIn(dir string) (pid int, runs bool) {
+	files, _ := filepath.Glob(filepath.Join(dir, "*", "run.json")) // fails on malformed patterns only
+	for _, file := range files {
+		var run RunInfo
+		data, err := os.ReadFile(file)
+		if err != nil || json.Unmarshal(data, &run) != nil || run.PID <= 0 {
+			continue
+		}
+		if syscall.Kill(run.PID, 0) == nil {
+			return run.PID, true
+		}
+	}
+	return 0, false
+}
+
+// CurlLines are commands to try on a cluster that `make up` runs.
+const CurlLines = `  . .run/env
+  curl -s -H "X-API-Key: $MPC_KEY" $MPC_URL/api/v1/parties
+  curl -s -H "X-API-Key: $MPC_KEY" $MPC_URL/api/v1/accounts \
+       -H 'Content-Type: application/json' -d '{"user_id": "alice"}'
+  curl -s -H "X-API-Key: $MPC_KEY" $MPC_URL/api/v1/accounts/ID/sign \
+       -H 'Content-Type: application/json' -d '{"message": "'$(openssl rand -hex 32)'"}'
+`

@@ -2,8 +2,10 @@ package cluster
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"net/url"
+	"path"
 )
 
 // Schemes of accounts.
@@ -98,11 +100,33 @@ func (a *API) CreateAccount(ctx context.Context, req AccountRequest) (Account, e
 	return account, err
 }
 
-// BeginAccount starts making a key and returns its session at once.
-func (a *API) BeginAccount(ctx context.Context, req AccountRequest) (Session, error) {
-	var session Session
-	err := a.Call(ctx, http.MethodPost, "/api/v1/accounts", req, &session, "Prefer", "respond-async")
-	return session, err
+// BeginAccount starts making a key and returns the id of its session at once.
+func (a *API) BeginAccount(ctx context.Context, req AccountRequest) (string, error) {
+	body, err := json.Marshal(req)
+	if err != nil {
+		return "", err
+	}
+	return a.begin(ctx, "/api/v1/accounts", body)
+}
+
+// BeginSign starts a signature and returns the id of its session at once.
+func (a *API) BeginSign(ctx context.Context, account string, req SignRequest) (string, error) {
+	body, err := json.Marshal(req)
+	if err != nil {
+		return "", err
+	}
+	return a.begin(ctx, "/api/v1/accounts/"+url.PathEscape(account)+"/sign", body)
+}
+
+func (a *API) begin(ctx context.Context, to string, body []byte) (string, error) {
+	resp, err := a.Do(ctx, http.MethodPost, to, string(body), "Prefer", "respond-async")
+	if err != nil {
+		return "", err
+	}
+	if resp.Status != http.StatusAccepted {
+		return "", resp.Problem()
+	}
+	return path.Base(resp.Header.Get("Location")), nil
 }
 
 // Account returns one account.
