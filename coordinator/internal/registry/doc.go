@@ -1,0 +1,43 @@
+// Package registry is the coordinator's memory: an append-only log of events in
+// Badger, and the sessions and accounts that are its fold. It knows no network
+// and no HTTP.
+//
+// # Contract
+//
+//   - An event is in the log for good, in the order of its sequence number. State
+//     is a function of the log alone: Open replays it, and a commit applies the
+//     same function, after the bytes are on disk.
+//   - Append returns when its events are durable. They are written in one
+//     transaction, after everything that was handed over before them.
+//   - Note hands events over without waiting: they reach the disk with the next
+//     Append or Flush. What a caller promises to anyone needs an Append.
+//   - *Session and *Account values are snapshots that never change.
+//
+// # Events
+//
+//	stream          type               carries                     changes
+//	session/<id>    session.created    Session                     a session in status created
+//	session/<id>    attempt.started    Attempt, SID, Start         status running, its parties invited
+//	session/<id>    party.accepted     SID, Party                  the party's state
+//	session/<id>    party.refused      SID, Party, Code, Detail    the party's state
+//	session/<id>    party.progress     SID, Party, Phase, Round    the party's state
+//	session/<id>    party.finished     SID, Party, Outcome         the party's state; a keygen's record is kept
+//	session/<id>    party.failed       SID, Party, Code, Detail    the party's state
+//	session/<id>    party.lost         SID, Party, Detail          the party's state: it answers no pings
+//	session/<id>    outcome.rejected   SID, Party, Code, Detail    the party's state: its result is wrong
+//	session/<id>    outcome.late       SID, Party, Code, Outcome   the party's state, if the attempt is the last
+//	session/<id>    attempt.failed     Attempt, SID, Problem       nothing: the next event tells
+//	session/<id>    session.completed  SID, Signature              status completed
+//	session/<id>    session.failed     Problem                     status failed
+//	session/<id>    session.expired    Problem                     status expired
+//	account/<id>    account.created    Account                     an account in status creating
+//	account/<id>    account.activated  Key                         status active, with its public key
+//	account/<id>    account.failed     Problem                     status failed
+//	orphan/<sid>    outcome.orphaned   SID, Party, Outcome         nothing: kept for a rebuild
+//
+// # Keys in Badger
+//
+//	meta/format            version of this layout, "1"
+//	log/<seq>              the event as JSON; seq is 8 bytes, big-endian, from 1
+//	idx/<stream>/<seq>     empty: the events of a stream
+package registry

@@ -1,0 +1,42 @@
+package registry
+
+import "github.com/meshmpc/mpcd/protocol"
+
+// Codes of problems. They are part of the API and stable.
+const (
+	CodeAccountNotFound  = "account_not_found"
+	CodeSessionNotFound  = "session_not_found"
+	CodeAccountNotActive = "account_not_active"
+	CodeInvalidThreshold = "invalid_threshold"
+	CodeInvalidPayload   = "invalid_payload"
+	CodeUnknownParty     = "unknown_party"
+	CodePoolTooSmall     = "pool_too_small"
+	CodeTooFewParties    = "too_few_parties"
+	CodePartyRefused     = "party_refused"
+	CodePartyLost        = "party_lost"
+	CodeCeremonyFailed   = "ceremony_failed"
+	CodeDisagreement     = "results_do_not_match"
+	CodeBadSignature     = "invalid_signature"
+	CodeSessionTimeout   = "session_timeout"
+	CodeShuttingDown     = "shutting_down"
+	CodeStorage          = "storage_failure"
+	CodeInternal         = "internal_error"
+)
+
+// Problem says why something cannot be done, or why a session ended badly. It
+// is an error.
+type Problem struct {
+	Code    string         `json:"code"`
+	Detail  string         `json:"detail"`
+	Parties []PartyProblem `json:"parties,omitempty"`
+	Session string         `json:"session,omitempty"` // id of the session concerned
+}
+
+// PartyProblem is one party's part in a problem.
+type PartyProblem struct {
+	Party
+	Code   protocol.Code `json:"code"`
+	Detail string        `json:"detail,omitempty"`
+}
+
+func (p *Problem) Error() string { return p.Code + ": " + p.Detail }

@@ -1,0 +1,181 @@
+package registry
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"sort"
+
+	"github.com/dgraph-io/badger/v4"
+
+	"github.com/meshmpc/mpcd/protocol"
+)
+
+// Page is a part of a list, newest first: at most Limit entries whose first
+// event is before Before (0: from the newest).
+type Page struct {
+	Before uint64
+	Limit  int
+}
+
+// Session returns a session, nil if there is none.
+func (r *Registry) Session(id string) *Session {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.view.sessions[id]
+}
+
+// Account returns an account, nil if there is none.
+func (r *Registry) Account(id string) *Account {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.view.accounts[id]
+}
+
+// SessionBySID returns the session of an attempt, nil if it is unknown.
+func (r *Registry) SessionBySID(sid protocol.SID) *Session {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.view.sessions[r.view.bySID[sid.String()]]
+}
+
+// Unfinished returns the sessions that have not ended, oldest first.
+func (r *Registry) Unfinished() []*Session {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	var open []*Session
+	for id := range maps.Keys(r.view.unfinished) {
+		open = append(open, r.view.sessions[id])
+	}
+	slices.SortFunc(open, func(a, b *Session) int { return int(a.Seq) - int(b.Seq) })
+	return open
+}
+
+// HasLate reports whether a late outcome of the party is in the log.
+func (r *Registry) HasLate(sid protocol.SID, party protocol.PeerID) bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	_, ok := r.view.late[sid.String()+"/"+party]
+	return ok
+}
+
+// SessionFilter selects sessions; empty fields select all.
+type SessionFilter struct {
+	Kind    protocol.Kind
+	Status  Status
+	Account string
+}
+
+// Sessions lists sessions, newest first. next is the Before of the page that
+// follows, 0 if there is none.
+func (r *Registry) Sessions(f SessionFilter, p Page) (list []*Session, next uint64) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	ids := r.view.allIDs
+	if f.Account != "" {
+		ids = r.view.byAccount[f.Account]
+	}
+	return page(ids, r.view.sessions, p, func(s *Session) bool {
+		return (f.Kind == "" || s.Kind == f.Kind) && (f.Status == "" || s.Status == f.Status)
+	})
+}
+
+// Accounts lists accounts, newest first, of one owner if owner is not empty.
+// next is the Before of the page that follows, 0 if there is none.
+func (r *Registry) Accounts(owner string, p Page) (list []*Account, next uint64) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	ids := r.view.accountIDs
+	if owner != "" {
+		ids = r.view.byOwner[owner]
+	}
+	return page(ids, r.view.accounts, p, func(*Account) bool { return true })
+}
+
+func (s *Session) position() uint64 { return s.Seq }
+func (a *Account) position() uint64 { return a.Seq }
+
+// page walks ids, which are in the order of position, backwards.
+func page[T interface{ position() uint64 }](ids []string, all map[string]T, p Page, keep func(T) bool) (list []T, next uint64) {
+	end := len(ids)
+	if p.Before > 0 {
+		end = sort.Search(len(ids), func(i int) bool { return all[ids[i]].position() >= p.Before })
+	}
+	for i := end - 1; i >= 0; i-- {
+		item := all[ids[i]]
+		if !keep(item) {
+			continue
+		}
+		if len(list) == p.Limit {
+			return list, list[len(list)-1].position()
+		}
+		list = append(list, item)
+	}
+	return list, 0
+}
+
+// Events returns at most limit events of a stream whose sequence is above after.
+func (r *Registry) Events(stream string, after uint64, limit int) ([]Event, error) {
+	var events []Event
+	err := r.db.View(func(txn *badger.Txn) error {
+		opt := badger.DefaultIteratorOptions
+		opt.Prefix, opt.PrefetchValues = streamPrefix(stream), false
+		it := txn.NewIterator(opt)
+		defer it.Close()
+		for it.Seek(streamKey(stream, after+1)); it.Valid() && len(events) < limit; it.Next() {
+			e, err := eventAt(txn, it.Item().Key()[len(opt.Prefix):])
+			if err != nil {
+				return err
+			}
+			events = append(events, e)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("registry: read events of %s: %w", stream, err)
+	}
+	return events, nil
+}
+
+func eventAt(txn *badger.Txn, seq []byte) (e Event, err error) {
+	item, err := txn.Get(append([]byte("log/"), seq...))
+	if err != nil {
+		return e, err
+	}
+	return e, item.Value(func(b []byte) error { return json.Unmarshal(b, &e) })
+}
+
+// Watch returns a channel that is closed when the next event of stream is
+// durable. Look at the state after calling it, not before.
+func (r *Registry) Watch(stream string) <-chan struct{} {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	w := r.watchers[stream]
+	if w == nil {
+		w = make(chan struct{})
+		r.watchers[stream] = w
+	}
+	return w
+}
+
+// WaitFinished returns the session once it has ended, or as it is when ctx ends
+// (with ctx's error).
+func (r *Registry) WaitFinished(ctx context.Context, id string) (*Session, error) {
+	for {
+		if s := r.Session(id); s == nil || s.Status.Finished() {
+			return s, nil // before Watch: nobody would wake a watcher of a finished session
+		}
+		changed := r.Watch(SessionStream(id))
+		s := r.Session(id)
+		if s.Status.Finished() {
+			return s, nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return s, ctx.Err()
+		}
+	}
+}

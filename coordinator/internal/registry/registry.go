@@ -1,0 +1,101 @@
+package registry
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/dgraph-io/badger/v4"
+)
+
+// format is the version of the layout in Badger.
+const format = "1"
+
+var (
+	formatKey = []byte("meta/format")
+	logPrefix = []byte("log/")
+)
+
+// ErrFormat reports a database that is not a registry of this version.
+var ErrFormat = errors.New("not a registry that this version can read")
+
+// Registry is the log and its fold. It is safe for concurrent use and starts no
+// goroutine: whoever appends first commits for all that wait.
+type Registry struct {
+	db  *badger.DB
+	now func() time.Time
+
+	queueMu sync.Mutex
+	queue   []*Batch
+
+	commitMu sync.Mutex // held while batches go to disk; also guards the fields of batches
+
+	mu       sync.RWMutex // guards the two below
+	view     *view
+	watchers map[string]chan struct{}
+}
+
+// Open replays the log in db; the caller closes db after the registry's last
+// use. now is the clock of the events.
+func Open(db *badger.DB, now func() time.Time) (*Registry, error) {
+	r := &Registry{db: db, now: now, view: newView(), watchers: make(map[string]chan struct{})}
+	if err := r.checkFormat(); err != nil {
+		return nil, fmt.Errorf("open registry: %w", err)
+	}
+	if err := db.View(r.replay); err != nil {
+		return nil, fmt.Errorf("replay registry: %w", err)
+	}
+	return r, nil
+}
+
+// checkFormat marks a new database and refuses one of another version.
+func (r *Registry) checkFormat() error {
+	return r.db.Update(func(txn *badger.Txn) error {
+		item, err := txn.Get(formatKey)
+		if errors.Is(err, badger.ErrKeyNotFound) {
+			return txn.Set(formatKey, []byte(format))
+		}
+		if err != nil {
+			return err
+		}
+		found, err := item.ValueCopy(nil)
+		if err != nil {
+			return err
+		}
+		if string(found) != format {
+			return fmt.Errorf("%w: its format is %q, this version reads %q; use the version that wrote it", ErrFormat, found, format)
+		}
+		return nil
+	})
+}
+
+// replay folds the whole log. A gap means that something was lost from disk, and
+// then no state can be trusted.
+func (r *Registry) replay(txn *badger.Txn) error {
+	opt := badger.DefaultIteratorOptions
+	opt.Prefix = logPrefix
+	it := txn.NewIterator(opt)
+	defer it.Close()
+	for it.Rewind(); it.Valid(); it.Next() {
+		var e Event
+		if err := it.Item().Value(func(b []byte) error { return json.Unmarshal(b, &e) }); err != nil {
+			return fmt.Errorf("%w: event %x: %w", ErrFormat, it.Item().Key(), err)
+		}
+		if e.Seq != r.view.lastSeq+1 {
+			return fmt.Errorf("%w: event %d follows event %d; restore the folder from a copy", ErrFormat, e.Seq, r.view.lastSeq)
+		}
+		r.view.apply(&e)
+	}
+	return nil
+}
+
+func logKey(seq uint64) []byte { return binary.BigEndian.AppendUint64([]byte("log/"), seq) }
+
+func streamPrefix(stream string) []byte { return []byte("idx/" + stream + "/") }
+
+func streamKey(stream string, seq uint64) []byte {
+	return binary.BigEndian.AppendUint64(streamPrefix(stream), seq)
+}

@@ -1,0 +1,133 @@
+package registry
+
+import (
+	"slices"
+	"time"
+
+	"github.com/meshmpc/mpcd/protocol"
+)
+
+// Status is how far a session is.
+type Status string
+
+// Statuses. Cancelled is for sessions that a user ends.
+const (
+	StatusCreated   Status = "created"
+	StatusRunning   Status = "running"
+	StatusCompleted Status = "completed"
+	StatusFailed    Status = "failed"
+	StatusCancelled Status = "cancelled"
+	StatusExpired   Status = "expired"
+)
+
+// Finished reports whether nothing more will happen.
+func (s Status) Finished() bool { return s != StatusCreated && s != StatusRunning }
+
+// States of a party in a session's last attempt.
+const (
+	StateInvited  = "invited"
+	StateAccepted = "accepted"
+	StateRefused  = "refused"
+	StateRunning  = "running"
+	StateFinished = "finished"
+	StateFailed   = "failed"
+	StateLost     = "lost"
+)
+
+// Session is the state of one session.
+type Session struct {
+	NewSession
+	ID        string
+	Seq       uint64 // of its first event
+	LastSeq   uint64 // of its last event
+	Status    Status
+	Attempt   uint32 // the last one; 0 before the first
+	SID       string // of the last attempt
+	Spec      []byte // of the last attempt
+	Members   []Member
+	Created   time.Time
+	Finished  time.Time // zero while it runs
+	Problem   *Problem
+	Signature *Signature
+}
+
+// Member is a party in the last attempt of a session.
+type Member struct {
+	Party
+	State   string
+	Phase   protocol.Phase
+	Round   int
+	Rounds  int
+	Outcome *Outcome // keygen: what it delivered
+}
+
+// clone copies what fold changes.
+func (s *Session) clone() *Session {
+	c := *s
+	c.Members = slices.Clone(s.Members)
+	return &c
+}
+
+// fold applies one event of the session's stream.
+func (s *Session) fold(e *Event) {
+	s.LastSeq = e.Seq
+	switch e.Type {
+	case SessionCreated:
+		s.Seq, s.Created, s.Status, s.NewSession = e.Seq, e.Time, StatusCreated, *e.Session
+	case AttemptStarted:
+		s.Status, s.Attempt, s.SID, s.Spec = StatusRunning, e.Attempt, e.SID, e.Start.Spec
+		s.Members = make([]Member, len(e.Start.Parties))
+		for i, p := range e.Start.Parties {
+			s.Members[i] = Member{Party: p, State: StateInvited}
+		}
+	case SessionCompleted:
+		s.finish(e, StatusCompleted)
+		s.Signature = e.Signature
+	case SessionFailed:
+		s.finish(e, StatusFailed)
+	case SessionExpired:
+		s.finish(e, StatusExpired)
+	case PartyAccepted, PartyRefused, PartyProgress, PartyFinished, PartyFailed, PartyLost, OutcomeRejected, OutcomeLate:
+		s.foldMember(e)
+	case AttemptFailed, AccountCreated, AccountActivated, AccountFailed, OutcomeOrphaned:
+	}
+}
+
+func (s *Session) finish(e *Event, status Status) {
+	s.Status, s.Finished, s.Problem = status, e.Time, e.Problem
+}
+
+// foldMember applies an event about a party; what is about an earlier attempt
+// changes nothing.
+func (s *Session) foldMember(e *Event) {
+	i := slices.IndexFunc(s.Members, func(m Member) bool { return m.Peer == e.Party })
+	if i < 0 || e.SID != s.SID {
+		return
+	}
+	m := &s.Members[i]
+	switch e.Type { //nolint:exhaustive // the caller has chosen
+	case PartyAccepted:
+		m.State = StateAccepted
+	case PartyRefused:
+		m.State = StateRefused
+	case PartyProgress:
+		m.Phase, m.Round, m.Rounds = e.Phase, e.Round, e.Rounds
+		if m.State == StateInvited || m.State == StateAccepted {
+			m.State = StateRunning
+		}
+	case PartyFinished:
+		m.State, m.Phase = StateFinished, protocol.PhaseDone
+		if s.Kind == protocol.KindKeygen {
+			m.Outcome = e.Outcome
+		}
+	case PartyFailed, OutcomeRejected:
+		m.State = StateFailed
+	case PartyLost:
+		m.State = StateLost
+	case OutcomeLate:
+		m.State = StateFinished
+		if e.Code != "" {
+			m.State = StateFailed
+		}
+	}
+}
