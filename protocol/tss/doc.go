@@ -1,0 +1,81 @@
+// Package tss runs the threshold ceremonies of bnb-chain/tss-lib v2 as
+// protocol.Machine values: keygen and signing, ECDSA on secp256k1 and EdDSA on
+// Ed25519. It also holds what surrounds them: the encoding of shares, the
+// generator of safe primes and a fast Ed25519 for the library.
+//
+// One engine (machine) runs all ceremonies. A ceremony is a table of message
+// types with a constructor of the library's party; the tables are in ecdsa.go and
+// eddsa.go. The engine checks each message against its table before the library
+// sees it, drives the library on the caller's goroutine, maps its errors to a
+// protocol.Blame, and verifies the result before it gives it away.
+//
+// # What the caller must do
+//
+// Besides the contract of protocol.Machine:
+//
+//  1. authenticate: Message.From is the proven sender, and a broadcast is the same
+//     at every receiver. The library relies on both;
+//  2. keep direct messages confidential: the KGRound2Message1 of all members
+//     together are the key;
+//  3. expect CPU work inside Step: up to a second for one ECDSA keygen step of a
+//     big roster. The library spreads it over GOMAXPROCS goroutines, which end
+//     before Step returns;
+//  4. use a set of pre-parameters once, also across crashes: mark it on disk
+//     before NewKeygen;
+//  5. run Share.Check on every share that comes from a disk, and never show
+//     Encode's bytes to anything but the keystore.
+//
+// A panic of the library on the caller's goroutine becomes an error; one on a
+// goroutine of the library ends the process, so a process that talks to
+// strangers must be restartable.
+//
+// # Thresholds
+//
+// Everywhere t is the number of signers needed; the library's t-1 exists in
+// suite.parameters alone.
+//
+// # Session binding
+//
+// The library's session identifier is a hash of the party keys. So keygen derives
+// the key of each member from the session id (partyKey), and signing adds a
+// multiple of the curve's order to all keys (liftKeys): arithmetic is unchanged,
+// but proofs of one session fail in every other.
+//
+// # Share format
+//
+// Deterministic CBOR (RFC 8949 §4.2), maps with integer keys. An int is an
+// unsigned number, big-endian without leading zeros, in a byte string. A point is
+// a byte string: SEC 1 compressed (33 bytes) or RFC 8032 (32 bytes).
+//
+//	share    1  version     uint     1
+//	         2  public      map      below; PublicHash is over its encoding
+//	         3  self        uint     index into parties
+//	         4  x_i         int      the secret share, 1 to q-1
+//	         5  P           int      ECDSA: primes of the own Paillier modulus,
+//	         6  Q           int      1024 bits each
+//	public   1  scheme      text     ecdsa-secp256k1, eddsa-ed25519
+//	         2  threshold   uint     t, signers needed
+//	         3  public key  point
+//	         4  parties     array    of maps, n, in the order of the key's roster
+//	party    1  peer id     text     libp2p text form
+//	         2  k_j         int      where the polynomial is evaluated, 1 to q-1
+//	         3  X_j         point    x_j·G
+//	         4  N           int      ECDSA: Paillier modulus, 2048 bits
+//	         5  Ñ           int      ECDSA: ring-Pedersen modulus, 2048 bits
+//	         6  h1          int      ECDSA
+//	         7  h2          int      ECDSA
+//
+// PublicHash is SHA-256("mpc/tss/public/v1" ‖ 0 ‖ public).
+//
+// # Pre-parameter format
+//
+// Deterministic CBOR as above; the rest of a set is computed from it.
+//
+//	1  version  uint  1
+//	2  P        int   safe primes of N, 1024 bits
+//	3  Q        int
+//	4  p̃        int   Sophie Germain primes of Ñ = (2p̃+1)(2q̃+1), 1023 bits
+//	5  q̃        int
+//	6  h1       int   a square modulo Ñ
+//	7  alpha    int   h2 = h1^alpha
+package tss
