@@ -18,7 +18,7 @@ var logger = logging.Logger("keystore")
 // Sizes in bytes. They keep an idle database near 10 MB of memory.
 const (
 	memTableSize = 8 << 20
-	vlogFileSize = 64 << 20
+	vlogFileSize = 8 << 20 // it stays empty, and is twice this while open
 	// valueThreshold is the size from which Badger puts a value in its value log. There
 	// a failed sync is logged and not returned, so values stay below.
 	valueThreshold = 1 << 20
@@ -27,7 +27,8 @@ const (
 // OpenDB opens or creates a Badger database in dir (0700) with the settings of this
 // project: synchronous writes, small memory, no encryption of Badger's own (its is not
 // authenticated). Values of 1 MiB and more are not durable on return: split them.
-// ErrInUse when it is open already; the caller closes it.
+// ErrInUse when it is open already; ErrIncomplete when its files are damaged. The
+// caller closes it.
 func OpenDB(dir string) (*badger.DB, error) {
 	if err := os.MkdirAll(dir, dirMode); err != nil {
 		return nil, fmt.Errorf("make database folder: %w", err)
@@ -35,7 +36,11 @@ func OpenDB(dir string) (*badger.DB, error) {
 	if err := probeLock(dir); err != nil {
 		return nil, err
 	}
-	db, err := openBadger(dbOptions(dir))
+	opt := dbOptions(dir)
+	if err := checkFiles(opt); err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+	db, err := openBadger(opt)
 	if err != nil {
 		return nil, fmt.Errorf("open database %s: %w", dir, err)
 	}
@@ -64,7 +69,7 @@ func dbOptions(dir string) badger.Options {
 func openBadger(opt badger.Options) (db *badger.DB, err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			db, err = nil, fmt.Errorf("%w: %v; restore the folder from a cold copy", ErrIncomplete, r)
+			db, err = nil, rotten(opt.Dir, fmt.Errorf("%v", r))
 		}
 	}()
 	return badger.Open(opt)

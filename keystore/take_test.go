@@ -129,7 +129,7 @@ func childTake() error {
 // A party is killed between taking and using, again and again: no record is handed out
 // twice, none disappears, and at most what was being taken is marked without use.
 func TestKillBetweenTakeAndUse(t *testing.T) {
-	const records, rounds = 120, 12
+	const records, rounds = 400, 12
 	dir := t.TempDir()
 	s := openAt(t, dir)
 	for i := range records {
