@@ -45,7 +45,7 @@ func prepare(c *cli.Command) {
 }
 
 func usageError(c *cli.Context, err error, _ bool) error {
-	return refusef("%w; see %s --help", err, c.Command.FullName())
+	return refusef("%w; see %s --help", err, c.Command.HelpName)
 }
 
 func needCommand(c *cli.Context) error {
@@ -58,7 +58,7 @@ func needCommand(c *cli.Context) error {
 func refuseArguments(action cli.ActionFunc) cli.ActionFunc {
 	return func(c *cli.Context) error {
 		if extra := c.Args().First(); extra != "" {
-			return refusef("unexpected argument %q; see %s --help", extra, c.Command.FullName())
+			return refusef("unexpected argument %q; see %s --help", extra, c.Command.HelpName)
 		}
 		return action(c)
 	}

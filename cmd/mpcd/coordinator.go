@@ -123,7 +123,7 @@ func runCoordinator(c *cli.Context, cfg coordinatorConfig) (err error) {
 		return errors.Join(err, host.Close())
 	}
 	defer withdraw()
-	return serve(c.Context, host, part)
+	return serve(c.Context, part, host)
 }
 
 // approver reads the network's approver key.

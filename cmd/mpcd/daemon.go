@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -87,21 +86,23 @@ type runner interface {
 	Run(ctx context.Context) error
 }
 
-// serve runs a part that needs the host, and the host a little longer: what
-// the part still has to say while it drains goes through it. The host's failure
-// ends the part.
-func serve(ctx context.Context, host, part runner) error {
-	hostCtx, stopHost := context.WithCancel(context.WithoutCancel(ctx))
-	defer stopHost()
+// serve runs a part that needs the host, and what it rests on (the host, a store)
+// a little longer: what the part still has to say while it drains goes through
+// them. A failure of one ends the others.
+func serve(ctx context.Context, part runner, below ...runner) error {
+	belowCtx, stopBelow := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopBelow()
 	group, groupCtx := errgroup.WithContext(ctx)
+	for _, b := range below {
+		group.Go(func() error {
+			if err := b.Run(belowCtx); err != nil && belowCtx.Err() == nil {
+				return err
+			}
+			return nil
+		})
+	}
 	group.Go(func() error {
-		if err := host.Run(hostCtx); err != nil && !errors.Is(err, context.Canceled) {
-			return err
-		}
-		return nil
-	})
-	group.Go(func() error {
-		defer stopHost()
+		defer stopBelow()
 		return part.Run(groupCtx)
 	})
 	return group.Wait()

@@ -76,11 +76,11 @@ func (d *dataDir) checkCredential(role p2p.Role) error {
 
 func (d *dataDir) file(name string) string { return filepath.Join(d.path, name) }
 
-// host makes the node's place in the network.
+// p2pConfig describes the node's place in the network.
 func (d *dataDir) p2pConfig(cfg daemonConfig, seek ...p2p.Role) p2p.Config {
 	return p2p.Config{
 		Identity: d.identity, Network: d.network.Name, Authority: d.network.Authority, Credential: d.credential,
-		Listen: cfg.Listen, Bootstrap: cfg.Bootstrap, Seek: seek,
+		Listen: cfg.Listen, Bootstrap: cfg.Bootstrap, Seek: seek, Software: software(),
 	}
 }
 

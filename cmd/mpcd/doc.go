@@ -39,7 +39,7 @@
 //	network.yaml    a copy of the network's
 //	approver.key    coordinators only: a copy of the network's
 //	run.json        while it runs: pid, peer id and addresses, for scripts
-//	LOCK            held by the process that uses the folder
+//	mpcd.lock       held by the process that uses the folder
 //
 // and what packages keystore and coordinator keep in it.
 package main

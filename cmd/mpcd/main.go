@@ -12,6 +12,9 @@ import (
 // version is set by the linker, see the Makefile.
 var version = "dev"
 
+// software is how this program names itself to other nodes.
+func software() string { return "mpcd " + version }
+
 func main() {
 	os.Exit(realMain())
 }

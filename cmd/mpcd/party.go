@@ -24,7 +24,7 @@ func partyCommand() *cli.Command {
 	flags := []cli.Flag{
 		list(setListen, "MPC_LISTEN", defaultP2PListen, "`MULTIADDR` for other nodes to dial"),
 		masterKey.flag(),
-		number(setPreParams, "MPC_PREPARAMS", node.DefaultPoolTarget, "sets of pre-parameters to keep in stock; each spares a key generation a second"),
+		number(setPreParams, "MPC_PREPARAMS", node.DefaultPoolTarget, "`SETS` of pre-parameters to keep in stock: a new ECDSA key uses one, and waits when there is none"),
 	}
 	return daemonCommand("party", "run a party: it holds shares and signs with others", flags, func(c *cli.Context) error {
 		cfg, err := newPartyConfig(c)
@@ -82,7 +82,7 @@ func (d *dataDir) party(c *cli.Context, cfg partyConfig, store *keystore.Store) 
 	}
 	part, err := node.New(node.Config{
 		Host: host, Store: store, Network: d.network.Name, PoolTarget: cfg.PreParams,
-		DrainTimeout: cfg.Drain, Software: "mpcd " + version, Labels: d.self.Labels,
+		DrainTimeout: cfg.Drain, Software: software(), Labels: d.self.Labels,
 	})
 	if err != nil {
 		return errors.Join(refuse(err), host.Close())
@@ -92,5 +92,5 @@ func (d *dataDir) party(c *cli.Context, cfg partyConfig, store *keystore.Store) 
 		return errors.Join(err, host.Close())
 	}
 	defer withdraw()
-	return serve(c.Context, host, part)
+	return serve(c.Context, part, host, store)
 }

@@ -31,7 +31,7 @@ func Start(ctx context.Context, cfg Config) (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := c.start(ctx); err != nil {
+	if err := c.Start(ctx); err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
 	return c, nil
@@ -76,8 +76,9 @@ func (c *Cluster) addAll(ctx context.Context) error {
 	return c.add(ctx, "coordinator", RoleCoordinator)
 }
 
-// start starts the bootstrap node, then everything else at once.
-func (c *Cluster) start(ctx context.Context) error {
+// Start starts the bootstrap node, then everything else at once, and waits until
+// the coordinator sees every party.
+func (c *Cluster) Start(ctx context.Context) error {
 	if err := c.startOne(ctx, c.Processes[0]); err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -215,4 +216,11 @@ func (p *Process) lastLines() string {
 	}
 	lines := bytes.Split(bytes.TrimSpace(data), []byte("\n"))
 	return string(bytes.Join(lines[max(0, len(lines)-5):], []byte("\n")))
+}
+
+// Forget makes a copy of a Process one that was never started, with settings of
+// its own.
+func (p *Process) Forget() {
+	p.cmd, p.exited, p.run = nil, nil, RunInfo{}
+	p.settings = maps.Clone(p.settings)
 }

@@ -1,0 +1,124 @@
+package e2e
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/meshmpc/mpcd/cmd/e2e/cluster"
+	"github.com/meshmpc/mpcd/cmd/e2e/judge"
+)
+
+// newAccount makes a 2-of-3 key.
+func newAccount(t testing.TB, c *cluster.Cluster, scheme string) cluster.Account {
+	t.Helper()
+	account, err := c.API.CreateAccount(waiting(t), cluster.AccountRequest{UserID: t.Name(), Scheme: scheme})
+	if err != nil {
+		t.Fatalf("make an account: %v", err)
+	}
+	return account
+}
+
+// randomMessage returns 32 random bytes: a digest for ECDSA, a message for
+// EdDSA.
+func randomMessage() []byte {
+	message := make([]byte, 32)
+	_, _ = rand.Read(message) // never fails, see its documentation
+	return message
+}
+
+// sign signs a fresh message and judges the signature.
+func sign(ctx context.Context, c *cluster.Cluster, account cluster.Account) (cluster.Signed, error) {
+	message := randomMessage()
+	signed, err := c.API.Sign(ctx, account.ID, cluster.SignRequest{Message: hex.EncodeToString(message)})
+	if err != nil {
+		return signed, err
+	}
+	return signed, verify(account, message, signed)
+}
+
+func verify(account cluster.Account, message []byte, signed cluster.Signed) error {
+	if got := hex.EncodeToString(message); signed.Message != got {
+		return fmt.Errorf("the answer says that %q was signed, not %q", signed.Message, got)
+	}
+	if account.Scheme == cluster.EdDSA {
+		return judge.EdDSA(account.PublicKey, message, signed.Signature.Compact)
+	}
+	return judge.ECDSA(account.PublicKey, message, signed.Signature.RSV)
+}
+
+// mustSign signs and returns the names of who signed.
+func mustSign(t testing.TB, c *cluster.Cluster, account cluster.Account) []string {
+	t.Helper()
+	signed, err := sign(waiting(t), c, account)
+	if err != nil {
+		t.Fatalf("sign: %v", err)
+	}
+	return signers(t, c, signed.Session)
+}
+
+// signers returns the names of the parties of a session.
+func signers(t testing.TB, c *cluster.Cluster, session string) []string {
+	t.Helper()
+	s, err := c.API.Session(waiting(t), session)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, p := range s.Parties {
+		if c.ByPeer(p.PeerID) == nil {
+			t.Fatalf("session %s names a peer that is not of this cluster: %s", session, p.PeerID)
+		}
+		names = append(names, c.ByPeer(p.PeerID).Name)
+	}
+	return names
+}
+
+// signWhenAble signs as soon as there are enough parties: only a lack of them
+// is waited out.
+func signWhenAble(t testing.TB, c *cluster.Cluster, account cluster.Account) []string {
+	t.Helper()
+	ctx := waiting(t)
+	var signed cluster.Signed
+	err := cluster.Poll(ctx, func() (bool, error) {
+		var err error
+		signed, err = sign(ctx, c, account)
+		if problem := (*cluster.Problem)(nil); errors.As(err, &problem) && problem.Code == "too_few_parties" {
+			return false, nil
+		}
+		return err == nil, err
+	})
+	if err != nil {
+		t.Fatalf("sign: %v", err)
+	}
+	return signers(t, c, signed.Session)
+}
+
+func kill(t testing.TB, c *cluster.Cluster, name string) {
+	t.Helper()
+	if err := c.Process(name).Kill(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func start(t testing.TB, c *cluster.Cluster, name string) {
+	t.Helper()
+	if err := c.Process(name).Start(waiting(t)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// stop ends a process gracefully and wants exit code 0.
+func stop(t testing.TB, c *cluster.Cluster, name string) {
+	t.Helper()
+	p := c.Process(name)
+	if err := p.Stop(waiting(t)); err != nil {
+		t.Fatal(err)
+	}
+	if code := p.ExitCode(); code != 0 {
+		t.Fatalf("%s ended with exit code %d, want 0", name, code)
+	}
+}

@@ -1,0 +1,56 @@
+package main
+
+import (
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// exampleLine is a variable of .env.example, with or without a value.
+var exampleLine = regexp.MustCompile(`(?m)^([A-Z][A-Z0-9_]*)=`)
+
+// TestEnvExample keeps .env.example and the program's variables the same.
+func TestEnvExample(t *testing.T) {
+	data, err := os.ReadFile("../../.env.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var documented []string
+	for _, m := range exampleLine.FindAllStringSubmatch(string(data), -1) {
+		documented = append(documented, m[1])
+	}
+	known := environmentVariables(newApp(stdio{}))
+	for _, s := range known {
+		if !slices.Contains(documented, s) {
+			t.Errorf(".env.example lacks %s", s)
+		}
+	}
+	for _, s := range documented {
+		if !slices.Contains(known, s) {
+			t.Errorf(".env.example names %s, which the program does not read", s)
+		}
+	}
+}
+
+// TestReadmeSettings keeps the README's table of settings complete.
+func TestReadmeSettings(t *testing.T) {
+	data, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	readme := string(data)
+	for _, name := range environmentVariables(newApp(stdio{})) {
+		if !strings.Contains(readme, "`"+name+"`") {
+			t.Errorf("README.md lacks the variable %s", name)
+		}
+	}
+	for _, c := range newApp(stdio{}).Commands {
+		for _, f := range c.Flags {
+			if name := f.Names()[0]; name != "help" && !strings.Contains(readme, "`--"+name+"`") {
+				t.Errorf("README.md lacks the flag --%s of mpcd %s", name, c.Name)
+			}
+		}
+	}
+}

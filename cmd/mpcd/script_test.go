@@ -1,0 +1,128 @@
+package main
+
+import (
+	"crypto/ed25519"
+	"errors"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/meshmpc/mpcd/p2p"
+)
+
+// awaitLimit is how long a script waits for a file.
+const awaitLimit = 30 * time.Second
+
+// TestScripts runs the command lines of testdata. Besides testscript's own
+// commands they use:
+//
+//	refused mpcd ARGS…     wants exit code 2, one line on stderr, nothing on stdout
+//	await FILE             waits for a file
+//	occupy VARIABLE        listens on a loopback TCP port and puts its number into a variable
+//	issue DATA ROLE AGE    puts a credential into a data folder that was issued AGE ago for an hour
+//	unchanged DIR          wants a folder as it was when this was first asked
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata",
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("KEY", strings.Repeat("0123456789abcdef", 4))
+			env.Values[snapshots{}] = map[string]string{}
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"refused": refused, "await": await, "occupy": occupy, "issue": issue, "unchanged": unchanged,
+		},
+	})
+}
+
+func refused(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: refused command args…")
+	}
+	err := ts.Exec(args[0], args[1:]...)
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) {
+		ts.Fatalf("want exit code %d, got %v", exitRefused, err)
+	}
+	if exit.ExitCode() != exitRefused {
+		ts.Fatalf("want exit code %d, got %d", exitRefused, exit.ExitCode())
+	}
+	if stderr := ts.ReadFile("stderr"); strings.Count(stderr, "\n") != 1 || !strings.HasPrefix(stderr, "mpcd: ") {
+		ts.Fatalf("want one line on stderr, got %q", stderr)
+	}
+	if stdout := ts.ReadFile("stdout"); stdout != "" {
+		ts.Fatalf("want nothing on stdout, got %q", stdout)
+	}
+}
+
+func await(ts *testscript.TestScript, _ bool, args []string) {
+	deadline := time.NewTimer(awaitLimit)
+	defer deadline.Stop()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for !exists(ts.MkAbs(args[0])) {
+		select {
+		case <-tick.C:
+		case <-deadline.C:
+			ts.Fatalf("%s did not appear within %v", args[0], awaitLimit)
+		}
+	}
+}
+
+func occupy(ts *testscript.TestScript, _ bool, args []string) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
+	ts.Defer(func() { _ = l.Close() })
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	ts.Check(err)
+	ts.Setenv(args[0], port)
+}
+
+func issue(ts *testscript.TestScript, _ bool, args []string) {
+	dir := ts.MkAbs(args[0])
+	age, err := time.ParseDuration(args[2])
+	ts.Check(err)
+	authority, err := readKey(filepath.Join(ts.MkAbs("net"), fileAuthority))
+	ts.Check(err)
+	identity, err := readKey(filepath.Join(dir, fileIdentity))
+	ts.Check(err)
+	issued := time.Now().Add(-age)
+	token, err := p2p.IssueCredential(authority, "demo", p2p.Member{
+		Peer: p2p.PeerOf(identity.Public().(ed25519.PublicKey)), Role: p2p.Role(args[1]), Name: "n",
+		IssuedAt: issued, Expires: issued.Add(time.Hour),
+	})
+	ts.Check(err)
+	ts.Check(os.WriteFile(filepath.Join(dir, fileCredential), []byte(token), 0o600))
+}
+
+// snapshots keys what unchanged has seen.
+type snapshots struct{}
+
+func unchanged(ts *testscript.TestScript, _ bool, args []string) {
+	seen := ts.Value(snapshots{}).(map[string]string)
+	now := snapshot(ts, ts.MkAbs(args[0]))
+	if before, ok := seen[args[0]]; ok && before != now {
+		ts.Fatalf("%s was changed", args[0])
+	}
+	seen[args[0]] = now
+}
+
+// snapshot returns every file of a folder with its content.
+func snapshot(ts *testscript.TestScript, dir string) string {
+	var all strings.Builder
+	ts.Check(filepath.WalkDir(dir, func(path string, entry os.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		all.WriteString(path + "\x00" + string(data) + "\x00")
+		return err
+	}))
+	return all.String()
+}
