@@ -1,0 +1,173 @@
+package p2p
+
+import (
+	"strings"
+	"sync"
+	"time"
+
+	pb "github.com/libp2p/go-libp2p-pubsub/pb"
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/protocol"
+)
+
+const (
+	maxTopicName     = 256              // bytes
+	maxSubscriptions = 4096             // topics a peer may be subscribed to at once
+	topicMemory      = 10 * time.Minute // how long a name stays used; pubsub's back-offs end well before
+)
+
+// topicTable knows the topics joined here and who may take part in them.
+type topicTable struct {
+	self peer.ID
+
+	mu     sync.Mutex
+	joined map[string]map[peer.ID]bool // members by topic; nil: every admitted peer
+	left   map[string]time.Time        // when a topic was left
+	theirs map[peer.ID]map[string]bool // what each peer is subscribed to
+}
+
+func newTopicTable(self peer.ID) *topicTable {
+	return &topicTable{
+		self: self, joined: map[string]map[peer.ID]bool{}, left: map[string]time.Time{}, theirs: map[peer.ID]map[string]bool{},
+	}
+}
+
+// join claims a topic's name.
+func (t *topicTable) join(name string, members map[peer.ID]bool) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	now := time.Now()
+	for old, at := range t.left {
+		if now.Sub(at) > topicMemory {
+			delete(t.left, old)
+		}
+	}
+	_, joined := t.joined[name]
+	if _, left := t.left[name]; joined || left {
+		return ErrTopicUsed
+	}
+	t.joined[name] = members
+	return nil
+}
+
+func (t *topicTable) leave(name string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.joined, name)
+	t.left[name] = time.Now()
+}
+
+// mayReceive tells whether pubsub may give a topic's messages to a peer. It is
+// its peer filter, which floods do not ask: hence the subscription filter.
+func (t *topicTable) mayReceive(p peer.ID, name string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	members, joined := t.joined[name]
+	return joined && (members == nil || members[p])
+}
+
+// forget drops what a peer was subscribed to.
+func (t *topicTable) forget(p peer.ID) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.theirs, p)
+}
+
+// subscribe notes a peer's subscription. It is false if the peer is no member of
+// the topic or subscribed to too many. A topic that is not joined here yet is
+// accepted: its members join in any order.
+func (t *topicTable) subscribe(p peer.ID, name string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if members := t.joined[name]; members != nil && !members[p] {
+		return false
+	}
+	topics := t.theirs[p]
+	if topics == nil {
+		topics = map[string]bool{}
+		t.theirs[p] = topics
+	}
+	if len(topics) >= maxSubscriptions && !topics[name] {
+		return false
+	}
+	topics[name] = true
+	return true
+}
+
+func (t *topicTable) unsubscribe(p peer.ID, name string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.theirs[p], name)
+}
+
+// subscriptionFilter is pubsub's filter of subscriptions, its own and others'.
+type subscriptionFilter struct {
+	prefix string
+	table  *topicTable
+	stats  *counters
+}
+
+// CanSubscribe allows topics of this network.
+func (f *subscriptionFilter) CanSubscribe(name string) bool {
+	return strings.HasPrefix(name, f.prefix) && len(name) <= maxTopicName
+}
+
+// FilterIncomingSubscriptions keeps what the peer may subscribe to.
+func (f *subscriptionFilter) FilterIncomingSubscriptions(p peer.ID, subs []*pb.RPC_SubOpts) ([]*pb.RPC_SubOpts, error) {
+	kept := subs[:0]
+	for _, s := range subs {
+		name := s.GetTopicid()
+		switch {
+		case !f.CanSubscribe(name):
+		case !s.GetSubscribe():
+			f.table.unsubscribe(p, name)
+			kept = append(kept, s)
+			continue
+		case f.table.subscribe(p, name):
+			kept = append(kept, s)
+			continue
+		}
+		f.stats.subscriptions.Add(1)
+	}
+	return kept, nil
+}
+
+// pubsubHost is the host that pubsub sees. It knows pubsub's incoming streams,
+// so that a stranger's subscription can be undone.
+type pubsubHost struct {
+	*guardedHost
+	topics *topicTable
+
+	mu      sync.Mutex
+	streams map[peer.ID]*inboundStream
+}
+
+type inboundStream struct{ network.Stream }
+
+// SetStreamHandler guards pubsub's handler and notes its streams.
+func (g *pubsubHost) SetStreamHandler(id protocol.ID, handle network.StreamHandler) {
+	g.guardedHost.SetStreamHandler(id, func(s network.Stream) {
+		p, in := s.Conn().RemotePeer(), &inboundStream{s}
+		g.mu.Lock()
+		g.streams[p] = in
+		g.mu.Unlock()
+		handle(s)
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		if g.streams[p] == in {
+			delete(g.streams, p)
+			g.topics.forget(p)
+		}
+	})
+}
+
+// evict makes pubsub forget all subscriptions of a peer by ending the stream
+// that told them. The peer's new stream meets the filter.
+func (g *pubsubHost) evict(p peer.ID) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if in := g.streams[p]; in != nil {
+		in.Reset() //nolint:errcheck // nothing can be done about it
+	}
+}

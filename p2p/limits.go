@@ -1,0 +1,62 @@
+package p2p
+
+import (
+	"time"
+
+	"github.com/libp2p/go-libp2p"
+	"github.com/libp2p/go-libp2p/core/network"
+	rcmgr "github.com/libp2p/go-libp2p/p2p/host/resource-manager"
+	"github.com/libp2p/go-libp2p/p2p/net/connmgr"
+	"github.com/libp2p/go-libp2p/x/rate"
+)
+
+// Connections. The watermarks lie above any pool that is run today: trimming a
+// session's peer would cost an attempt.
+const (
+	connsLow      = 2048
+	connsHigh     = 4096
+	connsPerIP    = 2048 // many nodes share an address behind a gateway or on one machine
+	connsPerPeer  = 16
+	streamsPeer   = 2048
+	streamsOverAl = 1 << 17
+	connGrace     = time.Minute
+	connRate      = 200 // new connections a second and address
+	connBurst     = 2048
+)
+
+// resourceManager keeps libp2p's own limits on memory and descriptors and
+// raises those that count connections per address: with the default of 8 for
+// each IPv4 address, the ninth node behind a gateway is dropped silently.
+func resourceManager() (network.ResourceManager, error) {
+	scaling := rcmgr.DefaultLimits
+	libp2p.SetDefaultServiceLimits(&scaling)
+	many := rcmgr.ResourceLimits{
+		Conns: connsHigh * 2, ConnsInbound: connsHigh * 2, ConnsOutbound: connsHigh * 2,
+		Streams: streamsOverAl, StreamsInbound: streamsOverAl, StreamsOutbound: streamsOverAl,
+	}
+	streams := rcmgr.ResourceLimits{Streams: streamsOverAl, StreamsInbound: streamsOverAl, StreamsOutbound: streamsOverAl}
+	limits := rcmgr.PartialLimitConfig{
+		System: many, Transient: many, ProtocolDefault: streams,
+		PeerDefault: rcmgr.ResourceLimits{
+			Conns: connsPerPeer, ConnsInbound: connsPerPeer, ConnsOutbound: connsPerPeer,
+			Streams: streamsPeer, StreamsInbound: streamsPeer, StreamsOutbound: streamsPeer,
+		},
+	}.Build(scaling.AutoScale())
+	return rcmgr.NewResourceManager(rcmgr.NewFixedLimiter(limits),
+		rcmgr.WithLimitPerSubnet(
+			[]rcmgr.ConnLimitPerSubnet{{PrefixLength: 32, ConnCount: connsPerIP}},
+			[]rcmgr.ConnLimitPerSubnet{{PrefixLength: 56, ConnCount: connsPerIP}}),
+		rcmgr.WithConnRateLimiters(&rate.Limiter{
+			NetworkPrefixLimits: loopback(),
+			SubnetRateLimiter: rate.SubnetLimiter{
+				IPv4SubnetLimits: []rate.SubnetLimit{{PrefixLength: 32, Limit: rate.Limit{RPS: connRate, Burst: connBurst}}},
+				IPv6SubnetLimits: []rate.SubnetLimit{{PrefixLength: 56, Limit: rate.Limit{RPS: connRate, Burst: connBurst}}},
+				GracePeriod:      time.Minute,
+			},
+		}),
+		rcmgr.WithMetricsDisabled())
+}
+
+func connectionManager() (*connmgr.BasicConnMgr, error) {
+	return connmgr.NewConnManager(connsLow, connsHigh, connmgr.WithGracePeriod(connGrace))
+}

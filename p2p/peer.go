@@ -1,0 +1,126 @@
+package p2p
+
+import (
+	"crypto/ed25519"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/libp2p/go-libp2p/core/crypto"
+	"github.com/libp2p/go-libp2p/core/peer"
+	ma "github.com/multiformats/go-multiaddr"
+)
+
+// PeerID names a node: the text form of its libp2p peer id, which for the
+// Ed25519 keys used here contains the public key itself.
+type PeerID = string
+
+// PeerOf is the peer id of an Ed25519 public key, or "" when pub does not have
+// the length of one.
+func PeerOf(pub ed25519.PublicKey) PeerID {
+	key, err := crypto.UnmarshalEd25519PublicKey(pub)
+	if err != nil {
+		return ""
+	}
+	id, err := peer.IDFromPublicKey(key)
+	if err != nil {
+		return ""
+	}
+	return id.String()
+}
+
+// KeyOf is the Ed25519 public key inside a peer id.
+func KeyOf(id PeerID) (ed25519.PublicKey, error) {
+	p, err := parsePeer(id)
+	if err != nil {
+		return nil, err
+	}
+	return keyOf(p)
+}
+
+func keyOf(p peer.ID) (ed25519.PublicKey, error) {
+	key, err := p.ExtractPublicKey()
+	if err != nil {
+		return nil, fmt.Errorf("%w: peer id %s holds no key: %w", ErrAddr, p, err)
+	}
+	if key.Type() != crypto.Ed25519 {
+		return nil, fmt.Errorf("%w: peer id %s is not of an Ed25519 key", ErrAddr, p)
+	}
+	raw, err := key.Raw()
+	if err != nil {
+		return nil, fmt.Errorf("%w: peer id %s: %w", ErrAddr, p, err)
+	}
+	return raw, nil
+}
+
+// Verify tells whether sig is the Ed25519 signature (RFC 8032) of data by the
+// key inside the peer id. It is false for a malformed id.
+func Verify(id PeerID, data, sig []byte) bool {
+	key, err := KeyOf(id)
+	return err == nil && len(sig) == ed25519.SignatureSize && ed25519.Verify(key, data, sig)
+}
+
+// ParsePeer checks that id is the peer id of an Ed25519 key in its one
+// canonical text form.
+func ParsePeer(id PeerID) error {
+	p, err := parsePeer(id)
+	if err != nil {
+		return err
+	}
+	_, err = keyOf(p)
+	return err
+}
+
+func parsePeer(id PeerID) (peer.ID, error) {
+	p, err := peer.Decode(id)
+	if err != nil {
+		return "", fmt.Errorf("%w: %q is not a peer id: %w", ErrAddr, id, err)
+	}
+	if p.String() != id {
+		return "", fmt.Errorf("%w: peer id %q is not in its usual form, %s", ErrAddr, id, p)
+	}
+	return p, nil
+}
+
+// ParseAddr checks an address to listen on or to announce: IP or DNS name with
+// TCP or QUIC, and no peer id.
+func ParseAddr(addr string) error {
+	_, err := parseAddr(addr)
+	return err
+}
+
+func parseAddr(addr string) (ma.Multiaddr, error) {
+	a, err := ma.NewMultiaddr(addr)
+	if err != nil {
+		return nil, fmt.Errorf("%w %q: write it as /ip4/0.0.0.0/udp/4001/quic-v1 or /ip4/0.0.0.0/tcp/4001: %w", ErrAddr, addr, err)
+	}
+	if !addrShape.MatchString(a.String()) {
+		return nil, fmt.Errorf("%w %q: an address ends in /tcp/PORT or /udp/PORT/quic-v1", ErrAddr, addr)
+	}
+	return a, nil
+}
+
+var addrShape = regexp.MustCompile(`^/(ip4|ip6|ip6zone/[^/]+/ip6|dns|dns4|dns6)/[^/]+/(tcp/\d+|udp/\d+/quic-v1)$`)
+
+// ParseBootstrap checks the address of a bootstrap node, which ends in /p2p/
+// and its peer id.
+func ParseBootstrap(addr string) error {
+	_, err := parseBootstrap(addr)
+	return err
+}
+
+func parseBootstrap(addr string) (peer.AddrInfo, error) {
+	where, id, found := strings.Cut(addr, "/p2p/")
+	if !found {
+		return peer.AddrInfo{}, fmt.Errorf("%w %q: a bootstrap address ends in /p2p/ and the node's peer id", ErrAddr, addr)
+	}
+	a, err := parseAddr(where)
+	if err != nil {
+		return peer.AddrInfo{}, err
+	}
+	if err := ParsePeer(id); err != nil {
+		return peer.AddrInfo{}, fmt.Errorf("bootstrap address %q: %w", addr, err)
+	}
+	p, err := parsePeer(id)
+	return peer.AddrInfo{ID: p, Addrs: []ma.Multiaddr{a}}, err
+}

@@ -1,0 +1,246 @@
+package p2p
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+)
+
+// refusalMemory is how long a refused peer is turned away without a new hello.
+const refusalMemory = 3 * time.Second
+
+// registry knows which peers are connected and which of them are admitted. A
+// peer is admitted as a whole: the transport proves its id on every connection.
+type registry struct {
+	mu      sync.RWMutex
+	peers   map[peer.ID]*peerState
+	refused map[peer.ID]refusal
+	changed chan struct{} // closed and replaced at every change
+}
+
+type peerState struct {
+	conns    map[network.Conn]uint64 // boot id that the hello on it gave, 0 before
+	admitted bool
+	member   Member
+	boot     uint64
+	software string
+	since    time.Time
+	heard    *atomic.Int64 // when the peer last gave a sign of life, ns since 1970
+	expiry   *time.Timer
+}
+
+type refusal struct {
+	err *RefusedError
+	at  time.Time
+}
+
+func newRegistry() *registry {
+	return &registry{peers: map[peer.ID]*peerState{}, refused: map[peer.ID]refusal{}, changed: make(chan struct{})}
+}
+
+// tell wakes everybody who waits for a change; the caller holds mu.
+func (r *registry) tell() {
+	close(r.changed)
+	r.changed = make(chan struct{})
+}
+
+// state is the peer's, made if need be; the caller holds mu.
+func (r *registry) state(p peer.ID) *peerState {
+	st := r.peers[p]
+	if st == nil {
+		st = &peerState{conns: map[network.Conn]uint64{}, heard: new(atomic.Int64)}
+		r.peers[p] = st
+	}
+	return st
+}
+
+func (r *registry) connected(c network.Conn) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	st := r.state(c.RemotePeer())
+	if _, known := st.conns[c]; !known {
+		st.conns[c] = 0
+	}
+}
+
+// disconnected forgets a connection, and with the last one the peer. It tells
+// whether the peer was admitted and is gone now.
+func (r *registry) disconnected(c network.Conn) (gone bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	st := r.peers[c.RemotePeer()]
+	if st == nil {
+		return false
+	}
+	delete(st.conns, c)
+	defer r.tell()
+	if len(st.conns) > 0 {
+		return false
+	}
+	if st.expiry != nil {
+		st.expiry.Stop()
+	}
+	delete(r.peers, c.RemotePeer())
+	return st.admitted
+}
+
+// outdated lists the peer's connections of an earlier start than boot.
+func (r *registry) outdated(p peer.ID, boot uint64) (old []network.Conn) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if st := r.peers[p]; st != nil {
+		for c, b := range st.conns {
+			if b != 0 && b < boot {
+				old = append(old, c)
+			}
+		}
+	}
+	return old
+}
+
+// greeted lists the peer's connections on which a hello has passed.
+func (r *registry) greeted(p peer.ID) (conns []network.Conn) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if st := r.peers[p]; st != nil {
+		for c, b := range st.conns {
+			if b != 0 {
+				conns = append(conns, c)
+			}
+		}
+	}
+	return conns
+}
+
+// admit records a hello that passed on c; onExpiry is called when the
+// credential ends. It is false when c closed meanwhile.
+func (r *registry) admit(c network.Conn, m Member, h hello, onExpiry func()) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if c.IsClosed() {
+		return false
+	}
+	now := time.Now()
+	st := r.state(c.RemotePeer())
+	st.conns[c] = max(h.Boot, 1)
+	if !st.admitted || st.boot != h.Boot {
+		st.since = now
+	}
+	if h.Boot >= st.boot {
+		st.member, st.boot, st.software = m, h.Boot, h.Software
+	}
+	st.admitted = true
+	st.heard.Store(now.UnixNano())
+	if st.expiry != nil {
+		st.expiry.Stop()
+	}
+	st.expiry = time.AfterFunc(st.member.Expires.Sub(now), onExpiry)
+	delete(r.refused, c.RemotePeer())
+	r.tell()
+	return true
+}
+
+// refuse remembers a failed hello for a moment.
+func (r *registry) refuse(p peer.ID, err *RefusedError) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := time.Now()
+	maps.DeleteFunc(r.refused, func(_ peer.ID, old refusal) bool { return now.Sub(old.at) > refusalMemory })
+	r.refused[p] = refusal{err: err, at: now}
+	r.tell()
+}
+
+// lately is a refusal of a moment ago, or nil.
+func (r *registry) lately(p peer.ID) *RefusedError {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.latelyLocked(p)
+}
+
+func (r *registry) latelyLocked(p peer.ID) *RefusedError {
+	if old, found := r.refused[p]; found && time.Since(old.at) <= refusalMemory {
+		return old.err
+	}
+	return nil
+}
+
+// await waits until the peer is admitted. Its errors are a RefusedError,
+// ErrUnreachable when the peer has no connection (any more), or the context's.
+func (r *registry) await(ctx context.Context, p peer.ID, connected func() bool) error {
+	for {
+		r.mu.RLock()
+		st, changed, lately := r.peers[p], r.changed, r.latelyLocked(p)
+		admitted := st != nil && st.admitted
+		r.mu.RUnlock()
+		switch {
+		case admitted:
+			return nil
+		case lately != nil:
+			return lately
+		case !connected():
+			return fmt.Errorf("%w: %s closed the connection before the hello", ErrUnreachable, p)
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return fmt.Errorf("%w: no hello from %s: %w", ErrUnreachable, p, context.Cause(ctx))
+		}
+	}
+}
+
+// heardFrom notes a sign of life.
+func (r *registry) heardFrom(p peer.ID) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if st := r.peers[p]; st != nil {
+		st.heard.Store(time.Now().UnixNano())
+	}
+}
+
+// get is what is known about an admitted peer.
+func (r *registry) get(p peer.ID) (peerState, bool) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	st := r.peers[p]
+	if st == nil || !st.admitted {
+		return peerState{}, false
+	}
+	return *st, true
+}
+
+// all lists the admitted peers.
+func (r *registry) all() map[peer.ID]peerState {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	out := make(map[peer.ID]peerState, len(r.peers))
+	for p, st := range r.peers {
+		if st.admitted {
+			out[p] = *st
+		}
+	}
+	return out
+}
+
+// waitChange is closed at the next change.
+func (r *registry) waitChange() <-chan struct{} {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.changed
+}
+
+// stop ends the timers.
+func (r *registry) stop() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, st := range r.peers {
+		if st.expiry != nil {
+			st.expiry.Stop()
+		}
+	}
+}

@@ -1,0 +1,281 @@
+package p2p
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"time"
+
+	pubsub "github.com/libp2p/go-libp2p-pubsub"
+	"github.com/libp2p/go-libp2p/core/peer"
+)
+
+// topicShape is the part of a topic's name after the network's prefix.
+var topicShape = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9/._-]{0,127}$`)
+
+// readyPoll is how often Ready looks at the list of peers: their joining is an
+// event only when it comes after ours.
+const readyPoll = 10 * time.Millisecond
+
+// TopicConfig describes a topic.
+type TopicConfig struct {
+	Name    string   // within the network, such as s/<session id>; used once (see ErrTopicUsed)
+	Members []PeerID // who may send and receive; may include this node. nil: every admitted peer
+
+	// Validate returns the peer whose signature over data it has verified, and
+	// whether data is fit for this topic. It is called for each message of
+	// others, one at a time over all topics of the host, before anybody else
+	// sees it. The data must not be changed or kept.
+	Validate func(data []byte) (sender PeerID, ok bool)
+
+	PublishOnly bool // do not subscribe: nothing arrives, and Next only waits
+}
+
+// Delivery is a message from a topic.
+type Delivery struct {
+	From PeerID // who signed it, by Validate; not who forwarded it
+	Data []byte
+}
+
+// Topic is a joined topic. Its methods may be called from any goroutine.
+type Topic struct {
+	h       *Host
+	name    string // with the prefix
+	members map[peer.ID]bool
+	check   func([]byte) (PeerID, bool)
+	topic   *pubsub.Topic
+	sub     *pubsub.Subscription // nil when PublishOnly
+	closed  chan struct{}
+	close   sync.Once
+}
+
+// Join joins a topic. Errors: ErrConfig, ErrTopicUsed, ErrClosed.
+func (h *Host) Join(cfg TopicConfig) (*Topic, error) {
+	if !topicShape.MatchString(cfg.Name) || cfg.Validate == nil {
+		return nil, fmt.Errorf("%w: topic %q: a name of at most 128 letters, digits, '/', '.', '_' or '-' and a Validate are needed", ErrConfig, cfg.Name)
+	}
+	t := &Topic{h: h, name: h.topicPrefix() + cfg.Name, check: cfg.Validate, closed: make(chan struct{})}
+	if cfg.Members != nil {
+		t.members = make(map[peer.ID]bool, len(cfg.Members))
+		for _, m := range cfg.Members {
+			p, err := parsePeer(m)
+			if err != nil {
+				return nil, fmt.Errorf("%w: topic %s: %w", ErrConfig, cfg.Name, err)
+			}
+			t.members[p] = true
+		}
+	}
+	if err := h.ctx.Err(); err != nil {
+		return nil, fmt.Errorf("topic %s: host %w", cfg.Name, ErrClosed)
+	}
+	// Members first: from here on the filter turns strangers away.
+	if err := h.topics.join(t.name, t.members); err != nil {
+		return nil, fmt.Errorf("topic %s: %w", cfg.Name, err)
+	}
+	if err := t.enter(cfg.PublishOnly); err != nil {
+		t.leave()
+		return nil, fmt.Errorf("topic %s: %w", cfg.Name, err)
+	}
+	t.evictStrangers()
+	return t, nil
+}
+
+// enter registers the validator before it subscribes: no message slips past.
+func (t *Topic) enter(publishOnly bool) (err error) {
+	ps := t.h.pubsub
+	if err = ps.RegisterTopicValidator(t.name, t.validate, pubsub.WithValidatorInline(true)); err != nil {
+		return err
+	}
+	if t.topic, err = ps.Join(t.name); err != nil || publishOnly {
+		return err
+	}
+	t.sub, err = t.topic.Subscribe(pubsub.WithBufferSize(queueSize), pubsub.WithMessageFilter(func(m *pubsub.Message) bool {
+		return m.ReceivedFrom != t.h.conf.id
+	}))
+	return err
+}
+
+// leave undoes enter.
+func (t *Topic) leave() error {
+	var err error
+	if t.sub != nil {
+		t.sub.Cancel()
+	}
+	if t.topic != nil {
+		err = t.topic.Close()
+	}
+	err = errors.Join(err, t.h.pubsub.UnregisterTopicValidator(t.name))
+	t.h.topics.leave(t.name)
+	if t.h.ctx.Err() != nil {
+		return nil // pubsub has ended and took the topic along
+	}
+	return err
+}
+
+// validate runs in pubsub's one validation worker. The sender is who signed the
+// message: a copy may come through another member.
+func (t *Topic) validate(_ context.Context, from peer.ID, m *pubsub.Message) (ok bool) {
+	if from == t.h.conf.id {
+		return true // our own; it was checked when it was made
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			t.h.stats.panics.Add(1)
+			log.Errorw("a topic's validator panicked", "topic", t.name, "forwarder", from.String(), "panic", r, "stack", string(debug.Stack()))
+			ok = false
+		}
+	}()
+	if len(m.Data) > MaxMessage {
+		return false
+	}
+	sender, ok := t.check(m.Data)
+	if !ok || !t.maySend(sender) {
+		return false
+	}
+	m.ValidatorData = sender
+	return true
+}
+
+func (t *Topic) maySend(sender PeerID) bool {
+	p, err := parsePeer(sender)
+	if err != nil || p == t.h.conf.id {
+		return false
+	}
+	if t.members != nil {
+		return t.members[p]
+	}
+	_, admitted := t.h.peers.get(p)
+	return admitted
+}
+
+// evictStrangers undoes subscriptions that came before the members were known
+// here. It tells whether there were any.
+func (t *Topic) evictStrangers() bool {
+	found := false
+	if t.members == nil {
+		return false
+	}
+	for _, p := range t.topic.ListPeers() {
+		if !t.members[p] {
+			found = true
+			t.h.stats.evicted.Add(1)
+			log.Warnw("a stranger is subscribed to a session's topic", "topic", t.name, "peer", p.String())
+			t.h.bridge.host.evict(p)
+		}
+	}
+	return found
+}
+
+// Ready waits until every member is on the topic, connecting to those that are
+// not connected, and no stranger is. What is published before may be lost. When
+// ctx ends first the error is an ErrNotReady that names the missing.
+func (t *Topic) Ready(ctx context.Context) error {
+	ctx, stop := context.WithCancel(ctx)
+	var dials sync.WaitGroup
+	defer dials.Wait()
+	defer stop()
+	for p := range t.members {
+		if p != t.h.conf.id {
+			dials.Go(func() { t.h.Connect(ctx, p.String()) }) //nolint:errcheck // who is missing is said below
+		}
+	}
+	joins, err := t.topic.EventHandler()
+	if err != nil {
+		return fmt.Errorf("%s: %w", t.name, ErrClosed)
+	}
+	defer joins.Cancel()
+	for {
+		missing := t.missing()
+		if len(missing) == 0 && !t.evictStrangers() {
+			return nil
+		}
+		wait, cancel := context.WithTimeout(ctx, readyPoll)
+		_, err := joins.NextPeerEvent(wait)
+		cancel()
+		select {
+		case <-t.closed:
+			return fmt.Errorf("%s: %w", t.name, ErrClosed)
+		case <-ctx.Done():
+			return fmt.Errorf("%w: %s: missing %s: %w", ErrNotReady, t.name, strings.Join(missing, ", "), context.Cause(ctx))
+		default:
+			_ = err // a time-out of ours or an event: either way, look again
+		}
+	}
+}
+
+func (t *Topic) missing() (ids []string) {
+	present := map[peer.ID]bool{t.h.conf.id: true}
+	for _, p := range t.topic.ListPeers() {
+		present[p] = true
+	}
+	for p := range t.members {
+		if !present[p] {
+			ids = append(ids, p.String())
+		}
+	}
+	return ids
+}
+
+// Publish sends data to the topic's members that are subscribed now; it does not
+// wait for them. Data that was published on the topic before is not sent again:
+// repeat a message over a stream. Errors: ErrTooLarge, ErrClosed, the context's.
+func (t *Topic) Publish(ctx context.Context, data []byte) error {
+	// pubsub itself drops what is too large and reports success.
+	if len(data) > MaxMessage {
+		return fmt.Errorf("%w: %d bytes for %s, at most %d are allowed", ErrTooLarge, len(data), t.name, MaxMessage)
+	}
+	select {
+	case <-t.closed:
+		return fmt.Errorf("%s: %w", t.name, ErrClosed)
+	default:
+	}
+	switch err := t.topic.Publish(ctx, data); {
+	case err == nil:
+		return nil
+	case errors.Is(err, pubsub.ErrTopicClosed) || t.h.ctx.Err() != nil:
+		return fmt.Errorf("%s: %w", t.name, ErrClosed)
+	default:
+		return fmt.Errorf("%s: %w", t.name, err)
+	}
+}
+
+// Next waits for the next message of another member. Errors: ErrClosed or the
+// context's.
+func (t *Topic) Next(ctx context.Context) (Delivery, error) {
+	if t.sub == nil {
+		select {
+		case <-t.closed:
+			return Delivery{}, fmt.Errorf("%s: %w", t.name, ErrClosed)
+		case <-t.h.ctx.Done():
+			return Delivery{}, fmt.Errorf("%s: %w", t.name, ErrClosed)
+		case <-ctx.Done():
+			return Delivery{}, ctx.Err()
+		}
+	}
+	// A subscription does not end with pubsub.
+	both, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(t.h.ctx, cancel)()
+	m, err := t.sub.Next(both)
+	if err != nil {
+		if ctx.Err() != nil {
+			return Delivery{}, ctx.Err()
+		}
+		return Delivery{}, fmt.Errorf("%s: %w", t.name, ErrClosed)
+	}
+	sender, _ := m.ValidatorData.(PeerID)
+	return Delivery{From: sender, Data: m.Data}, nil
+}
+
+// Close leaves the topic. Its name cannot be used again for ten minutes.
+func (t *Topic) Close() (err error) {
+	t.close.Do(func() {
+		close(t.closed)
+		err = t.leave()
+	})
+	return err
+}
