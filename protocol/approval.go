@@ -1,13 +1,8 @@
 package protocol
 
 import (
-	"bytes"
 	"crypto"
-	"crypto/ecdsa"
-	"crypto/ed25519"
-	"crypto/elliptic"
 	"crypto/sha256"
-	"crypto/x509"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -17,6 +12,7 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+	josejson "github.com/go-jose/go-jose/v4/json"
 )
 
 // ApprovalType is the JWS header "typ" of an approval.
@@ -64,27 +60,6 @@ func approvalDigest(s *Spec) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// ApproverKey returns a public key in the form that Approvers lists, and refuses
-// kinds of keys that cannot approve.
-func ApproverKey(pub crypto.PublicKey) ([]byte, error) {
-	if _, err := approvalAlgorithm(pub); err != nil {
-		return nil, err
-	}
-	return x509.MarshalPKIXPublicKey(pub)
-}
-
-func approvalAlgorithm(pub crypto.PublicKey) (jose.SignatureAlgorithm, error) {
-	switch k := pub.(type) {
-	case ed25519.PublicKey:
-		return jose.EdDSA, nil
-	case *ecdsa.PublicKey:
-		if k.Curve == elliptic.P256() {
-			return jose.ES256, nil
-		}
-	}
-	return "", fmt.Errorf("approver key: use Ed25519 or ECDSA P-256, not %T", pub)
-}
-
 // SignApproval signs a with an ed25519.PrivateKey or a P-256 *ecdsa.PrivateKey.
 // The header's kid names the key: SHA-256 of its SubjectPublicKeyInfo in hex.
 func SignApproval(key crypto.Signer, a Approval) (string, error) {
@@ -110,11 +85,6 @@ func SignApproval(key crypto.Signer, a Approval) (string, error) {
 		return "", fmt.Errorf("approval: %w", err)
 	}
 	return jws.CompactSerialize()
-}
-
-func keyID(spki []byte) string {
-	sum := sha256.Sum256(spki)
-	return hex.EncodeToString(sum[:])
 }
 
 // Authorise checks that spec carries valid approvals of at least M distinct
@@ -167,25 +137,32 @@ func openApproval(approvers Approvers, token string) (kid string, a Approval, er
 	if err != nil {
 		return "", a, fmt.Errorf("%w: approval: %w", ErrApproval, ErrSignature)
 	}
-	dec := json.NewDecoder(bytes.NewReader(claims))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&a); err != nil {
+	if err := a.decode(claims); err != nil {
 		return "", a, fmt.Errorf("%w: malformed approval: %w", ErrApproval, err)
 	}
 	return header.KeyID, a, nil
 }
 
-func (a Approvers) find(kid string) (crypto.PublicKey, error) {
-	for _, spki := range a.Keys {
-		if keyID(spki) == kid {
-			key, err := x509.ParsePKIXPublicKey(spki)
-			if err != nil {
-				return nil, fmt.Errorf("%w: approver key %s: %w", ErrApproval, kid, err)
-			}
-			return key, nil
-		}
+// claimNames are all claims of an approval; each must be there.
+var claimNames = []string{"aud", "op", "sub", "key", "epoch", "path", "digest", "jti", "nbf", "exp"}
+
+// decode reads claims so that no other JSON reader could understand them
+// differently: every claim exactly once, spelled as documented, and nothing else.
+func (a *Approval) decode(claims []byte) error {
+	var fields map[string]json.RawMessage
+	if err := josejson.Unmarshal(claims, &fields); err != nil { // refuses duplicates, unlike encoding/json
+		return err
 	}
-	return nil, fmt.Errorf("%w: key %q is no approver of this account", ErrApproval, kid)
+	for _, name := range claimNames {
+		if raw, ok := fields[name]; !ok || string(raw) == "null" {
+			return fmt.Errorf("claim %q is missing", name)
+		}
+		delete(fields, name)
+	}
+	for name := range fields {
+		return fmt.Errorf("unknown claim %q", name)
+	}
+	return json.Unmarshal(claims, a)
 }
 
 // check compares every claim with the spec and the clock.
@@ -205,7 +182,7 @@ func (a Approval) check(s *Spec, now time.Time) error {
 	case len(wrong) > 0:
 		slices.Sort(wrong)
 		return fmt.Errorf("%w: the approval is for another request (%s)", ErrApproval, strings.Join(wrong, ", "))
-	case a.Expires <= a.NotBefore || a.Expires-a.NotBefore > int64(MaxApprovalLife/time.Second):
+	case a.NotBefore < 0 || a.Expires <= a.NotBefore || a.Expires-a.NotBefore > int64(MaxApprovalLife/time.Second):
 		return fmt.Errorf("%w: an approval lives at most %v, not %v", ErrApproval, MaxApprovalLife, life)
 	case now.Before(time.Unix(a.NotBefore, 0).Add(-MaxClockSkew)):
 		return fmt.Errorf("%w: the approval is not valid before %s; compare the clocks", ErrApproval, time.Unix(a.NotBefore, 0).UTC().Format(time.RFC3339))

@@ -34,6 +34,9 @@ func slotOf(h *Header) Slot {
 // error is a contradiction, with its author as culprit.
 func (b *inbox) put(e *Envelope) (dropped string, err error) {
 	h := &e.Header
+	if reason := b.malformed(h); reason != "" {
+		return reason, nil
+	}
 	slot := slotOf(h)
 	if first, ok := b.slots[slot]; ok {
 		if first.Header.Hash == h.Hash && first.Header.To == h.To {
@@ -41,15 +44,8 @@ func (b *inbox) put(e *Envelope) (dropped string, err error) {
 		}
 		return "", &Blame{Round: h.Round, Culprits: []PeerID{h.From}, Err: fmt.Errorf("two different messages %q of one sender", slot.Name)}
 	}
-	switch {
-	case h.Type == TypeRound && (h.Round < 1 || h.Round > b.rounds):
-		return "of a round that does not exist", nil
-	case h.Type == TypeRound && b.count[h.From] >= perRound*b.rounds:
+	if h.Type == TypeRound && b.count[h.From] >= perRound*b.rounds {
 		return "more messages than the ceremony has", nil
-	case h.Type != TypeRound && h.Type != TypeReady && h.Type != TypeConfirm && h.Type != TypeAbort:
-		return "of an unknown type", nil
-	case h.Type != TypeRound && (h.Round != 0 || h.Name != "" || h.To != ""):
-		return "with a header that its type does not have", nil
 	}
 	b.slots[slot] = e
 	if h.Type == TypeRound {
@@ -57,6 +53,20 @@ func (b *inbox) put(e *Envelope) (dropped string, err error) {
 		b.held = append(b.held, e)
 	}
 	return "", nil
+}
+
+// malformed says what is wrong with the form of a header. It is asked before the
+// header's slot is looked at, so that no unknown type can pass for a known slot.
+func (b *inbox) malformed(h *Header) string {
+	switch {
+	case h.Type != TypeRound && h.Type != TypeReady && h.Type != TypeConfirm && h.Type != TypeAbort:
+		return "of an unknown type"
+	case h.Type == TypeRound && (h.Round < 1 || h.Round > b.rounds):
+		return "of a round that does not exist"
+	case h.Type != TypeRound && (h.Round != 0 || h.Name != "" || h.To != ""):
+		return "with a header that its type does not have"
+	}
+	return ""
 }
 
 // next takes out a held message of the lowest round up to round.
@@ -131,6 +141,11 @@ func (b *outbox) send(h Header, payload []byte) (Output, error) {
 		return Output{Broadcast: [][]byte{data}}, nil
 	}
 	return Output{Direct: []Direct{{To: h.To, Envelope: data}}}, nil
+}
+
+// sentType reports whether a message of a type without name was sent.
+func (b *outbox) sentType(t Type) bool {
+	return slices.ContainsFunc(b.sent, func(s sentEnvelope) bool { return s.have.Type == t })
 }
 
 // missing returns what was sent to everyone or to peer and is not in have.

@@ -55,9 +55,26 @@ func (b *CertificateBody) Signed() []byte {
 	return sum[:]
 }
 
-// Verify checks that every member of the roster signed the body.
+// validate checks what can be checked without a signature.
+func (b *CertificateBody) validate() error {
+	if b.Version != CertificateVersion {
+		return fmt.Errorf("%w: version %d, this node speaks %d", ErrEncoding, b.Version, CertificateVersion)
+	}
+	if err := (Threshold{T: b.Threshold, N: len(b.Roster)}).Validate(); err != nil {
+		return err
+	}
+	if err := validateRoster(b.Roster); err != nil { // one member must not sign as two
+		return fmt.Errorf("%w: %w", ErrEncoding, err)
+	}
+	return nil
+}
+
+// Verify checks the body's form and that every member of the roster signed it.
 func (c *Certificate) Verify(verify Verifier) error {
-	if c.Body.Version != CertificateVersion || len(c.Body.Roster) == 0 || len(c.Signatures) != len(c.Body.Roster) {
+	if err := c.Body.validate(); err != nil {
+		return fmt.Errorf("key certificate: %w", err)
+	}
+	if len(c.Signatures) != len(c.Body.Roster) {
 		return fmt.Errorf("key certificate: %w: it must carry one signature a member", ErrEncoding)
 	}
 	data := c.Body.Signed()
@@ -119,29 +136,45 @@ func SignRecord(s Signer, body RecordBody) *Record {
 	return &Record{Body: body, Signature: s.Sign(body.signed())}
 }
 
-// Verify checks the party's signature, that the party is in the roster, and a
-// certificate if there is one. It does not check the session's signature:
-// VerifySignature does, with a public key that the caller trusts.
+// Verify checks the spec's rules, that the party is in its roster and signed the
+// record, and that the outcome is one of the spec's kind: a certificate of this
+// very session that verifies, or a signature. It does not check the session's
+// signature and recovery id: VerifySignature does the first, with a public key
+// that the caller trusts.
 func (r *Record) Verify(verify Verifier) error {
 	b := &r.Body
 	if b.Version != RecordVersion {
 		return fmt.Errorf("record: %w: version %d, this node speaks %d", ErrEncoding, b.Version, RecordVersion)
 	}
+	if err := b.Spec.Validate(); err != nil {
+		return fmt.Errorf("record: %w", err)
+	}
 	if !slices.Contains(b.Spec.Peers(), b.Party) {
-		return fmt.Errorf("record: party %s is not in the session's roster", b.Party)
+		return fmt.Errorf("record: %w: party %s is not in the session's roster", ErrEncoding, b.Party)
 	}
 	if !verify(b.Party, b.signed(), r.Signature) {
 		return fmt.Errorf("record: %w: party %s", ErrSignature, b.Party)
 	}
-	if b.Spec.Kind != KindKeygen {
-		return nil
+	if b.Spec.Kind == KindKeygen {
+		return b.verifyKeygen(verify)
 	}
-	if b.Certificate == nil {
-		return fmt.Errorf("record: %w: a keygen's record carries a certificate", ErrEncoding)
+	if b.Certificate != nil || len(b.Signature) != SignatureSize || b.Recovery > 3 {
+		return fmt.Errorf("record: %w: a signing's record carries a signature and its recovery id, nothing else", ErrEncoding)
 	}
-	want := NewCertificateBody(&b.Spec, &Result{PublicKey: b.Certificate.Body.PublicKey, PublicHash: b.Certificate.Body.PublicHash}, b.Certificate.Body.ChainCode)
-	if !bytes.Equal(want.Signed(), b.Certificate.Body.Signed()) {
+	return nil
+}
+
+func (b *RecordBody) verifyKeygen(verify Verifier) error {
+	if b.Certificate == nil || len(b.Signature) != 0 || b.Recovery != 0 {
+		return fmt.Errorf("record: %w: a keygen's record carries a certificate, nothing else", ErrEncoding)
+	}
+	c := &b.Certificate.Body
+	want := NewCertificateBody(&b.Spec, &Result{PublicKey: c.PublicKey, PublicHash: c.PublicHash}, c.ChainCode)
+	if !bytes.Equal(want.Signed(), c.Signed()) {
 		return fmt.Errorf("record: %w: spec and certificate are of different sessions", ErrEncoding)
 	}
-	return b.Certificate.Verify(verify)
+	if err := b.Certificate.Verify(verify); err != nil {
+		return fmt.Errorf("record: %w", err)
+	}
+	return nil
 }

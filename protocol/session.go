@@ -205,8 +205,13 @@ func (s *Session) aborted(e *Envelope) error {
 	return s.fail(&Aborted{By: e.Header.From, Failure: f})
 }
 
-// Abort gives the session up and returns the message that tells the others.
+// Abort gives the session up and returns the message that tells the others. A
+// session that is done stays done, and a second call says nothing: two aborts
+// with different reasons would contradict each other.
 func (s *Session) Abort(f Failure) Output {
+	if s.phase == PhaseDone || s.out.sentType(TypeAbort) {
+		return Output{}
+	}
 	s.phase = PhaseFailed
 	if s.failed == nil {
 		s.failed = fmt.Errorf("%s: %s", f.Code, f.Detail)

@@ -34,6 +34,9 @@ func VerifySignature(scheme Scheme, publicKey, payload, sig []byte) error {
 }
 
 func verifyECDSA(publicKey, digest, sig []byte) error {
+	if len(publicKey) != secp256k1.PubKeyBytesLenCompressed { // the library also reads longer forms of the same key
+		return fmt.Errorf("public key has %d bytes, not %d", len(publicKey), secp256k1.PubKeyBytesLenCompressed)
+	}
 	pub, err := secp256k1.ParsePubKey(publicKey)
 	if err != nil {
 		return fmt.Errorf("public key: %w", err)

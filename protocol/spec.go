@@ -3,29 +3,11 @@ package protocol
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 )
 
 // SpecVersion is the version of the Spec format.
 const SpecVersion = 1
-
-// Approvers are the public keys that authorise signing with a key: M valid
-// approvals of distinct Keys are needed. Keys are SubjectPublicKeyInfo (RFC
-// 5280) in DER, Ed25519 or P-256. They are fixed at keygen.
-type Approvers struct {
-	M    int      `cbor:"1,keyasint"`
-	Keys [][]byte `cbor:"2,keyasint"`
-}
-
-// Hash identifies the approvers inside records and certificates.
-func (a Approvers) Hash() [32]byte {
-	b, err := Marshal(a)
-	if err != nil {
-		return [32]byte{} // cannot happen: see Marshal
-	}
-	return hash("mpc/approvers/v1", b)
-}
 
 // Spec is everything that a session is about. Every member of the roster gets
 // the same one, checks it, and derives the session id from it.
@@ -93,8 +75,8 @@ func (s *Spec) Validate() error {
 	case len(s.Path) != 0:
 		return fmt.Errorf("%w: derivation paths are not supported by this version", ErrSpec)
 	}
-	if err := s.validateRoster(); err != nil {
-		return err
+	if err := validateRoster(s.Roster); err != nil {
+		return fmt.Errorf("%w: %w", ErrSpec, err)
 	}
 	switch s.Kind {
 	case KindKeygen:
@@ -105,16 +87,17 @@ func (s *Spec) Validate() error {
 	return fmt.Errorf("%w: unknown kind %q", ErrSpec, s.Kind)
 }
 
-func (s *Spec) validateRoster() error {
-	for i, m := range s.Roster {
+// validateRoster checks that every member has a name of its own and a role.
+func validateRoster(roster []Member) error {
+	seen := make(map[PeerID]bool)
+	for i, m := range roster {
 		if m.Peer == "" || (m.Role != Persistent && m.Role != Delegate && m.Role != External) {
-			return fmt.Errorf("%w: member %d of the roster has no peer id or an unknown role", ErrSpec, i)
+			return fmt.Errorf("member %d of the roster has no peer id or an unknown role", i)
 		}
-	}
-	peers := s.Peers()
-	slices.Sort(peers)
-	if len(slices.Compact(peers)) != len(s.Roster) {
-		return fmt.Errorf("%w: a peer is in the roster twice", ErrSpec)
+		if seen[m.Peer] {
+			return errors.New("a peer is in the roster twice")
+		}
+		seen[m.Peer] = true
 	}
 	return nil
 }
@@ -132,13 +115,16 @@ func (s *Spec) validateKeygen() error {
 	case s.Epoch != 0:
 		return fmt.Errorf("%w: a keygen makes epoch 0", ErrSpec)
 	}
+	if err := s.Approvers.Validate(); err != nil {
+		return fmt.Errorf("%w: %w", ErrSpec, err)
+	}
 	return nil
 }
 
 func (s *Spec) validateSign() error {
 	switch {
-	case s.Threshold < MinThreshold || len(s.Roster) != s.Threshold:
-		return fmt.Errorf("%w: signing takes exactly t members, t ≥ %d", ErrSpec, MinThreshold)
+	case s.Threshold < MinThreshold || s.Threshold > MaxParties || len(s.Roster) != s.Threshold:
+		return fmt.Errorf("%w: signing takes exactly t members, %d ≤ t ≤ %d", ErrSpec, MinThreshold, MaxParties)
 	case s.Scheme == ECDSA && len(s.Payload) != DigestSize:
 		return fmt.Errorf("%w: an ECDSA digest has %d bytes, not %d", ErrSpec, DigestSize, len(s.Payload))
 	case len(s.Payload) == 0 || len(s.Payload) > MaxMessage:
