@@ -26,6 +26,13 @@
 // compare epochs with its peers. Someone who reads this process's memory has the keys:
 // overwriting them after use is best effort in Go, whose runtime may have copied them.
 //
+// Rotten disks: OpenDB verifies the checksums of all tables and refuses damaged ones, for
+// Badger would crash on them or lose records silently. One gap is left: damage inside the
+// write-ahead log of a process that was killed looks to Badger like a torn last write, and
+// it drops what follows. After an orderly Close that log is empty.
+//
+// It needs flock, so it runs on Linux, macOS and the BSDs.
+//
 // # Envelope
 //
 //	KEK = HKDF-SHA256(master key, salt, "mpcd/keystore/kek/v1" 00 kek-id party)   RFC 5869
