@@ -1,0 +1,452 @@
+package node
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/meshmpc/mpcd/p2p"
+	"github.com/meshmpc/mpcd/protocol"
+)
+
+// Times of a ceremony.
+const (
+	inboxSize = 1024
+	pullFirst = time.Second     // without progress, before the first pull
+	pullMost  = 4 * time.Second // between later pulls
+	farewell  = 2 * time.Second // for the last messages of a ceremony that failed
+)
+
+// ceremony is one attempt of a session at this party. Its run method is the one
+// goroutine that drives the protocol.Session; after it has ended, the session
+// only answers pulls.
+type ceremony struct {
+	node  *Node
+	sid   protocol.SID
+	spec  *protocol.Spec
+	log   *zap.SugaredLogger
+	inbox chan packet
+
+	session *protocol.Session
+	topic   *p2p.Topic
+	told    protocol.Progress // the last progress report
+	lost    *protocol.Failure // what the other members were told
+	reports chan protocol.Progress
+	senders sync.WaitGroup
+
+	mu       sync.Mutex // guards what follows, and session once done is closed
+	answered *protocol.Answer
+	endedAt  time.Time
+	done     chan struct{}
+}
+
+func newCeremony(n *Node, sid protocol.SID, spec *protocol.Spec) *ceremony {
+	return &ceremony{
+		node: n, sid: sid, spec: spec, inbox: make(chan packet, inboxSize), done: make(chan struct{}),
+		reports: make(chan protocol.Progress, 64),
+		log:     log.With("session", spec.Session, "attempt", spec.Attempt, "sid", sid.Short(), "kind", spec.Kind),
+	}
+}
+
+func (c *ceremony) job() string { return "session " + c.sid.String() }
+
+func (c *ceremony) ended() bool {
+	select {
+	case <-c.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// finish marks the end; from now on the session belongs to receive.
+func (c *ceremony) finish() {
+	c.endedAt = time.Now()
+	close(c.done)
+	c.node.retire(c)
+	c.node.leaveIdle()
+	c.node.beat()
+}
+
+// receive takes a packet from another party's stream. It does not block: what
+// does not fit is dropped, and pulled again.
+func (c *ceremony) receive(p packet) {
+	if !c.ended() {
+		select {
+		case c.inbox <- p:
+		default:
+			c.log.Debugw("inbox is full; a message was dropped and will be pulled", "party", p.from)
+		}
+		return
+	}
+	if p.pull != nil {
+		c.node.start("answer "+c.sid.String()+" "+p.from, sendLimit, func(ctx context.Context) error {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			if c.session == nil {
+				return nil
+			}
+			return c.answerPull(ctx, p)
+		})
+	}
+}
+
+// answerPull sends a member the envelopes that it lacks.
+func (c *ceremony) answerPull(ctx context.Context, p packet) error {
+	for _, envelope := range c.session.Answer(p.from, p.pull) {
+		if err := c.node.sendDirect(ctx, p.from, protocol.DirectFrame{SID: c.sid, Envelope: envelope}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// answer tells the coordinator whether this party takes part.
+func (c *ceremony) answer(ctx context.Context, refused error) error {
+	a := protocol.Answer{SID: c.sid}
+	if refused != nil {
+		a.Code, a.Detail = codeOf(refused), refused.Error()
+	}
+	c.mu.Lock()
+	c.answered = &a
+	c.mu.Unlock()
+	return c.node.sendFrame(ctx, c.spec.Coordinator, protocol.Frame{Answer: &a})
+}
+
+// answerAgain repeats the answer for a copy of the proposal.
+func (c *ceremony) answerAgain() {
+	c.mu.Lock()
+	a := c.answered
+	c.mu.Unlock()
+	if a == nil {
+		return // still deciding; the answer comes by itself
+	}
+	c.node.start("answer "+c.sid.String(), sendLimit, func(ctx context.Context) error {
+		return c.node.sendFrame(ctx, c.spec.Coordinator, protocol.Frame{Answer: a})
+	})
+}
+
+// run is the job of the session.
+func (c *ceremony) run(ctx context.Context) (err error) {
+	defer c.finish()
+	defer func() {
+		if v := recover(); v != nil { // the job reports the panic; the coordinator must hear of it as well
+			c.tellFailure(fmt.Errorf("%w: %v", ErrJobPanic, v))
+			panic(v)
+		}
+	}()
+	k, err := c.node.admit(ctx, c.spec)
+	if sent := c.answer(ctx, err); sent != nil {
+		c.log.Infow("the answer was not delivered; the coordinator will ask again", "error", sent)
+	}
+	if err != nil {
+		c.log.Warnw("refused a session", "code", codeOf(err), "error", err)
+		return nil
+	}
+	start := time.Now()
+	c.log.Infow("takes part in a session", "threshold", c.spec.Threshold, "members", len(c.spec.Roster), "scheme", c.spec.Scheme)
+	if err := c.participate(ctx, k); err != nil {
+		if cause := context.Cause(ctx); cause != nil {
+			err = cause
+		}
+		c.tellFailure(err)
+		return err
+	}
+	c.log.Infow("session completed", "duration", time.Since(start))
+	return nil
+}
+
+// participate runs the ceremony to its end.
+func (c *ceremony) participate(ctx context.Context, k *key) error {
+	others := slices.DeleteFunc(c.spec.Peers(), func(p protocol.PeerID) bool { return p == c.node.cfg.Host.ID() })
+	release := c.node.cfg.Host.Keep(others...)
+	defer release()
+	if err := c.node.connect(ctx, others); err != nil {
+		return err
+	}
+	machine, err := c.node.machine(ctx, c.spec, k)
+	if err != nil {
+		return err
+	}
+	cfg := protocol.SessionConfig{Spec: c.spec, Signer: c.node.cfg.Host, Verify: p2p.Verify, Machine: machine}
+	if c.spec.Kind == protocol.KindKeygen {
+		cfg.Contribution = make([]byte, protocol.ContributionSize)
+		rand.Read(cfg.Contribution) //nolint:errcheck // never fails, see crypto/rand
+	}
+	session, err := protocol.NewSession(cfg)
+	if err != nil {
+		return err
+	}
+	c.mu.Lock()
+	c.session = session
+	c.mu.Unlock()
+	return c.meet(ctx, others)
+}
+
+// meet joins the session's topic and drives the session.
+func (c *ceremony) meet(ctx context.Context, others []protocol.PeerID) error {
+	topic, err := c.node.cfg.Host.Join(p2p.TopicConfig{
+		Name: protocol.SessionTopic(c.sid), Members: c.spec.Peers(), Validate: c.validate,
+	})
+	if err != nil {
+		return fmt.Errorf("session topic: %w", err)
+	}
+	c.topic = topic
+	defer topic.Close() //nolint:errcheck // nothing is left to do for a topic that is left
+	defer c.senders.Wait()
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	for _, p := range c.node.early.take(c.sid) {
+		c.receive(p)
+	}
+	seen := make(chan error, 1)
+	c.senders.Go(func() { seen <- topic.Ready(ctx) })
+	c.senders.Go(func() { c.listen(ctx) })
+	c.senders.Go(func() { c.report(ctx) })
+	c.progress(nil)
+	err = c.loop(ctx, seen)
+	if err != nil {
+		c.sayFarewell(err)
+	}
+	return err
+}
+
+// validate is the topic's validator: the sender is who signed the envelope.
+func (c *ceremony) validate(data []byte) (p2p.PeerID, bool) {
+	e, err := protocol.OpenEnvelope(data, p2p.Verify)
+	if err != nil || e.Header.SID != c.sid {
+		return "", false
+	}
+	return e.Header.From, true
+}
+
+// listen moves the topic's messages into the inbox.
+func (c *ceremony) listen(ctx context.Context) {
+	for {
+		d, err := c.topic.Next(ctx)
+		if err != nil {
+			return // the session is over
+		}
+		select {
+		case c.inbox <- packet{from: d.From, envelope: d.Data, gossip: true}:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// loop is the ceremony's event loop.
+func (c *ceremony) loop(ctx context.Context, seen <-chan error) error {
+	pause := pullFirst
+	pull := time.NewTimer(pause)
+	defer pull.Stop()
+	for {
+		var (
+			out protocol.Output
+			err error
+		)
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case err = <-seen:
+			if err == nil {
+				out, err = c.session.Ready()
+			}
+		case p := <-c.inbox:
+			out, err = c.handle(ctx, p)
+			if out.Dropped == "" {
+				pause = pullFirst
+				pull.Reset(pause)
+			}
+		case <-pull.C:
+			c.pull(ctx)
+			pause = min(2*pause, pullMost)
+			pull.Reset(pause)
+		}
+		if done, err := c.perform(ctx, out, err); done || err != nil {
+			return err
+		}
+	}
+}
+
+// handle gives one packet to the session.
+func (c *ceremony) handle(ctx context.Context, p packet) (protocol.Output, error) {
+	if p.pull != nil {
+		for _, envelope := range c.session.Answer(p.from, p.pull) {
+			c.sendLater(ctx, p.from, protocol.DirectFrame{SID: c.sid, Envelope: envelope})
+		}
+		return protocol.Output{Dropped: "a pull"}, nil
+	}
+	out, err := c.session.Deliver(p.envelope, !p.gossip)
+	if out.Dropped != "" && err == nil {
+		c.log.Debugw("message dropped", "party", p.from, "reason", out.Dropped)
+	}
+	return out, err
+}
+
+// perform does what the session asks for, in the order that its contract names.
+func (c *ceremony) perform(ctx context.Context, out protocol.Output, err error) (done bool, _ error) {
+	for {
+		if out.Save != nil {
+			if saved := c.node.keys.save(context.WithoutCancel(ctx), out.Save); saved != nil {
+				return false, refuse(protocol.CodeStorage, "the share could not be saved: %w", saved)
+			}
+		}
+		for _, envelope := range out.Broadcast {
+			if sent := c.topic.Publish(ctx, envelope); sent != nil && err == nil {
+				err = fmt.Errorf("session topic: %w", sent)
+			}
+		}
+		for _, d := range out.Direct {
+			c.sendLater(ctx, d.To, protocol.DirectFrame{SID: c.sid, Envelope: d.Envelope})
+		}
+		c.progress(nil)
+		switch {
+		case err != nil:
+			return false, err
+		case out.Done != nil:
+			return true, c.conclude(ctx, out.Done)
+		case out.Save == nil:
+			return false, nil
+		}
+		out, err = c.session.Resume()
+	}
+}
+
+// sendLater sends to one member without holding up the ceremony for a slow one.
+func (c *ceremony) sendLater(ctx context.Context, to protocol.PeerID, f protocol.DirectFrame) {
+	c.senders.Go(func() {
+		if err := c.node.sendDirect(ctx, to, f); err != nil && ctx.Err() == nil {
+			c.log.Infow("a message could not be sent; the member will pull it", "party", to, "error", err)
+		}
+	})
+}
+
+// pull asks the members that hold the ceremony up for what this party lacks.
+func (c *ceremony) pull(ctx context.Context) {
+	pulls := c.session.Missing()
+	missing := make([]protocol.PeerID, 0, len(pulls))
+	for peer, p := range pulls {
+		missing = append(missing, peer)
+		c.sendLater(ctx, peer, protocol.DirectFrame{SID: c.sid, Pull: p})
+	}
+	slices.Sort(missing)
+	c.progress(missing)
+}
+
+// conclude signs the record of the outcome and hands it to the coordinator.
+func (c *ceremony) conclude(ctx context.Context, body *protocol.RecordBody) error {
+	out := protocol.Outcome{SID: c.sid, Record: protocol.SignRecord(c.node.cfg.Host, *body)}
+	if err := c.node.outcomes.deliver(context.WithoutCancel(ctx), c.spec.Coordinator, out); err != nil {
+		return refuse(protocol.CodeStorage, "the outcome could not be saved: %w", err)
+	}
+	return nil
+}
+
+// progress reports phase and round when they have changed, or who is missing.
+func (c *ceremony) progress(missing []protocol.PeerID) {
+	now := protocol.Progress{SID: c.sid, Phase: c.session.Phase(), Missing: missing}
+	now.Round, now.Rounds = c.session.Round()
+	if now.Phase == c.told.Phase && now.Round == c.told.Round && missing == nil {
+		return
+	}
+	c.told = now
+	select {
+	case c.reports <- now:
+	default: // a coordinator that does not listen must not hold up the ceremony
+	}
+}
+
+// report sends progress reports, in order.
+func (c *ceremony) report(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case p := <-c.reports:
+			sendCtx, cancel := context.WithTimeout(ctx, sendLimit)
+			if err := c.node.sendFrame(sendCtx, c.spec.Coordinator, protocol.Frame{Progress: &p}); err != nil {
+				c.log.Debugw("progress was not reported", "error", err)
+			}
+			cancel()
+		}
+	}
+}
+
+// sayFarewell tells the other members that this party has given up, so that
+// they need not wait for the deadline. Who ends because of another's farewell
+// says nothing: everyone has heard it.
+func (c *ceremony) sayFarewell(err error) {
+	var aborted *protocol.Aborted
+	if errors.As(err, &aborted) {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), farewell)
+	defer cancel()
+	f := c.failure(err)
+	c.lost = &f
+	for _, envelope := range c.session.Abort(f).Broadcast {
+		if err := c.topic.Publish(ctx, envelope); err != nil {
+			c.log.Debugw("the others were not told of the failure", "error", err)
+		}
+	}
+}
+
+// tellFailure reports a failed attempt to the coordinator, once: the
+// coordinator's own deadline covers a lost report.
+func (c *ceremony) tellFailure(err error) {
+	f := c.failure(err)
+	if c.lost != nil {
+		f = *c.lost // described while it was still known who was missing
+	}
+	c.log.Warnw("session failed", "code", f.Code, "error", f.Detail, "culprits", f.Culprits)
+	ctx, cancel := context.WithTimeout(context.Background(), farewell)
+	defer cancel()
+	frame := protocol.Frame{Outcome: &protocol.Outcome{SID: c.sid, Failure: &f}}
+	if err := c.node.sendFrame(ctx, c.spec.Coordinator, frame); err != nil {
+		c.log.Infow("the failure was not reported", "error", err)
+	}
+}
+
+// failure describes an error for the coordinator and the other members.
+func (c *ceremony) failure(err error) protocol.Failure {
+	f := protocol.Failure{Code: codeOf(err), Detail: err.Error(), Culprits: protocol.Culprits(err)}
+	var (
+		blame   *protocol.Blame
+		aborted *protocol.Aborted
+	)
+	switch {
+	case errors.As(err, &aborted):
+		f.Code = aborted.Failure.Code
+	case errors.As(err, &blame):
+		f.Code = protocol.CodeProtocol
+	case errors.Is(err, protocol.ErrDisagreement):
+		f.Code = protocol.CodeDisagreement
+	case errors.Is(err, errCancelled):
+		f.Code = protocol.CodeCancelled
+	case errors.Is(err, ErrStopped):
+		f.Code, f.Detail = protocol.CodeDraining, "this party is shutting down"
+	case errors.Is(err, context.DeadlineExceeded):
+		f.Code, f.Detail = protocol.CodeTimeout, c.waitingFor()
+	}
+	return f
+}
+
+func (c *ceremony) waitingFor() string {
+	if c.session == nil {
+		return "the deadline passed before the session began"
+	}
+	var peers []string
+	for peer := range c.session.Missing() {
+		peers = append(peers, peer)
+	}
+	slices.Sort(peers)
+	return fmt.Sprintf("the deadline passed in phase %q while waiting for %s", c.session.Phase(), strings.Join(peers, ", "))
+}

@@ -1,0 +1,233 @@
+package node
+
+import (
+	"context"
+	"crypto/ed25519"
+	"fmt"
+	"maps"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/meshmpc/mpcd/p2p"
+	"github.com/meshmpc/mpcd/protocol"
+)
+
+// scripted is a coordinator that does what a test tells it.
+type scripted struct {
+	tb       testing.TB
+	host     *p2p.Host
+	network  string
+	approver ed25519.PrivateKey
+
+	mu       sync.Mutex
+	mute     bool // acknowledges nothing
+	answers  map[protocol.SID]map[p2p.PeerID]protocol.Answer
+	outcomes map[protocol.SID]map[p2p.PeerID]protocol.Outcome
+	progress map[protocol.SID][]protocol.Progress
+	offers   int           // outcomes received, copies included
+	changed  chan struct{} // closed at every frame
+}
+
+func newScripted(tb testing.TB, host *p2p.Host, network string, approver ed25519.PrivateKey) *scripted {
+	s := &scripted{
+		tb: tb, host: host, network: network, approver: approver, changed: make(chan struct{}),
+		answers:  make(map[protocol.SID]map[p2p.PeerID]protocol.Answer),
+		outcomes: make(map[protocol.SID]map[p2p.PeerID]protocol.Outcome),
+		progress: make(map[protocol.SID][]protocol.Progress),
+	}
+	err := host.Handle(p2p.Channel{Name: protocol.ChannelDispatch, MaxFrame: maxFrame, Roles: []p2p.Role{p2p.RoleParty}, Receive: s.receive})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return s
+}
+
+func (s *scripted) receive(from p2p.PeerID, data []byte) {
+	f, err := protocol.DecodeFrame(data)
+	if err != nil {
+		s.tb.Errorf("a party sent a frame that cannot be read: %v", err)
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case f.Answer != nil:
+		put(s.answers, f.Answer.SID, from, *f.Answer)
+	case f.Progress != nil:
+		s.progress[f.Progress.SID] = append(s.progress[f.Progress.SID], *f.Progress)
+	case f.Outcome != nil:
+		s.offers++
+		put(s.outcomes, f.Outcome.SID, from, *f.Outcome)
+		if !s.mute && f.Outcome.Record != nil {
+			go s.send(from, protocol.Frame{Ack: &protocol.Ack{SID: f.Outcome.SID}})
+		}
+	}
+	close(s.changed)
+	s.changed = make(chan struct{})
+}
+
+func put[V any](m map[protocol.SID]map[p2p.PeerID]V, sid protocol.SID, from p2p.PeerID, v V) {
+	if m[sid] == nil {
+		m[sid] = make(map[p2p.PeerID]V)
+	}
+	m[sid][from] = v
+}
+
+func (s *scripted) send(to p2p.PeerID, f protocol.Frame) {
+	data, err := protocol.Marshal(f)
+	if err != nil {
+		s.tb.Errorf("frame: %v", err)
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	if err := s.host.Send(ctx, to, protocol.ChannelDispatch, data); err != nil {
+		s.tb.Logf("send to %s: %v", to, err)
+	}
+}
+
+// await waits until ok holds; it is called with the lock held.
+func (s *scripted) await(what string, limit time.Duration, ok func() bool) {
+	s.tb.Helper()
+	timeout := time.NewTimer(limit)
+	defer timeout.Stop()
+	for {
+		s.mu.Lock()
+		done, changed := ok(), s.changed
+		s.mu.Unlock()
+		if done {
+			return
+		}
+		select {
+		case <-changed:
+		case <-timeout.C:
+			s.tb.Fatalf("waited %v for %s", limit, what)
+		}
+	}
+}
+
+// propose sends a spec to its roster.
+func (s *scripted) propose(spec *protocol.Spec) protocol.SID {
+	for _, m := range spec.Roster {
+		s.send(m.Peer, protocol.Frame{Propose: &protocol.Propose{Spec: *spec}})
+	}
+	return spec.SID()
+}
+
+// run proposes a session and waits until every member has told its outcome.
+func (s *scripted) run(spec *protocol.Spec) map[p2p.PeerID]protocol.Outcome {
+	s.tb.Helper()
+	sid := s.propose(spec)
+	s.await("the outcomes of "+string(spec.Kind), 3*time.Minute, func() bool { return len(s.outcomes[sid]) == len(spec.Roster) })
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return maps.Clone(s.outcomes[sid])
+}
+
+// answer proposes a session to one party and returns its answer.
+func (s *scripted) answer(to p2p.PeerID, spec *protocol.Spec) protocol.Answer {
+	s.tb.Helper()
+	sid := spec.SID()
+	s.send(to, protocol.Frame{Propose: &protocol.Propose{Spec: *spec}})
+	s.await("an answer", time.Minute, func() bool { _, ok := s.answers[sid][to]; return ok })
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.answers[sid][to]
+}
+
+func (s *scripted) approvers() protocol.Approvers {
+	spki, err := protocol.ApproverKey(s.approver.Public())
+	if err != nil {
+		s.tb.Fatal(err)
+	}
+	return protocol.Approvers{M: 1, Keys: [][]byte{spki}}
+}
+
+// keygen returns the spec of a new key.
+func (s *scripted) keygen(scheme protocol.Scheme, t int, peers []p2p.PeerID) *protocol.Spec {
+	id := newID(s.tb)
+	return &protocol.Spec{
+		Version: protocol.SpecVersion, Network: s.network, Kind: protocol.KindKeygen, Session: id, Attempt: 1,
+		Account: newID(s.tb), Key: id, Scheme: scheme, Threshold: t, Roster: members(peers),
+		Expires: time.Now().Add(5 * time.Minute).Unix(), Approvers: s.approvers(), Coordinator: s.host.ID(), Owner: "user-1",
+	}
+}
+
+// sign returns the authorised spec of a signing with some members of a key.
+func (s *scripted) sign(key *protocol.Spec, payload []byte, peers []p2p.PeerID) *protocol.Spec {
+	spec := *key
+	spec.Kind, spec.Session, spec.Payload, spec.Roster = protocol.KindSign, newID(s.tb), payload, members(peers)
+	spec.Expires = time.Now().Add(time.Minute).Unix()
+	s.authorise(&spec)
+	return &spec
+}
+
+func (s *scripted) authorise(spec *protocol.Spec) {
+	token, err := protocol.SignApproval(s.approver, protocol.ApprovalFor(spec, time.Now(), 2*time.Minute))
+	if err != nil {
+		s.tb.Fatal(err)
+	}
+	spec.Authorisation = []string{token}
+}
+
+func members(peers []p2p.PeerID) []protocol.Member {
+	roster := make([]protocol.Member, len(peers))
+	for i, p := range peers {
+		roster[i] = protocol.Member{Peer: p, Role: protocol.Persistent}
+	}
+	return roster
+}
+
+func newID(tb testing.TB) string {
+	id, err := uuid.NewV7()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return id.String()
+}
+
+// certificate returns the certificate that all outcomes carry, byte for byte.
+func certificate(tb testing.TB, outcomes map[p2p.PeerID]protocol.Outcome) *protocol.Certificate {
+	tb.Helper()
+	var first []byte
+	var cert *protocol.Certificate
+	for peer, o := range outcomes {
+		if o.Record == nil {
+			tb.Fatalf("party %s failed: %+v", peer, o.Failure)
+		}
+		if err := o.Record.Verify(p2p.Verify); err != nil {
+			tb.Fatalf("party %s: %v", peer, err)
+		}
+		cert = o.Record.Body.Certificate
+		data, err := protocol.Marshal(cert)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		if first == nil {
+			first = data
+		}
+		if string(first) != string(data) {
+			tb.Fatal("two members have different certificates")
+		}
+	}
+	return cert
+}
+
+// checkSignatures verifies every outcome of a signing.
+func checkSignatures(tb testing.TB, spec *protocol.Spec, cert *protocol.Certificate, outcomes map[p2p.PeerID]protocol.Outcome) {
+	tb.Helper()
+	for peer, o := range outcomes {
+		if o.Record == nil {
+			tb.Fatalf("party %s failed: %+v", peer, o.Failure)
+		}
+		if err := protocol.VerifySignature(spec.Scheme, cert.Body.PublicKey, spec.Payload, o.Record.Body.Signature); err != nil {
+			tb.Fatalf("party %s: %v", peer, err)
+		}
+	}
+}
+
+// digest returns a distinct digest with a leading zero byte.
+func digest(i int) []byte { return []byte(fmt.Sprintf("\x00digest %024d", i))[:32] }

@@ -1,0 +1,112 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/meshmpc/mpcd/protocol"
+)
+
+// sendLimit bounds one message to a coordinator.
+const sendLimit = 5 * time.Second
+
+// receiveDispatch takes a frame of an admitted coordinator. It must not block:
+// work goes into jobs.
+func (n *Node) receiveDispatch(from protocol.PeerID, data []byte) {
+	f, err := protocol.DecodeFrame(data)
+	if err != nil {
+		log.Warnw("a coordinator sent a frame that cannot be read", "coordinator", from, "error", err)
+		return
+	}
+	switch {
+	case f.Propose != nil:
+		n.propose(from, &f.Propose.Spec)
+	case f.Cancel != nil:
+		n.cancel(from, f.Cancel)
+	case f.Ack != nil:
+		n.outcomes.acknowledge(from, f.Ack.SID)
+	default:
+		log.Warnw("a coordinator sent a frame that is for coordinators", "coordinator", from)
+	}
+}
+
+// propose starts the job of a session. A copy of a known proposal is answered
+// again, because the first answer may have been lost.
+func (n *Node) propose(from protocol.PeerID, spec *protocol.Spec) {
+	sid := spec.SID()
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if c := n.sessions[sid]; c != nil {
+		c.answerAgain()
+		return
+	}
+	c := newCeremony(n, sid, spec)
+	var refused error
+	switch {
+	case spec.Coordinator != from:
+		refused = refuse(protocol.CodeInvalid, "the spec names another coordinator")
+	case n.draining.Load():
+		refused = refuse(protocol.CodeDraining, "this party is shutting down")
+	case n.runningLocked() >= n.cfg.MaxSessions:
+		refused = refuse(protocol.CodeBusy, "this party already runs %d sessions", n.cfg.MaxSessions)
+	}
+	if refused != nil {
+		c.spec.Coordinator = from // the answer goes to who asked
+		n.start("refuse "+sid.String(), sendLimit, func(ctx context.Context) error { return c.answer(ctx, refused) })
+		return
+	}
+	n.sessions[sid] = c
+	limit := min(time.Until(spec.Deadline()), maxSessionLife)
+	if !n.start(c.job(), max(limit, time.Second), c.run) {
+		delete(n.sessions, sid)
+	}
+}
+
+// start starts a job; false if the node has stopped.
+func (n *Node) start(name string, limit time.Duration, fn func(context.Context) error) bool {
+	return n.jobs.Start(name, limit, fn) == nil
+}
+
+// cancel ends a session for its coordinator.
+func (n *Node) cancel(from protocol.PeerID, f *protocol.Cancel) {
+	n.mu.Lock()
+	c := n.sessions[f.SID]
+	n.mu.Unlock()
+	if c == nil || c.spec.Coordinator != from {
+		return
+	}
+	n.jobs.Cancel(c.job(), fmt.Errorf("%w: %s", errCancelled, f.Reason))
+}
+
+// errCancelled is the cause of a session that its coordinator ended.
+var errCancelled = errors.New("cancelled by the coordinator")
+
+// receiveDirect takes a frame of another party.
+func (n *Node) receiveDirect(from protocol.PeerID, data []byte) {
+	f, err := protocol.DecodeDirectFrame(data)
+	if err != nil {
+		log.Warnw("a party sent a frame that cannot be read", "party", from, "error", err)
+		return
+	}
+	p := packet{from: from, envelope: f.Envelope, pull: f.Pull}
+	n.mu.Lock()
+	c := n.sessions[f.SID]
+	if c == nil && p.pull == nil && !n.early.put(f.SID, p) {
+		log.Debugw("no room for an early message", "party", from, "sid", f.SID.Short())
+	}
+	n.mu.Unlock()
+	if c != nil {
+		c.receive(p)
+	}
+}
+
+// sendDirect sends a frame to another party.
+func (n *Node) sendDirect(ctx context.Context, to protocol.PeerID, f protocol.DirectFrame) error {
+	data, err := protocol.Marshal(f)
+	if err != nil {
+		return err
+	}
+	return n.cfg.Host.Send(ctx, to, protocol.ChannelDirect, data)
+}

@@ -1,0 +1,64 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/meshmpc/mpcd/p2p"
+	"github.com/meshmpc/mpcd/protocol"
+)
+
+// HeartbeatInterval is the time between two heartbeats.
+const HeartbeatInterval = time.Second
+
+// beat asks for a heartbeat at once, because something in it has changed.
+func (n *Node) beat() {
+	select {
+	case n.beatNow <- struct{}{}:
+	default: // one is asked for already
+	}
+}
+
+// heartbeats publishes this party's state on the pool topic until ctx ends.
+func (n *Node) heartbeats(ctx context.Context) error {
+	topic, err := n.cfg.Host.Join(p2p.TopicConfig{Name: protocol.TopicPool, Validate: validHeartbeat, PublishOnly: true})
+	if err != nil {
+		return fmt.Errorf("node: pool topic: %w", err)
+	}
+	defer topic.Close() //nolint:errcheck // the host is closing
+	tick := time.NewTicker(HeartbeatInterval)
+	defer tick.Stop()
+	for seq := uint64(1); ; seq++ {
+		data, err := protocol.SealHeartbeat(n.cfg.Host, n.heartbeat(ctx, seq))
+		if err == nil {
+			err = topic.Publish(ctx, data)
+		}
+		if err != nil && ctx.Err() == nil {
+			log.Warnw("heartbeat was not sent", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		case <-n.beatNow:
+		}
+	}
+}
+
+func (n *Node) heartbeat(ctx context.Context, seq uint64) protocol.Heartbeat {
+	return protocol.Heartbeat{
+		Network: n.cfg.Network, Boot: n.cfg.Host.BootID(), Seq: seq, Time: time.Now().UnixMilli(),
+		Software: n.cfg.Software, Labels: n.cfg.Labels, Sessions: n.running(),
+		Stock: n.pool.stock(ctx), Keys: n.keys.count(ctx), Draining: n.draining.Load(),
+	}
+}
+
+// validHeartbeat is the pool topic's validator.
+func validHeartbeat(data []byte) (p2p.PeerID, bool) {
+	h, err := protocol.OpenHeartbeat(data, p2p.Verify)
+	if err != nil {
+		return "", false
+	}
+	return h.Peer, true
+}

@@ -1,0 +1,215 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	logging "github.com/ipfs/go-log/v2"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/meshmpc/mpcd/p2p"
+	"github.com/meshmpc/mpcd/protocol"
+)
+
+var log = logging.Logger("node")
+
+// Limits that are not for configuration.
+const (
+	maxFrame      = protocol.MaxEnvelope + 1<<10
+	linger        = time.Minute // how long an ended session answers pulls and copies of its proposal
+	maxLingering  = 512
+	sweepInterval = 5 * time.Second  // of what has lingered
+	drainReport   = 2 * time.Second  // for outcomes, after the last session
+	replayPurge   = 10 * time.Minute // interval of forgetting requests that have expired
+)
+
+// Node is a party daemon.
+type Node struct {
+	cfg      Config
+	jobs     *Jobs
+	keys     *keyring
+	pool     *pool
+	outcomes *outcomes
+	early    *early
+	draining atomic.Bool
+	beatNow  chan struct{}
+
+	requests sync.Mutex // see remember
+
+	mu       sync.Mutex
+	sessions map[protocol.SID]*ceremony
+	lingers  []*ceremony   // ended sessions, the oldest first
+	idle     chan struct{} // closed by the last session of a draining node
+}
+
+// New prepares a node and reads what the keystore holds.
+func New(cfg Config) (*Node, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	n := &Node{
+		cfg: cfg, jobs: NewJobs(logJob), keys: newKeyring(cfg.Store), early: newEarly(),
+		beatNow: make(chan struct{}, 1), sessions: make(map[protocol.SID]*ceremony), idle: make(chan struct{}),
+	}
+	n.pool = newPool(cfg.Store, max(cfg.PoolTarget, 0), n.beat)
+	n.outcomes = newOutcomes(cfg.Store, n.sendFrame)
+	return n, nil
+}
+
+// logJob is the error event of a job: a line in the log.
+func logJob(e JobEvent) {
+	switch {
+	case e.Err == nil, errors.Is(e.Err, ErrStopped):
+		log.Debugw("job ended", "job", e.Name, "duration", e.Duration)
+	case e.Stack != "":
+		log.Errorw("job panicked; the daemon goes on", "job", e.Name, "error", e.Err, "stack", e.Stack)
+	default:
+		log.Warnw("job failed", "job", e.Name, "duration", e.Duration, "error", e.Err)
+	}
+}
+
+// Run serves until ctx ends, then drains. See the package comment for the order.
+func (n *Node) Run(ctx context.Context) error {
+	if err := n.listen(); err != nil {
+		return err
+	}
+	// The loops outlive ctx: running sessions still need them while draining.
+	loops, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	group, loops := errgroup.WithContext(loops)
+	group.Go(func() error { return n.heartbeats(loops) })
+	group.Go(func() error { return n.outcomes.run(loops) })
+	group.Go(func() error { return n.sweep(loops) })
+	group.Go(func() error { return n.pool.run(loops, n.jobs) })
+	select {
+	case <-ctx.Done():
+	case <-loops.Done(): // a loop failed: nothing can be served
+	}
+	n.drain()
+	n.jobs.Stop()
+	stop()
+	return group.Wait()
+}
+
+// listen registers the channels. Only coordinators may dispatch, and only
+// parties may speak to parties.
+func (n *Node) listen() error {
+	err := n.cfg.Host.Handle(p2p.Channel{
+		Name: protocol.ChannelDispatch, MaxFrame: maxFrame,
+		Roles: []p2p.Role{p2p.RoleCoordinator}, Receive: n.receiveDispatch,
+	})
+	if err != nil {
+		return fmt.Errorf("node: %w", err)
+	}
+	err = n.cfg.Host.Handle(p2p.Channel{
+		Name: protocol.ChannelDirect, MaxFrame: maxFrame,
+		Roles: []p2p.Role{p2p.RoleParty}, Receive: n.receiveDirect,
+	})
+	if err != nil {
+		return fmt.Errorf("node: %w", err)
+	}
+	return nil
+}
+
+// drain refuses new sessions and waits for the running ones, within the bound.
+func (n *Node) drain() {
+	n.draining.Store(true)
+	n.beat()
+	log.Infow("draining", "sessions", n.running(), "limit", n.cfg.DrainTimeout)
+	limit := time.NewTimer(n.cfg.DrainTimeout)
+	defer limit.Stop()
+	n.leaveIdle()
+	select {
+	case <-n.idle:
+	case <-limit.C:
+		log.Warnw("sessions are still running at the end of the drain time and end now", "sessions", n.running())
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), drainReport)
+	defer cancel()
+	n.outcomes.flush(ctx)
+}
+
+// running counts sessions that have not ended.
+func (n *Node) running() int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.runningLocked()
+}
+
+func (n *Node) runningLocked() int {
+	count := 0
+	for _, c := range n.sessions {
+		if !c.ended() {
+			count++
+		}
+	}
+	return count
+}
+
+// leaveIdle closes idle when a draining node runs nothing any more.
+func (n *Node) leaveIdle() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if !n.draining.Load() || n.runningLocked() > 0 {
+		return
+	}
+	select {
+	case <-n.idle:
+	default:
+		close(n.idle)
+	}
+}
+
+// sweep forgets sessions that have lingered, early messages that nobody came
+// for and requests that can no longer be replayed.
+func (n *Node) sweep(ctx context.Context) error {
+	tick, purge := time.NewTicker(sweepInterval), time.NewTicker(replayPurge)
+	defer tick.Stop()
+	defer purge.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-purge.C:
+			if err := n.forgetRequests(ctx, time.Now()); err != nil {
+				log.Warnw("expired request ids could not be forgotten; will try again", "error", err)
+			}
+		case now := <-tick.C:
+			n.early.expire(now)
+			n.forgetEnded(now)
+		}
+	}
+}
+
+// retire keeps an ended session for a while: it still answers pulls.
+func (n *Node) retire(c *ceremony) {
+	n.mu.Lock()
+	n.lingers = append(n.lingers, c)
+	n.mu.Unlock()
+	n.forgetEnded(time.Now())
+}
+
+// forgetEnded drops the sessions that ended too long ago, and the oldest ones if
+// there are too many.
+func (n *Node) forgetEnded(now time.Time) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for len(n.lingers) > 0 && (len(n.lingers) > maxLingering || now.Sub(n.lingers[0].endedAt) > linger) {
+		delete(n.sessions, n.lingers[0].sid)
+		n.lingers[0] = nil
+		n.lingers = n.lingers[1:]
+	}
+}
+
+// sendFrame sends a frame to a coordinator.
+func (n *Node) sendFrame(ctx context.Context, to protocol.PeerID, f protocol.Frame) error {
+	data, err := protocol.Marshal(f)
+	if err != nil {
+		return err
+	}
+	return n.cfg.Host.Send(ctx, to, protocol.ChannelDispatch, data)
+}

@@ -1,0 +1,195 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/meshmpc/mpcd/keystore"
+	"github.com/meshmpc/mpcd/protocol"
+)
+
+// Redelivery of outcomes.
+const (
+	redeliverFirst = 2 * time.Second
+	redeliverMost  = 30 * time.Second
+	outcomeLife    = 7 * 24 * time.Hour // a signature nobody has asked for in a week is dropped
+)
+
+// outcomes keeps how sessions ended until their coordinators have acknowledged
+// it, across restarts.
+type outcomes struct {
+	store *keystore.Store
+	send  func(context.Context, protocol.PeerID, protocol.Frame) error
+
+	mu      sync.Mutex
+	pending map[protocol.SID]*pendingOutcome
+	added   chan struct{}
+}
+
+type pendingOutcome struct {
+	to    protocol.PeerID
+	frame protocol.Frame
+	since time.Time
+	next  time.Time
+	wait  time.Duration
+}
+
+// stored is the payload of an outcome record.
+type stored struct {
+	To      protocol.PeerID  `cbor:"1,keyasint"`
+	Since   int64            `cbor:"2,keyasint"` // Unix seconds
+	Outcome protocol.Outcome `cbor:"3,keyasint"`
+}
+
+func newOutcomes(s *keystore.Store, send func(context.Context, protocol.PeerID, protocol.Frame) error) *outcomes {
+	return &outcomes{store: s, send: send, pending: make(map[protocol.SID]*pendingOutcome), added: make(chan struct{}, 1)}
+}
+
+// deliver makes an outcome durable, sends it, and goes on sending it until it
+// is acknowledged. The error is the store's: nothing was sent then.
+func (o *outcomes) deliver(ctx context.Context, to protocol.PeerID, out protocol.Outcome) error {
+	now := time.Now()
+	payload, err := protocol.Marshal(stored{To: to, Since: now.Unix(), Outcome: out})
+	if err != nil {
+		return err
+	}
+	header := keystore.Header{Kind: kindOutcome, ID: out.SID.String(), State: keystore.StatePending}
+	if err := o.store.Put(ctx, keystore.Record{Header: header, Payload: payload}); err != nil {
+		return err
+	}
+	o.mu.Lock()
+	o.pending[out.SID] = &pendingOutcome{
+		to: to, frame: protocol.Frame{Outcome: &out}, since: now, next: now.Add(redeliverFirst), wait: redeliverFirst,
+	}
+	o.mu.Unlock()
+	if err := o.send(ctx, to, protocol.Frame{Outcome: &out}); err != nil {
+		log.Infow("an outcome could not be sent yet; it will be sent again", "sid", out.SID.Short(), "coordinator", to, "error", err)
+	}
+	o.nudge()
+	return nil
+}
+
+func (o *outcomes) nudge() {
+	select {
+	case o.added <- struct{}{}:
+	default:
+	}
+}
+
+// acknowledge forgets an outcome that a coordinator has made durable.
+func (o *outcomes) acknowledge(from protocol.PeerID, sid protocol.SID) {
+	o.mu.Lock()
+	p := o.pending[sid]
+	if p == nil || p.to != from {
+		o.mu.Unlock()
+		return
+	}
+	delete(o.pending, sid)
+	o.mu.Unlock()
+	if err := o.store.Delete(context.Background(), kindOutcome, sid.String()); err != nil && !errors.Is(err, keystore.ErrNotFound) {
+		log.Warnw("an acknowledged outcome was not deleted; it will be offered again after a restart", "sid", sid.Short(), "error", err)
+	}
+}
+
+// run reads what was left undelivered and sends it again, with growing pauses,
+// until ctx ends.
+func (o *outcomes) run(ctx context.Context) error {
+	if err := o.load(ctx); err != nil {
+		return err
+	}
+	for {
+		next := o.sendDue(ctx, time.Now())
+		timer := time.NewTimer(time.Until(next))
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return nil
+		case <-o.added:
+			timer.Stop()
+		case <-timer.C:
+		}
+	}
+}
+
+func (o *outcomes) load(ctx context.Context) error {
+	headers, err := o.store.List(ctx, kindOutcome)
+	if err != nil {
+		return err
+	}
+	for _, h := range headers {
+		record, err := o.store.Get(ctx, kindOutcome, h.ID)
+		if err != nil {
+			log.Errorw("an undelivered outcome cannot be read", "sid", h.ID, "error", err)
+			continue
+		}
+		var s stored
+		if err := protocol.Unmarshal(record.Payload, &s); err != nil {
+			log.Errorw("an undelivered outcome cannot be read", "sid", h.ID, "error", err)
+			continue
+		}
+		o.mu.Lock()
+		if _, known := o.pending[s.Outcome.SID]; !known {
+			o.pending[s.Outcome.SID] = &pendingOutcome{
+				to: s.To, frame: protocol.Frame{Outcome: &s.Outcome}, since: time.Unix(s.Since, 0), wait: redeliverFirst,
+			}
+		}
+		o.mu.Unlock()
+	}
+	return nil
+}
+
+// sendDue sends what is due and returns when the next one is.
+func (o *outcomes) sendDue(ctx context.Context, now time.Time) time.Time {
+	next := now.Add(redeliverMost)
+	for _, p := range o.due(now, &next) {
+		sendCtx, cancel := context.WithTimeout(ctx, sendLimit)
+		if err := o.send(sendCtx, p.to, p.frame); err != nil {
+			log.Debugw("an outcome could not be sent", "coordinator", p.to, "error", err)
+		}
+		cancel()
+	}
+	return next
+}
+
+// due returns outcomes whose time has come, and gives up very old ones. A share
+// is not lost with its outcome: the share stays in the keystore.
+func (o *outcomes) due(now time.Time, next *time.Time) []*pendingOutcome {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	var due []*pendingOutcome
+	for sid, p := range o.pending {
+		if now.Sub(p.since) > outcomeLife {
+			delete(o.pending, sid)
+			if err := o.store.Delete(context.Background(), kindOutcome, sid.String()); err != nil {
+				log.Warnw("an old outcome was not deleted", "sid", sid.Short(), "error", err)
+			}
+			continue
+		}
+		if !p.next.After(now) {
+			due = append(due, p)
+			p.wait = min(2*p.wait, redeliverMost)
+			p.next = now.Add(p.wait)
+		}
+		if p.next.Before(*next) {
+			*next = p.next
+		}
+	}
+	return due
+}
+
+// flush offers everything that is pending once more.
+func (o *outcomes) flush(ctx context.Context) {
+	o.mu.Lock()
+	all := make([]*pendingOutcome, 0, len(o.pending))
+	for _, p := range o.pending {
+		all = append(all, p)
+	}
+	o.mu.Unlock()
+	for _, p := range all {
+		if err := o.send(ctx, p.to, p.frame); err != nil {
+			log.Infow("an outcome is still undelivered; it will be offered after the next start", "coordinator", p.to, "error", err)
+		}
+	}
+}
