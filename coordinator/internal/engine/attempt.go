@@ -1,0 +1,244 @@
+package engine
+
+import (
+	"context"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/meshmpc/mpcd/coordinator/internal/registry"
+	"github.com/meshmpc/mpcd/protocol"
+)
+
+// attempt is one attempt of a session. Its run owns everything that is not
+// atomic or a channel.
+type attempt struct {
+	e        *Engine
+	session  string
+	req      registry.NewSession
+	spec     *protocol.Spec
+	sid      protocol.SID
+	parties  []registry.Party // the roster, in order
+	members  map[protocol.PeerID]*member
+	deadline time.Time
+	resumed  bool
+
+	in     chan inbound
+	lost   chan protocol.PeerID // parties that answer no pings
+	broken chan error           // attempt.started could not be written
+}
+
+// member is a party of a running attempt.
+type member struct {
+	registry.Party
+	answered chan struct{} // closed with the first answer or anything that implies one
+	heard    atomic.Int64  // Unix nanoseconds of its last frame
+
+	accepted bool
+	finished bool // its record is in the log, or on its way there
+	rejected bool // its record was wrong
+	progress protocol.Progress
+	digest   []byte // keygen: of the certificate that it delivered
+}
+
+// inboxSize holds what the parties of a session may send while its goroutine
+// waits for the disk.
+const inboxSize = 256
+
+// newAttempt prepares the next attempt with these parties.
+func (r *runner) newAttempt(parties []registry.Party) (*attempt, error) {
+	spec, err := r.newSpec(parties)
+	if err != nil {
+		return nil, err
+	}
+	a := &attempt{
+		e: r.e, session: r.id, req: r.req, spec: spec, sid: spec.SID(), parties: parties, deadline: spec.Deadline(),
+		members: make(map[protocol.PeerID]*member, len(parties)), in: make(chan inbound, inboxSize),
+		lost: make(chan protocol.PeerID, len(parties)), broken: make(chan error, 1),
+	}
+	for _, p := range parties {
+		a.members[p.Peer] = &member{Party: p, answered: make(chan struct{})}
+	}
+	encoded, err := protocol.Marshal(spec)
+	if err != nil {
+		return nil, err
+	}
+	batch := a.e.cfg.Registry.Begin(registry.Event{
+		Stream: registry.SessionStream(a.session), Type: registry.AttemptStarted, Attempt: spec.Attempt,
+		SID: a.sid.String(), Start: &registry.Start{Spec: encoded, Parties: parties},
+	})
+	a.e.spawn(func() { // the disk works while the proposal travels
+		if err := batch.Wait(); err != nil {
+			a.broken <- err
+		}
+	})
+	return a, nil
+}
+
+// run talks to the parties until the attempt has ended.
+func (a *attempt) run(ctx context.Context) ending {
+	ctx, cancel := context.WithDeadline(ctx, a.deadline)
+	defer cancel()
+	if err := a.invite(ctx); err != nil {
+		log.Errorw("a proposal could not be encoded", "session", a.session, "error", err)
+		return ending{problem: &registry.Problem{Code: registry.CodeInternal, Detail: "the proposal could not be encoded"}}
+	}
+	for {
+		var end *ending
+		select {
+		case <-ctx.Done():
+			if a.e.ctx.Err() != nil {
+				return ending{stopped: true}
+			}
+			return a.expired()
+		case err := <-a.broken:
+			log.Errorw("an attempt could not be recorded", "session", a.session, "error", err)
+			return ending{problem: &registry.Problem{Code: registry.CodeStorage, Detail: "the coordinator could not record the session: its disk may be full"}}
+		case peer := <-a.lost:
+			end = a.lose(peer)
+		case in := <-a.in:
+			end = a.take(in)
+		}
+		if end != nil {
+			return *end
+		}
+	}
+}
+
+// take handles one frame of a member.
+func (a *attempt) take(in inbound) *ending {
+	m := a.members[in.from]
+	switch f := in.frame; {
+	case f.Answer != nil:
+		return a.answer(m, f.Answer)
+	case f.Progress != nil:
+		a.advance(m, f.Progress)
+	case f.Outcome != nil && f.Outcome.Failure != nil:
+		return a.failure(m, f.Outcome.Failure)
+	case f.Outcome != nil:
+		return a.record(m, f.Outcome.Record)
+	}
+	return nil
+}
+
+func (a *attempt) answer(m *member, ans *protocol.Answer) *ending {
+	m.settle()
+	switch {
+	case ans.Code == "" && !m.accepted:
+		m.accepted = true
+		a.note(registry.Event{Type: registry.PartyAccepted, Party: m.Peer})
+		return nil
+	case ans.Code == "", m.finished:
+		return nil
+	case a.resumed && ans.Code == protocol.CodeReplay:
+		return nil // it knew the proposal from before the restart: its outcome will come
+	}
+	fault := registry.PartyProblem{Party: m.Party, Code: ans.Code, Detail: bounded(ans.Detail)}
+	a.note(registry.Event{Type: registry.PartyRefused, Party: m.Peer, Code: string(fault.Code), Detail: fault.Detail})
+	return &ending{
+		problem: &registry.Problem{
+			Code: registry.CodePartyRefused, Parties: []registry.PartyProblem{fault},
+			Detail: "party " + m.Name + " refused: " + fault.Detail,
+		},
+		faults: []registry.PartyProblem{fault},
+	}
+}
+
+func (a *attempt) advance(m *member, p *protocol.Progress) {
+	m.settle()
+	if m.finished {
+		return
+	}
+	changed := p.Phase != m.progress.Phase || p.Round != m.progress.Round
+	m.progress = *p
+	if changed {
+		a.note(registry.Event{Type: registry.PartyProgress, Party: m.Peer, Phase: p.Phase, Round: p.Round, Rounds: p.Rounds})
+	}
+}
+
+// lose ends the attempt because a member is gone, unless that does no harm any
+// more: it has delivered, or its signature is on a certificate that another
+// member has delivered, so that its share is on its disk and it may come back.
+func (a *attempt) lose(peer protocol.PeerID) *ending {
+	m := a.members[peer]
+	if m.finished {
+		return nil
+	}
+	fault := registry.PartyProblem{Party: m.Party, Code: protocol.CodeUnreachable, Detail: "it stopped answering"}
+	a.note(registry.Event{Type: registry.PartyLost, Party: peer, Detail: fault.Detail})
+	if a.spec.Kind == protocol.KindKeygen && a.anyFinished() {
+		return nil
+	}
+	return &ending{
+		problem: &registry.Problem{
+			Code: registry.CodePartyLost, Parties: []registry.PartyProblem{fault},
+			Detail: "party " + m.Name + " stopped answering while the session ran",
+		},
+		faults: []registry.PartyProblem{fault},
+	}
+}
+
+func (a *attempt) anyFinished() bool {
+	for _, m := range a.members {
+		if m.finished {
+			return true
+		}
+	}
+	return false
+}
+
+// expired blames whom others waited for and who never answered.
+func (a *attempt) expired() ending {
+	var faults []registry.PartyProblem
+	for _, p := range a.parties {
+		switch m := a.members[p.Peer]; {
+		case m.finished:
+		case !m.accepted:
+			faults = append(faults, registry.PartyProblem{Party: p, Code: protocol.CodeTimeout, Detail: "it never answered"})
+		case a.waitedFor(p.Peer):
+			faults = append(faults, registry.PartyProblem{Party: p, Code: protocol.CodeTimeout, Detail: "others waited for its messages"})
+		}
+	}
+	return ending{
+		timeout: true, faults: faults,
+		problem: &registry.Problem{
+			Code: registry.CodeSessionTimeout, Parties: faults,
+			Detail: "the session did not finish by its deadline",
+		},
+	}
+}
+
+func (a *attempt) waitedFor(peer protocol.PeerID) bool {
+	for _, m := range a.members {
+		if slices.Contains(m.progress.Missing, peer) {
+			return true
+		}
+	}
+	return false
+}
+
+// note hands over an event about this attempt.
+func (a *attempt) note(e registry.Event) { a.e.cfg.Registry.Note(nil, a.event(e)) }
+
+func (a *attempt) event(e registry.Event) registry.Event {
+	e.Stream, e.SID, e.Attempt = registry.SessionStream(a.session), a.sid.String(), a.spec.Attempt
+	return e
+}
+
+// settle marks the proposal as answered.
+func (m *member) settle() {
+	select {
+	case <-m.answered:
+	default:
+		close(m.answered)
+	}
+}
+
+// bounded cuts a text that a party sent to what a log should hold.
+func bounded(s string) string {
+	const most = 500
+	if len(s) > most {
+		return s[:most] + "…"
+	}
+	return s
+}

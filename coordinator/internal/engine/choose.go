@@ -1,0 +1,158 @@
+package engine
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/meshmpc/mpcd/coordinator/internal/registry"
+	"github.com/meshmpc/mpcd/protocol"
+)
+
+// choose picks the parties of the next attempt: those that answer a ping, first
+// the ones that were not in the last attempt, then the least loaded, then at
+// random. After a restart it is patient while the network comes up.
+func (r *runner) choose(ctx context.Context) ([]registry.Party, *registry.Problem) {
+	for {
+		parties, problem := r.chooseNow(ctx)
+		if problem == nil || !time.Now().Before(r.quiet) {
+			return parties, problem
+		}
+		select {
+		case <-ctx.Done():
+			return nil, problem
+		case <-time.After(resumeRetry):
+		}
+	}
+}
+
+func (r *runner) chooseNow(ctx context.Context) ([]registry.Party, *registry.Problem) {
+	candidates, missing, need := r.candidates()
+	var alive []registry.Party
+	if len(candidates) >= need {
+		alive = r.e.probe(ctx, candidates, need)
+	}
+	if len(alive) < need {
+		for _, p := range candidates {
+			if len(candidates) >= need && !slices.Contains(alive, p) {
+				missing = append(missing, registry.PartyProblem{Party: p, Code: protocol.CodeUnreachable, Detail: "it does not answer"})
+			}
+		}
+		return nil, r.tooFew(need, len(alive), missing)
+	}
+	r.rank(alive)
+	chosen := alive[:need]
+	if r.timedOut && sameParties(chosen, r.previous) {
+		return nil, r.lastFault // the same parties would only time out again
+	}
+	return r.inOrder(chosen), nil
+}
+
+// candidates returns who may take part, who may not and why, and how many are
+// needed.
+func (r *runner) candidates() (candidates []registry.Party, missing []registry.PartyProblem, need int) {
+	all := r.req.Parties
+	need = r.req.Threshold.N
+	switch {
+	case r.req.Kind == protocol.KindSign:
+		all = r.e.cfg.Registry.Account(r.req.Account).Parties
+		need = r.req.Threshold.T
+	case len(all) == 0:
+		for _, p := range r.e.cfg.Pool.Live() {
+			all = append(all, partyOf(p))
+		}
+	}
+	for _, p := range all {
+		if i := slices.IndexFunc(r.excluded, func(x registry.PartyProblem) bool { return x.Peer == p.Peer }); i >= 0 {
+			missing = append(missing, r.excluded[i])
+			continue
+		}
+		if known, ok := r.e.cfg.Pool.Party(p.Peer); ok && known.Live && known.Draining {
+			missing = append(missing, registry.PartyProblem{Party: p, Code: protocol.CodeDraining, Detail: "it is shutting down"})
+			continue
+		}
+		candidates = append(candidates, p)
+	}
+	return candidates, missing, need
+}
+
+// tooFew names who is missing. When nobody is out of reach, the reason is how
+// the last attempt ended.
+func (r *runner) tooFew(need, alive int, missing []registry.PartyProblem) *registry.Problem {
+	away := func(p registry.PartyProblem) bool {
+		return p.Code == protocol.CodeUnreachable || p.Code == protocol.CodeDraining
+	}
+	if r.lastFault != nil && !slices.ContainsFunc(missing, away) {
+		return r.lastFault
+	}
+	names := make([]string, len(missing))
+	for i, p := range missing {
+		names[i] = fmt.Sprintf("%s (%s): %s", p.Name, p.Peer, p.Detail)
+	}
+	slices.Sort(names)
+	who := "no other party is in the pool"
+	if len(names) > 0 {
+		who = strings.Join(names, "; ")
+	}
+	return &registry.Problem{
+		Code: registry.CodeTooFewParties, Parties: missing,
+		Detail: fmt.Sprintf("%d parties are needed and %d can take part. Missing: %s", need, alive, who),
+	}
+}
+
+// rank sorts parties, best first.
+func (r *runner) rank(parties []registry.Party) {
+	rand.Shuffle(len(parties), func(i, j int) { parties[i], parties[j] = parties[j], parties[i] })
+	slices.SortStableFunc(parties, func(a, b registry.Party) int {
+		x, y := r.rankOf(a), r.rankOf(b)
+		return slices.Compare(x[:], y[:])
+	})
+}
+
+// rankOf returns what parties are compared by; lower is better.
+func (r *runner) rankOf(p registry.Party) (rank [4]int) {
+	if slices.Contains(r.previous, p) {
+		rank[0] = 1
+	}
+	rank[1] = r.e.loadOf(p.Peer)
+	if known, ok := r.e.cfg.Pool.Party(p.Peer); ok {
+		rank[2] = known.Sessions
+		if r.req.Kind == protocol.KindKeygen && r.req.Scheme == protocol.ECDSA {
+			rank[3] = -known.Stock
+		}
+	}
+	return rank
+}
+
+// inOrder gives a roster its order: signers as in the key's roster, new members
+// by name.
+func (r *runner) inOrder(parties []registry.Party) []registry.Party {
+	ordered := slices.Clone(parties)
+	if r.req.Kind == protocol.KindSign {
+		roster := r.e.cfg.Registry.Account(r.req.Account).Parties
+		slices.SortFunc(ordered, func(a, b registry.Party) int {
+			return cmp.Compare(slices.Index(roster, a), slices.Index(roster, b))
+		})
+		return ordered
+	}
+	slices.SortFunc(ordered, func(a, b registry.Party) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Peer, b.Peer))
+	})
+	return ordered
+}
+
+func sameParties(a, b []registry.Party) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for _, p := range a {
+		if !slices.Contains(b, p) {
+			return false
+		}
+	}
+	return true
+}

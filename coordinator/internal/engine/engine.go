@@ -1,0 +1,199 @@
+package engine
+
+import (
+	"context"
+	"crypto"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	logging "github.com/ipfs/go-log/v2"
+
+	"github.com/meshmpc/mpcd/coordinator/internal/pool"
+	"github.com/meshmpc/mpcd/coordinator/internal/registry"
+	"github.com/meshmpc/mpcd/protocol"
+)
+
+var log = logging.Logger("coordinator")
+
+// Defaults of Config.
+const (
+	DefaultKeygenTimeout = 120 * time.Second
+	DefaultSignTimeout   = 60 * time.Second
+	maxAttempts          = 2
+)
+
+// Timing of the conversation with parties.
+const (
+	probeTimeout  = 1200 * time.Millisecond // to find the parties of a session
+	probeGrace    = 20 * time.Millisecond   // for more of them, once there are enough
+	probeRetry    = 100 * time.Millisecond  // after a ping that failed at once
+	resendEvery   = 500 * time.Millisecond  // a proposal without an answer
+	pingEvery     = 750 * time.Millisecond  // a party of a running attempt
+	maxMisses     = 2                       // pings in a row before a party counts as lost
+	sendTimeout   = 5 * time.Second         // one frame
+	approvalLife  = 120 * time.Second
+	resumeGrace   = 60 * time.Second // after a restart: for outcomes to be delivered again
+	resumeQuiet   = 10 * time.Second // after a restart: until the network is up and pings count
+	resumeRetry   = 250 * time.Millisecond
+	flushEvery    = 100 * time.Millisecond
+	maxFrameQueue = 1024
+)
+
+// Mesh is what the engine needs of the network.
+type Mesh interface {
+	// ID is this coordinator's peer id.
+	ID() protocol.PeerID
+	// Send sends one frame on a channel of direct streams.
+	Send(ctx context.Context, to protocol.PeerID, channel string, frame []byte) error
+	// Ping asks the application on the other side for a sign of life.
+	Ping(ctx context.Context, peer protocol.PeerID) (time.Duration, error)
+}
+
+// Config describes an engine.
+type Config struct {
+	Network  string
+	Mesh     Mesh
+	Pool     *pool.View
+	Registry *registry.Registry
+	Verify   protocol.Verifier
+	// Approver authorises signing with the accounts made here.
+	Approver crypto.Signer
+	// KeygenTimeout and SignTimeout bound one attempt. 0: the defaults.
+	KeygenTimeout, SignTimeout time.Duration
+}
+
+// Engine runs the sessions of one coordinator.
+type Engine struct {
+	cfg       Config
+	approvers protocol.Approvers
+
+	ctx  context.Context // of all sessions; ends with Run
+	stop context.CancelFunc
+	work sync.WaitGroup // every goroutine of the engine
+	late chan inbound   // outcomes of attempts that do not run
+
+	mu       sync.Mutex
+	draining bool
+	stopped  bool
+	running  map[string]struct{} // session ids
+	attempts map[protocol.SID]*attempt
+	load     map[protocol.PeerID]int // running attempts by party
+	idle     chan struct{}           // closed while nothing runs
+}
+
+// inbound is a frame with its authenticated sender.
+type inbound struct {
+	from  protocol.PeerID
+	frame *protocol.Frame
+}
+
+// New prepares an engine; it sends nothing and starts nothing.
+func New(cfg Config) (*Engine, error) {
+	if cfg.Network == "" || cfg.Mesh == nil || cfg.Pool == nil || cfg.Registry == nil || cfg.Verify == nil || cfg.Approver == nil {
+		return nil, errors.New("engine: network, mesh, pool, registry, verifier and approver are required")
+	}
+	if cfg.KeygenTimeout == 0 {
+		cfg.KeygenTimeout = DefaultKeygenTimeout
+	}
+	if cfg.SignTimeout == 0 {
+		cfg.SignTimeout = DefaultSignTimeout
+	}
+	spki, err := protocol.ApproverKey(cfg.Approver.Public())
+	if err != nil {
+		return nil, fmt.Errorf("engine: %w", err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	e := &Engine{
+		cfg: cfg, approvers: protocol.Approvers{M: 1, Keys: [][]byte{spki}}, ctx: ctx, stop: stop,
+		late: make(chan inbound, maxFrameQueue), running: make(map[string]struct{}),
+		attempts: make(map[protocol.SID]*attempt), load: make(map[protocol.PeerID]int), idle: make(chan struct{}),
+	}
+	close(e.idle)
+	return e, nil
+}
+
+// Run works until ctx ends, then stops every session and waits for that. The
+// sessions stay open in the registry.
+func (e *Engine) Run(ctx context.Context) error {
+	flush := time.NewTicker(flushEvery)
+	defer flush.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			e.shut()
+			return nil
+		case in := <-e.late:
+			e.takeLate(in)
+		case <-flush.C:
+			e.cfg.Registry.Flush()
+		}
+	}
+}
+
+// shut ends everything that runs.
+func (e *Engine) shut() {
+	e.mu.Lock()
+	e.draining, e.stopped = true, true
+	e.mu.Unlock()
+	e.stop()
+	e.work.Wait()
+	e.cfg.Registry.Flush() // nothing is acknowledged any more; parties deliver again after the next start
+}
+
+// Draining makes the engine refuse new sessions from now on.
+func (e *Engine) Draining() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.draining = true
+}
+
+// Drain refuses new sessions and returns when none runs, or when ctx ends.
+func (e *Engine) Drain(ctx context.Context) {
+	e.Draining()
+	e.mu.Lock()
+	idle := e.idle
+	e.mu.Unlock()
+	select {
+	case <-idle:
+	case <-ctx.Done():
+	}
+}
+
+// spawn runs fn on a goroutine that Run waits for; it does nothing after the end.
+func (e *Engine) spawn(fn func()) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.stopped {
+		return
+	}
+	e.work.Go(fn)
+}
+
+// enter counts a session as running; false when none may start any more.
+func (e *Engine) enter(id string) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.draining {
+		return false
+	}
+	e.enterLocked(id)
+	return true
+}
+
+func (e *Engine) enterLocked(id string) {
+	if len(e.running) == 0 {
+		e.idle = make(chan struct{})
+	}
+	e.running[id] = struct{}{}
+}
+
+func (e *Engine) leave(id string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.running, id)
+	if len(e.running) == 0 {
+		close(e.idle)
+	}
+}

@@ -1,0 +1,213 @@
+package engine
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/decred/dcrd/dcrec/secp256k1/v4"
+	"github.com/decred/dcrd/dcrec/secp256k1/v4/ecdsa"
+
+	"github.com/meshmpc/mpcd/coordinator/internal/registry"
+	"github.com/meshmpc/mpcd/protocol"
+)
+
+var errRecord = errors.New("the record is not of this session and party")
+
+// failure ends the attempt because a member gave up.
+func (a *attempt) failure(m *member, f *protocol.Failure) *ending {
+	m.settle()
+	detail := bounded(f.Detail)
+	a.e.cfg.Registry.Note(a.e.ackWhenDurable(m.Peer, a.sid), a.event(registry.Event{
+		Type: registry.PartyFailed, Party: m.Peer, Code: string(f.Code), Detail: detail,
+	}))
+	m.finished = true // it needs no cancel
+	faults := a.blamed(m, f, detail)
+	return &ending{
+		faults: faults,
+		problem: &registry.Problem{
+			Code: registry.CodeCeremonyFailed, Parties: faults,
+			Detail: fmt.Sprintf("party %s reports %s: %s", m.Name, f.Code, detail),
+		},
+	}
+}
+
+// blamed returns whom a failure excludes from the next attempt: the culprits it
+// names, or the reporting party if the fault is its own.
+func (a *attempt) blamed(m *member, f *protocol.Failure, detail string) (faults []registry.PartyProblem) {
+	for _, p := range a.parties {
+		if slices.Contains(f.Culprits, p.Peer) {
+			faults = append(faults, registry.PartyProblem{Party: p, Code: f.Code, Detail: "party " + m.Name + " blames it: " + detail})
+		}
+	}
+	if len(faults) > 0 {
+		return faults
+	}
+	switch f.Code {
+	case protocol.CodeProtocol, protocol.CodeTimeout, protocol.CodeUnreachable, protocol.CodeCancelled, protocol.CodeDisagreement:
+		return nil // nobody is known to be at fault
+	default:
+		return []registry.PartyProblem{{Party: m.Party, Code: f.Code, Detail: detail}}
+	}
+}
+
+// record takes a member's result.
+func (a *attempt) record(m *member, rec *protocol.Record) *ending {
+	m.settle()
+	if m.finished || m.rejected { // a copy: the acknowledgement was lost, or is on its way
+		a.e.cfg.Registry.Note(a.e.ackWhenDurable(m.Peer, a.sid))
+		return nil
+	}
+	if err := a.check(m, rec); err != nil {
+		return a.reject(m, err)
+	}
+	m.finished = true
+	if a.spec.Kind == protocol.KindKeygen {
+		return a.keygenRecord(m, rec)
+	}
+	return a.signature(m, rec)
+}
+
+// check verifies that a record is of this attempt, by this member, and right.
+func (a *attempt) check(m *member, rec *protocol.Record) error {
+	if rec.Body.Party != m.Peer || rec.Body.Spec.SID() != a.sid {
+		return errRecord
+	}
+	if err := rec.Verify(a.e.cfg.Verify); err != nil {
+		return err
+	}
+	if a.spec.Kind == protocol.KindSign {
+		key := a.e.cfg.Registry.Account(a.req.Account).PublicKey
+		return protocol.VerifySignature(a.spec.Scheme, key, a.spec.Payload, rec.Body.Signature)
+	}
+	return checkPublicKey(a.spec.Scheme, rec.Body.Certificate.Body.PublicKey)
+}
+
+func checkPublicKey(scheme protocol.Scheme, key []byte) error {
+	if scheme == protocol.EdDSA {
+		if len(key) != 32 {
+			return fmt.Errorf("an Ed25519 public key has 32 bytes, not %d", len(key))
+		}
+		return nil
+	}
+	if len(key) != secp256k1.PubKeyBytesLenCompressed {
+		return fmt.Errorf("a compressed public key has %d bytes, not %d", secp256k1.PubKeyBytesLenCompressed, len(key))
+	}
+	if _, err := secp256k1.ParsePubKey(key); err != nil {
+		return fmt.Errorf("public key: %w", err)
+	}
+	return nil
+}
+
+// reject puts a wrong result aside. The attempt goes on as long as somebody may
+// still deliver a right one; a keygen needs everybody's.
+func (a *attempt) reject(m *member, err error) *ending {
+	m.rejected = true
+	log.Errorw("a party delivered a wrong result", "session", a.session, "sid", a.sid.Short(), "party", m.Peer, "error", err)
+	a.e.cfg.Registry.Note(a.e.ackWhenDurable(m.Peer, a.sid), a.event(registry.Event{
+		Type: registry.OutcomeRejected, Party: m.Peer, Code: registry.CodeBadSignature, Detail: bounded(err.Error()),
+	}))
+	var wrong []registry.PartyProblem
+	for _, p := range a.parties {
+		if a.members[p.Peer].rejected {
+			wrong = append(wrong, registry.PartyProblem{Party: p, Code: protocol.CodeProtocol, Detail: "it delivered a wrong result"})
+		}
+	}
+	if a.spec.Kind == protocol.KindSign && len(wrong) < len(a.parties) {
+		return nil
+	}
+	return &ending{
+		faults: wrong,
+		problem: &registry.Problem{
+			Code: registry.CodeBadSignature, Parties: wrong,
+			Detail: "the parties delivered results that do not verify; nothing of them is returned",
+		},
+	}
+}
+
+// signature completes a sign session.
+func (a *attempt) signature(m *member, rec *protocol.Record) *ending {
+	sig := &registry.Signature{Bytes: rec.Body.Signature}
+	if a.spec.Scheme == protocol.ECDSA {
+		key := a.e.cfg.Registry.Account(a.req.Account).PublicKey
+		recovery, ok := recoveryID(key, a.spec.Payload, sig.Bytes)
+		if !ok {
+			return a.reject(m, errors.New("no recovery id leads to the public key"))
+		}
+		sig.Recovery = recovery // what the party says is not needed
+	}
+	return a.complete(
+		a.event(registry.Event{Type: registry.PartyFinished, Party: m.Peer}),
+		a.event(registry.Event{Type: registry.SessionCompleted, Signature: sig}),
+	)
+}
+
+// recoveryID finds the recovery id (0 to 3) of a signature r ‖ s: which of the
+// points with this r is the one that was used (SEC 1 §4.1.6).
+func recoveryID(publicKey, digest, sig []byte) (byte, bool) {
+	compact := make([]byte, 1+len(sig))
+	copy(compact[1:], sig)
+	for id := range byte(4) {
+		compact[0] = 27 + 4 + id // the library's form: 27, and 4 for a compressed key
+		if key, _, err := ecdsa.RecoverCompact(compact, digest); err == nil && bytes.Equal(key.SerializeCompressed(), publicKey) {
+			return id, true
+		}
+	}
+	return 0, false
+}
+
+// keygenRecord takes one member's key certificate, and completes the session
+// with the last one.
+func (a *attempt) keygenRecord(m *member, rec *protocol.Record) *ending {
+	m.digest = rec.Body.Certificate.Body.Signed()
+	encoded, err := protocol.Marshal(rec)
+	if err != nil {
+		return a.reject(m, err)
+	}
+	finished := a.event(registry.Event{Type: registry.PartyFinished, Party: m.Peer, Outcome: &registry.Outcome{Record: encoded, Digest: m.digest}})
+	missing := 0
+	for _, other := range a.members {
+		switch {
+		case !other.finished:
+			missing++
+		case !bytes.Equal(other.digest, m.digest):
+			return a.disagree(m, finished)
+		}
+	}
+	if missing > 0 {
+		a.e.cfg.Registry.Note(a.e.ackWhenDurable(m.Peer, a.sid), finished)
+		return nil
+	}
+	cert, err := protocol.Marshal(rec.Body.Certificate)
+	if err != nil {
+		return a.reject(m, err)
+	}
+	return a.complete(finished,
+		a.event(registry.Event{Type: registry.SessionCompleted}),
+		registry.Event{
+			Stream: registry.AccountStream(a.req.Account), Type: registry.AccountActivated, SID: a.sid.String(),
+			Key: &registry.Key{PublicKey: rec.Body.Certificate.Body.PublicKey, Certificate: cert, Parties: a.parties},
+		},
+	)
+}
+
+func (a *attempt) disagree(m *member, finished registry.Event) *ending {
+	a.e.cfg.Registry.Note(a.e.ackWhenDurable(m.Peer, a.sid), finished)
+	return &ending{problem: &registry.Problem{
+		Code: registry.CodeDisagreement, Detail: "the members hold different certificates for one key; the key is not used",
+	}}
+}
+
+// complete makes the end of the session durable, then acknowledges the outcome
+// that brought it (the first event's party).
+func (a *attempt) complete(events ...registry.Event) *ending {
+	if err := a.e.cfg.Registry.Append(events...); err != nil {
+		log.Errorw("the result of a session could not be recorded", "session", a.session, "error", err)
+		return &ending{problem: &registry.Problem{
+			Code: registry.CodeStorage, Detail: "the coordinator could not record the result: its disk may be full",
+		}}
+	}
+	a.e.ack(events[0].Party, a.sid)
+	return &ending{done: true}
+}

@@ -1,0 +1,75 @@
+package engine
+
+import (
+	"context"
+	"time"
+
+	"github.com/meshmpc/mpcd/coordinator/internal/registry"
+)
+
+// probe pings candidates concurrently and returns those that answered. It waits
+// for need of them, and a moment longer for the others that should be alive by
+// their heartbeats, but never longer than probeTimeout.
+func (e *Engine) probe(ctx context.Context, candidates []registry.Party, need int) []registry.Party {
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel() // ends the pings that are not waited for
+	answers := make(chan registry.Party, len(candidates))
+	for _, p := range candidates {
+		e.spawn(func() {
+			if e.reach(ctx, p) {
+				answers <- p
+			}
+		})
+	}
+	var alive []registry.Party
+	expected := e.expected(candidates)
+	var enough <-chan time.Time
+	for len(alive) < len(candidates) {
+		if len(alive) >= need {
+			if expected <= 0 {
+				return alive
+			}
+			if enough == nil {
+				enough = time.After(probeGrace)
+			}
+		}
+		select {
+		case p := <-answers:
+			alive = append(alive, p)
+			if known, ok := e.cfg.Pool.Party(p.Peer); ok && known.Live {
+				expected--
+			}
+		case <-enough:
+			return alive
+		case <-ctx.Done():
+			return alive
+		}
+	}
+	return alive
+}
+
+// expected counts the candidates that are alive by their heartbeats.
+func (e *Engine) expected(candidates []registry.Party) int {
+	n := 0
+	for _, p := range candidates {
+		if known, ok := e.cfg.Pool.Party(p.Peer); ok && known.Live {
+			n++
+		}
+	}
+	return n
+}
+
+// reach pings a party until it answers or ctx ends: a party that has just come
+// back may need a second try.
+func (e *Engine) reach(ctx context.Context, p registry.Party) bool {
+	for {
+		if _, err := e.cfg.Mesh.Ping(ctx, p.Peer); err == nil {
+			return true
+		}
+		select {
+		case <-ctx.Done():
+			return false
+		case <-time.After(probeRetry):
+		}
+	}
+}

@@ -1,0 +1,146 @@
+package engine
+
+import (
+	"slices"
+	"time"
+
+	"github.com/meshmpc/mpcd/coordinator/internal/registry"
+	"github.com/meshmpc/mpcd/protocol"
+)
+
+// Receive takes a frame from the dispatch channel; from is the authenticated
+// sender. It does not block: what there is no room for is sent again by the
+// party that sent it.
+func (e *Engine) Receive(from protocol.PeerID, data []byte) {
+	f, err := protocol.DecodeFrame(data)
+	if err != nil {
+		log.Warnw("a frame cannot be read", "party", from, "error", err)
+		return
+	}
+	sid, ok := about(f)
+	if !ok {
+		log.Warnw("a frame that is for parties came from one", "party", from)
+		return
+	}
+	e.mu.Lock()
+	a := e.attempts[sid]
+	e.mu.Unlock()
+	queue := e.late
+	if a != nil {
+		m := a.members[from]
+		if m == nil {
+			log.Warnw("a party speaks about a session that it is no member of", "party", from, "sid", sid.Short())
+			return
+		}
+		m.heard.Store(time.Now().UnixNano())
+		queue = a.in
+	}
+	select {
+	case queue <- inbound{from, f}:
+	default:
+		log.Warnw("a frame was dropped: too many wait", "party", from, "sid", sid.Short())
+	}
+}
+
+func about(f *protocol.Frame) (protocol.SID, bool) {
+	switch {
+	case f.Answer != nil:
+		return f.Answer.SID, true
+	case f.Progress != nil:
+		return f.Progress.SID, true
+	case f.Outcome != nil:
+		return f.Outcome.SID, true
+	}
+	return protocol.SID{}, false
+}
+
+func (e *Engine) register(a *attempt) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.attempts[a.sid] = a
+	for _, p := range a.parties {
+		e.load[p.Peer]++
+	}
+}
+
+func (e *Engine) unregister(a *attempt) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.attempts, a.sid)
+	for _, p := range a.parties {
+		if e.load[p.Peer]--; e.load[p.Peer] <= 0 {
+			delete(e.load, p.Peer)
+		}
+	}
+}
+
+// loadOf counts the running attempts of a party.
+func (e *Engine) loadOf(peer protocol.PeerID) int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.load[peer]
+}
+
+// takeLate handles a frame about an attempt that does not run.
+func (e *Engine) takeLate(in inbound) {
+	sid, _ := about(in.frame)
+	s := e.cfg.Registry.SessionBySID(sid)
+	if s != nil && !s.Status.Finished() && s.SID == sid.String() {
+		return // its end is being written, or it is about to be taken up; the party will repeat
+	}
+	switch {
+	case in.frame.Outcome != nil:
+		e.lateOutcome(s, in)
+	case in.frame.Answer != nil && in.frame.Answer.Code == "" && (s == nil || s.Status != registry.StatusCompleted):
+		// It has begun something that is over for everyone else.
+		e.send(in.from, protocol.Frame{Cancel: &protocol.Cancel{SID: sid, Reason: "the session is over"}})
+	}
+}
+
+// lateOutcome logs an outcome that no attempt waits for, then acknowledges it.
+func (e *Engine) lateOutcome(s *registry.Session, in inbound) {
+	out := in.frame.Outcome
+	then := e.ackWhenDurable(in.from, out.SID)
+	event, ok := e.lateEvent(s, in.from, out)
+	if !ok || e.cfg.Registry.HasLate(out.SID, in.from) {
+		e.cfg.Registry.Note(then)
+		return
+	}
+	event.SID, event.Party = out.SID.String(), in.from
+	e.cfg.Registry.Note(then, event)
+}
+
+// lateEvent says what to keep of a late outcome, if anything. A record of a
+// session that is not complete is kept whole: it may be all that is known of a
+// key.
+func (e *Engine) lateEvent(s *registry.Session, from protocol.PeerID, out *protocol.Outcome) (event registry.Event, keep bool) {
+	if out.Failure != nil {
+		if s == nil || !isMember(s, from) {
+			return event, false
+		}
+		return registry.Event{
+			Stream: registry.SessionStream(s.ID), Type: registry.OutcomeLate, Code: string(out.Failure.Code), Detail: bounded(out.Failure.Detail),
+		}, true
+	}
+	body := &out.Record.Body
+	if body.Party != from || body.Spec.SID() != out.SID || out.Record.Verify(e.cfg.Verify) != nil {
+		log.Warnw("a late record is not what it claims to be", "party", from, "sid", out.SID.Short())
+		return event, false
+	}
+	event = registry.Event{Stream: registry.OrphanStream(out.SID), Type: registry.OutcomeOrphaned, Attempt: body.Spec.Attempt}
+	if s != nil {
+		event.Stream, event.Type = registry.SessionStream(s.ID), registry.OutcomeLate
+	}
+	if s == nil || s.Status != registry.StatusCompleted {
+		encoded, err := protocol.Marshal(out.Record)
+		if err != nil {
+			return event, false
+		}
+		event.Outcome = &registry.Outcome{Record: encoded}
+	}
+	return event, true
+}
+
+func isMember(s *registry.Session, peer protocol.PeerID) bool {
+	return slices.ContainsFunc(s.Members, func(m registry.Member) bool { return m.Peer == peer })
+}

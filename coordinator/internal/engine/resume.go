@@ -1,0 +1,77 @@
+package engine
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/meshmpc/mpcd/coordinator/internal/registry"
+	"github.com/meshmpc/mpcd/protocol"
+)
+
+// Resume takes up the sessions that the registry holds open. Their attempts are
+// known to Receive when it returns.
+func (e *Engine) Resume() {
+	for _, s := range e.cfg.Registry.Unfinished() {
+		r, err := e.restore(s)
+		if err != nil {
+			log.Errorw("a session cannot be taken up again", "session", s.ID, "error", err)
+			r.fail(&registry.Problem{Code: registry.CodeInternal, Detail: "the session could not be taken up after a restart"}, false)
+			continue
+		}
+		log.Infow("session taken up again", "session", s.ID, "kind", s.Kind, "attempt", s.Attempt)
+		if r.resumed != nil {
+			e.register(r.resumed)
+		}
+		e.mu.Lock()
+		e.enterLocked(s.ID)
+		e.mu.Unlock()
+		e.spawn(func() {
+			defer e.leave(s.ID)
+			r.run(e.ctx)
+		})
+	}
+}
+
+// restore returns the runner of a session as the log knows it. Without an
+// attempt on record, the first one may still have been proposed: its number is
+// not used again.
+func (e *Engine) restore(s *registry.Session) (*runner, error) {
+	now := time.Now()
+	r := &runner{e: e, id: s.ID, req: s.NewSession, durable: make(chan struct{}), number: maxAttempts, quiet: now.Add(resumeQuiet)}
+	close(r.durable)
+	if least := now.Add(resumeGrace); r.req.Expires.Before(least) {
+		r.req.Expires = least
+	}
+	if s.Status == registry.StatusCreated {
+		return r, nil
+	}
+	var spec protocol.Spec
+	if err := protocol.Unmarshal(s.Spec, &spec); err != nil {
+		return r, fmt.Errorf("session %s: %w", s.ID, err)
+	}
+	r.resumed = e.restoreAttempt(s, &spec, now)
+	return r, nil
+}
+
+func (e *Engine) restoreAttempt(s *registry.Session, spec *protocol.Spec, now time.Time) *attempt {
+	a := &attempt{
+		e: e, session: s.ID, req: s.NewSession, spec: spec, sid: spec.SID(), deadline: spec.Deadline(), resumed: true,
+		members: make(map[protocol.PeerID]*member, len(s.Members)), in: make(chan inbound, inboxSize),
+		lost: make(chan protocol.PeerID, len(s.Members)), broken: make(chan error, 1),
+	}
+	if least := now.Add(resumeGrace); a.deadline.Before(least) {
+		a.deadline = least
+	}
+	for _, m := range s.Members {
+		a.parties = append(a.parties, m.Party)
+		restored := &member{Party: m.Party, answered: make(chan struct{}), accepted: m.State != registry.StateInvited}
+		if m.Outcome != nil {
+			restored.finished, restored.digest = true, m.Outcome.Digest
+		}
+		if restored.accepted {
+			restored.settle()
+		}
+		a.members[m.Peer] = restored
+	}
+	return a
+}

@@ -1,0 +1,116 @@
+package engine
+
+import (
+	"context"
+	"time"
+
+	"github.com/meshmpc/mpcd/coordinator/internal/registry"
+	"github.com/meshmpc/mpcd/protocol"
+)
+
+// runner is one session from its first attempt to its end.
+type runner struct {
+	e   *Engine
+	id  string
+	req registry.NewSession
+
+	durable   chan struct{} // closed when session.created is on disk, or is known not to be
+	stillborn bool          // it is not; read after durable is closed
+
+	number    uint32    // of the next attempt
+	resumed   *attempt  // to be finished first, after a restart
+	quiet     time.Time // after a restart: before this, a party that is missing may just not be connected
+	excluded  []registry.PartyProblem
+	previous  []registry.Party  // roster of the last attempt
+	lastFault *registry.Problem // how the last attempt ended
+	timedOut  bool              // the last attempt ran into its deadline
+}
+
+// ending is how an attempt ended.
+type ending struct {
+	done    bool // the session is complete, durably
+	stopped bool // the coordinator stops; the session stays open
+	timeout bool
+	problem *registry.Problem
+	faults  []registry.PartyProblem // who must not be in the next attempt
+}
+
+// run works until the session has ended or ctx has.
+func (r *runner) run(ctx context.Context) {
+	deadline := r.req.Expires
+	if r.resumed != nil && r.resumed.deadline.After(deadline) {
+		deadline = r.resumed.deadline
+	}
+	ctx, cancel := context.WithDeadline(ctx, deadline)
+	defer cancel()
+	if a := r.resumed; a != nil {
+		if !r.again(a, a.run(ctx)) {
+			return
+		}
+	}
+	for r.once(ctx) {
+	}
+}
+
+// once makes one attempt and reports whether another one is to follow.
+func (r *runner) once(ctx context.Context) bool {
+	parties, problem := r.choose(ctx)
+	<-r.durable
+	switch {
+	case r.stillborn, r.e.ctx.Err() != nil:
+		return false
+	case problem != nil:
+		r.fail(problem, false)
+		return false
+	}
+	a, err := r.newAttempt(parties)
+	if err != nil {
+		log.Errorw("an attempt could not be made", "session", r.id, "error", err)
+		r.fail(&registry.Problem{Code: registry.CodeInternal, Detail: "the coordinator could not prepare the session: its log tells why"}, false)
+		return false
+	}
+	r.e.register(a)
+	return r.again(a, a.run(ctx))
+}
+
+// again records how an attempt ended and decides whether there is another one.
+func (r *runner) again(a *attempt, end ending) bool {
+	r.e.unregister(a)
+	if end.done || end.stopped {
+		return false
+	}
+	a.cancel(end.problem.Code)
+	log.Infow("attempt failed", "session", r.id, "sid", a.sid.Short(), "attempt", a.spec.Attempt, "code", end.problem.Code, "detail", end.problem.Detail)
+	r.e.cfg.Registry.Note(nil, registry.Event{
+		Stream: registry.SessionStream(r.id), Type: registry.AttemptFailed,
+		Attempt: a.spec.Attempt, SID: a.sid.String(), Code: end.problem.Code, Problem: end.problem,
+	})
+	if a.spec.Attempt >= maxAttempts {
+		r.fail(end.problem, end.timeout)
+		return false
+	}
+	r.number = a.spec.Attempt + 1
+	r.previous, r.lastFault, r.timedOut = a.parties, end.problem, end.timeout
+	r.excluded = append(r.excluded, end.faults...)
+	return true
+}
+
+// fail ends the session for good.
+func (r *runner) fail(p *registry.Problem, timeout bool) {
+	own := *p
+	own.Session = r.id
+	kind := registry.SessionFailed
+	if timeout {
+		kind = registry.SessionExpired
+	}
+	events := []registry.Event{{Stream: registry.SessionStream(r.id), Type: kind, Code: p.Code, Problem: &own}}
+	if r.req.Kind == protocol.KindKeygen {
+		events = append(events, registry.Event{
+			Stream: registry.AccountStream(r.req.Account), Type: registry.AccountFailed, Code: p.Code, Problem: &own,
+		})
+	}
+	if err := r.e.cfg.Registry.Append(events...); err != nil {
+		log.Errorw("the end of a session could not be recorded; it is taken up again after a restart", "session", r.id, "error", err)
+	}
+	log.Warnw("session failed", "session", r.id, "kind", r.req.Kind, "account", r.req.Account, "code", p.Code, "detail", p.Detail)
+}
