@@ -34,6 +34,10 @@ func NewKeygen(c KeygenConfig) (protocol.Machine, error) {
 	if err != nil {
 		return nil, err
 	}
+	return s.keygenMachine(c)
+}
+
+func (s *suite) keygenMachine(c KeygenConfig) (protocol.Machine, error) {
 	keys, err := partyKeys(c.SID, c.Roster, s.curve.Params().N)
 	if err != nil {
 		return nil, err
