@@ -1,0 +1,131 @@
+package protocol
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"fmt"
+	"slices"
+)
+
+// toy is a ceremony of three rounds that is as strict as the contract of Machine
+// allows: round 1 broadcasts a nonce, round 2 sends a confidential number to each
+// member beside a broadcast, round 3 broadcasts what was received. The result is
+// a hash of everything public, so that all members agree only if all heard the
+// same. It knows no cryptography and keeps no secret.
+type toy struct {
+	self  PeerID
+	peers []PeerID // in roster order
+	kind  Kind
+	round int
+	got   map[Slot][]byte
+	calls int
+	dead  bool
+}
+
+const toyRounds = 3
+
+// toySlots are the messages of a round.
+var toySlots = map[int][]string{1: {"Nonce"}, 2: {"Number", "Echo"}, 3: {"Sum"}}
+
+func newToy(s *Spec, self PeerID) *toy {
+	return &toy{self: self, peers: s.Peers(), kind: s.Kind, got: make(map[Slot][]byte)}
+}
+
+func (m *toy) Round() int  { return m.round }
+func (m *toy) Rounds() int { return toyRounds }
+
+func (m *toy) Start() (Step, error) {
+	if m.round != 0 {
+		return Step{}, fmt.Errorf("started twice")
+	}
+	m.round = 1
+	return m.collect([]Message{m.broadcast("Nonce", []byte("nonce of "+m.self))}), nil
+}
+
+func (m *toy) broadcast(name string, body []byte) Message {
+	m.got[Slot{From: m.self, Name: name}] = body
+	return Message{Round: m.round, Name: name, From: m.self, Body: body}
+}
+
+// Step fails on everything that the session promises never to deliver.
+func (m *toy) Step(msg Message) (Step, error) {
+	m.calls++
+	slot := Slot{From: msg.From, Name: msg.Name}
+	switch _, twice := m.got[slot]; {
+	case m.dead:
+		return Step{}, fmt.Errorf("a dead machine was called")
+	case msg.Round != m.round, !slices.Contains(toySlots[m.round], msg.Name), twice, msg.From == m.self,
+		(msg.Name == "Number") != (msg.To == m.self):
+		m.dead = true
+		return Step{}, &Blame{Round: m.round, Culprits: []PeerID{msg.From}, Err: fmt.Errorf("%s of round %d does not belong here", msg.Name, msg.Round)}
+	case msg.Name == "Number" && !bytes.Equal(msg.Body, number(msg.From, m.self)):
+		m.dead = true
+		return Step{}, &Blame{Round: m.round, Culprits: []PeerID{msg.From}, Err: fmt.Errorf("wrong number")}
+	}
+	m.got[slot] = msg.Body
+	return m.collect(nil), nil
+}
+
+func number(from, to PeerID) []byte { return digestOf(from + " for " + to) }
+
+// collect goes to the next round when nothing of this one is missing.
+func (m *toy) collect(send []Message) Step {
+	step := Step{Send: send}
+	for len(m.Waiting()) == 0 {
+		m.round++
+		switch m.round {
+		case 2:
+			step.Send = append(step.Send, m.numbers()...)
+			step.Send = append(step.Send, m.broadcast("Echo", m.transcript("Nonce")))
+		case 3:
+			step.Send = append(step.Send, m.broadcast("Sum", m.transcript("Nonce", "Echo")))
+		default:
+			m.round = toyRounds
+			step.Result = m.result()
+			return step
+		}
+	}
+	return step
+}
+
+func (m *toy) numbers() []Message {
+	var send []Message
+	for _, p := range m.peers {
+		if p != m.self {
+			send = append(send, Message{Round: 2, Name: "Number", From: m.self, To: p, Body: number(m.self, p)})
+		}
+	}
+	return send
+}
+
+// transcript hashes messages of everyone, in roster order.
+func (m *toy) transcript(names ...string) []byte {
+	h := sha256.New()
+	for _, name := range names {
+		for _, p := range m.peers {
+			h.Write(m.got[Slot{From: p, Name: name}])
+		}
+	}
+	return h.Sum(nil)
+}
+
+func (m *toy) result() *Result {
+	sum := m.transcript("Nonce", "Echo", "Sum")
+	if m.kind == KindSign {
+		return &Result{Signature: append(slices.Clone(sum), sum...), Recovery: 1}
+	}
+	return &Result{PublicKey: append([]byte{2}, sum...), Share: []byte("share of " + m.self), PublicHash: sha256.Sum256(sum)}
+}
+
+func (m *toy) Waiting() []Slot {
+	var slots []Slot
+	for _, name := range toySlots[m.round] {
+		for _, p := range m.peers {
+			slot := Slot{From: p, Name: name}
+			if _, ok := m.got[slot]; !ok && p != m.self {
+				slots = append(slots, slot)
+			}
+		}
+	}
+	return slots
+}
