@@ -197,3 +197,10 @@ func (e *Engine) leave(id string) {
 		close(e.idle)
 	}
 }
+
+// IsDraining reports whether new sessions are refused.
+func (e *Engine) IsDraining() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.draining
+}

@@ -1,0 +1,87 @@
+package coordinator
+
+import (
+	"context"
+	"crypto"
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/meshmpc/mpcd/coordinator/internal/api"
+	"github.com/meshmpc/mpcd/coordinator/internal/engine"
+	"github.com/meshmpc/mpcd/p2p"
+)
+
+// DefaultDrainTimeout is how long running sessions get when Run is told to stop.
+const DefaultDrainTimeout = 20 * time.Second
+
+// ErrConfig reports a configuration that cannot work; the message says why.
+var ErrConfig = errors.New("coordinator configuration")
+
+// Mesh is what the coordinator needs of the network. *p2p.Host has it.
+type Mesh interface {
+	ID() p2p.PeerID
+	Member(id p2p.PeerID) (p2p.Member, bool)
+	Send(ctx context.Context, to p2p.PeerID, channel string, frame []byte) error
+	Ping(ctx context.Context, id p2p.PeerID) (time.Duration, error)
+	Handle(c p2p.Channel) error
+	Join(cfg p2p.TopicConfig) (*p2p.Topic, error)
+}
+
+// Config describes a coordinator.
+type Config struct {
+	Dir     string // folder of the registry; made if it is not there
+	Mesh    Mesh
+	Network string   // name of the network, as the credentials have it
+	Listen  []string // HTTP addresses, host:port; port 0: chosen by the system
+
+	APIKey         string         // at least 32 characters; only its hash is kept
+	AllowedIPs     []netip.Prefix // who may call; empty: loopback only
+	TrustedProxies []netip.Prefix // whose X-Forwarded-For is believed
+	// Approver is the network's approver key (Ed25519 or P-256): accounts made
+	// here name it as their approver, and it authorises signing with them.
+	Approver crypto.Signer
+
+	KeygenTimeout time.Duration // of one attempt; 0: engine.DefaultKeygenTimeout (120 s)
+	SignTimeout   time.Duration // of one attempt; 0: engine.DefaultSignTimeout (60 s)
+	DrainTimeout  time.Duration // 0: DefaultDrainTimeout
+	Version       string        // of the software, for the OpenAPI document
+}
+
+// maxTimeout is a little less than what parties let a session live.
+const maxTimeout = 14 * time.Minute
+
+// Validate checks the configuration and fills the defaults.
+func (c *Config) Validate() error {
+	if c.KeygenTimeout == 0 {
+		c.KeygenTimeout = engine.DefaultKeygenTimeout
+	}
+	if c.SignTimeout == 0 {
+		c.SignTimeout = engine.DefaultSignTimeout
+	}
+	if c.DrainTimeout == 0 {
+		c.DrainTimeout = DefaultDrainTimeout
+	}
+	switch {
+	case c.Dir == "":
+		return fmt.Errorf("%w: name the folder of the registry", ErrConfig)
+	case c.Network == "":
+		return fmt.Errorf("%w: name the network", ErrConfig)
+	case c.Approver == nil:
+		return fmt.Errorf("%w: the network's approver key is missing", ErrConfig)
+	case len(c.Listen) == 0:
+		return fmt.Errorf("%w: name at least one address to listen on", ErrConfig)
+	case len(c.APIKey) < api.MinKeyLength:
+		return fmt.Errorf("%w: the API key has %d characters and needs at least %d; make one with: openssl rand -hex 32", ErrConfig, len(c.APIKey), api.MinKeyLength)
+	}
+	for name, d := range map[string]time.Duration{"keygen": c.KeygenTimeout, "sign": c.SignTimeout} {
+		if d < time.Second || d > maxTimeout {
+			return fmt.Errorf("%w: a %s timeout of %v: use 1s to %v", ErrConfig, name, d, maxTimeout)
+		}
+	}
+	if c.DrainTimeout < 0 {
+		return fmt.Errorf("%w: a drain timeout of %v", ErrConfig, c.DrainTimeout)
+	}
+	return nil
+}

@@ -1,0 +1,25 @@
+// Package coordinator keeps the registry of accounts and sessions, follows the
+// pool of parties, and serves the HTTP API. It holds no share and is not
+// trusted: parties check every proposal themselves, and results are verified
+// here before anybody sees them.
+//
+// Its parts are packages of their own below internal, and know each other in one
+// direction only:
+//
+//	api       HTTP; knows engine, pool, registry
+//	engine    sessions and the conversation with parties; knows pool, registry
+//	pool      which parties are alive, by their heartbeats
+//	registry  the event log in Badger, and its fold
+//
+// # Use
+//
+// New opens the registry and binds the HTTP addresses; Run serves until its
+// context ends. The mesh must run before Run and longer than it.
+//
+// # Stopping
+//
+// When Run's context ends, new sessions are refused (503 shutting_down), and
+// what runs gets DrainTimeout to end. Then calls that still wait are answered
+// with 503, the listeners close, and the registry is written and closed.
+// Sessions that have not ended are taken up at the next start.
+package coordinator

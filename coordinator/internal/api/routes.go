@@ -1,0 +1,85 @@
+package api
+
+import (
+	"maps"
+	"net/http"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+// route describes one operation.
+type route struct {
+	id, method, path string
+	summary          string
+	tag              string
+	errors           []string    // problem codes, beside the ones that every route has
+	answers          map[int]any // statuses and the zero value of their bodies; nil: by the handler's type
+	open             bool        // needs no key
+}
+
+// common are the codes that every route with a key may answer.
+var common = []string{codeUnauthorized, codeForbidden, "internal_error"}
+
+// operation turns a route into huma's form. Errors are documented with our
+// Problem; huma would document its own type.
+func (s *server) operation(api huma.API, rt route) huma.Operation {
+	op := huma.Operation{
+		OperationID: rt.id, Method: rt.method, Path: rt.path, Summary: rt.summary, Tags: []string{rt.tag},
+		MaxBodyBytes: MaxBody + 1, BodyReadTimeout: -1, // both are readBody's concern
+		Responses: map[string]*huma.Response{},
+	}
+	codes := rt.errors
+	if !rt.open {
+		op.Security = []map[string][]string{{"key": {}}}
+		codes = append(slices.Clone(common), codes...)
+	}
+	if rt.method == http.MethodPost {
+		codes = append(codes, codeMalformed, codeInvalid, codeTooLarge, codeMediaType, codeTimeout)
+		op.DefaultStatus = http.StatusCreated
+	}
+	schemas := api.OpenAPI().Components.Schemas
+	schema := schemas.Schema(reflect.TypeFor[Problem](), true, "Problem")
+	for status, names := range byStatus(codes) {
+		op.Responses[strconv.Itoa(status)] = &huma.Response{
+			Description: http.StatusText(status) + ": " + strings.Join(names, ", "),
+			Content:     map[string]*huma.MediaType{"application/problem+json": {Schema: schema}},
+		}
+	}
+	for status, body := range rt.answers {
+		op.Responses[strconv.Itoa(status)] = &huma.Response{
+			Description: http.StatusText(status),
+			Content:     map[string]*huma.MediaType{"application/json": {Schema: schemas.Schema(reflect.TypeOf(body), true, "")}},
+		}
+		if status != http.StatusAccepted {
+			op.DefaultStatus = status
+		}
+	}
+	return op
+}
+
+func byStatus(codes []string) map[int][]string {
+	out := make(map[int][]string)
+	for _, code := range codes {
+		status := statuses[code]
+		if !slices.Contains(out[status], code) {
+			out[status] = append(out[status], code)
+		}
+	}
+	for status := range maps.Keys(out) {
+		slices.Sort(out[status])
+	}
+	return out
+}
+
+// routes registers everything.
+func (s *server) routes(api huma.API) {
+	s.healthRoutes(api)
+	s.accountRoutes(api)
+	s.signRoute(api)
+	s.sessionRoutes(api)
+	s.partyRoute(api)
+}

@@ -1,0 +1,134 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+	logging "github.com/ipfs/go-log/v2"
+
+	"github.com/meshmpc/mpcd/coordinator/internal/engine"
+	"github.com/meshmpc/mpcd/coordinator/internal/pool"
+	"github.com/meshmpc/mpcd/coordinator/internal/registry"
+)
+
+var log = logging.Logger("coordinator/api")
+
+// Paths that need no key, or no check at all.
+const (
+	pathHealth  = "/health"
+	pathReady   = "/ready"
+	pathOpenAPI = "/openapi.yaml"
+	prefix      = "/api/v1"
+)
+
+// Engine starts sessions. *engine.Engine is one.
+type Engine interface {
+	Keygen(engine.KeygenRequest) (session string, err error)
+	Sign(engine.SignRequest) (session string, err error)
+	IsDraining() bool
+}
+
+// Config describes the API.
+type Config struct {
+	Engine   Engine
+	Registry *registry.Registry
+	Pool     *pool.View
+	// Keys are the API keys; each has at least MinKeyLength characters.
+	Keys []string
+	// Allow lists who may call; empty: loopback only. Proxies lists whose
+	// X-Forwarded-For is believed.
+	Allow, Proxies []netip.Prefix
+	// Stopping ends the waiting of requests; their sessions go on.
+	Stopping context.Context
+	Version  string
+}
+
+type server struct {
+	cfg     Config
+	keys    *keyring
+	clients *clients
+	openapi func() ([]byte, error)
+}
+
+// New returns the API's handler.
+func New(cfg Config) (http.Handler, error) {
+	if cfg.Engine == nil || cfg.Registry == nil || cfg.Pool == nil || cfg.Stopping == nil {
+		return nil, errors.New("api: engine, registry, pool and stopping context are required")
+	}
+	keys, err := newKeyring(cfg.Keys)
+	if err != nil {
+		return nil, fmt.Errorf("api: %w", err)
+	}
+	s := &server{cfg: cfg, keys: keys, clients: newClients(cfg.Allow, cfg.Proxies)}
+	mux := http.NewServeMux()
+	doc := humago.New(mux, s.humaConfig())
+	s.routes(doc)
+	s.openapi = sync.OnceValues(doc.OpenAPI().YAML)
+	mux.HandleFunc("GET "+pathOpenAPI, s.serveOpenAPI)
+	mux.HandleFunc("/", unrouted(mux, "/"))
+	return identify(contain(s.guard(readBody(mux)))), nil
+}
+
+// humaConfig sets the framework up without what it adds by default: links to
+// schemas in every answer, and a documentation page that loads code from
+// elsewhere.
+func (s *server) humaConfig() huma.Config {
+	version := s.cfg.Version
+	if version == "" {
+		version = "dev"
+	}
+	c := huma.DefaultConfig("MPC coordinator", version)
+	c.Info.Description = "Accounts whose keys exist only as shares, and signatures made with them. " +
+		"Errors are RFC 9457 problem documents with a stable code."
+	c.CreateHooks = nil
+	c.OpenAPIPath, c.DocsPath, c.SchemasPath = "", "", ""
+	c.Transformers = append(c.Transformers, fromHuma)
+	c.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
+		"key": {Type: "apiKey", In: "header", Name: "X-API-Key", Description: "An API key of the coordinator."},
+	}
+	return c
+}
+
+func (s *server) serveOpenAPI(w http.ResponseWriter, r *http.Request) {
+	doc, err := s.openapi()
+	if err != nil {
+		writeProblem(w, r, problemOf(err))
+		return
+	}
+	w.Header().Set("Content-Type", "application/vnd.oai.openapi+yaml")
+	if _, err := w.Write(doc); err != nil {
+		log.Debugw("the OpenAPI document could not be written", "error", err)
+	}
+}
+
+// wait returns a session when it has ended. A caller that goes away, or a
+// coordinator that stops, does not end the session.
+func (s *server) wait(ctx context.Context, id string) (*registry.Session, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(s.cfg.Stopping, cancel)()
+	session, err := s.cfg.Registry.WaitFinished(ctx, id)
+	if err != nil {
+		p := newProblem(registry.CodeShuttingDown, "the coordinator is shutting down; the session goes on: ask for it at "+prefix+"/sessions/"+id)
+		p.SessionID = id
+		return nil, p
+	}
+	if session == nil {
+		return nil, problemOf(fmt.Errorf("session %s is not in the registry", id))
+	}
+	if session.Problem != nil {
+		return session, problemOf(session.Problem)
+	}
+	return session, nil
+}
+
+// WriteTimeout is how long a server must let an answer take: a call may wait for
+// all attempts of a session that take attempt each.
+func WriteTimeout(attempt time.Duration) time.Duration { return 2*attempt + 30*time.Second }

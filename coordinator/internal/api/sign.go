@@ -1,0 +1,101 @@
+package api
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/meshmpc/mpcd/coordinator/internal/engine"
+	"github.com/meshmpc/mpcd/coordinator/internal/registry"
+)
+
+// SignBody is the body of POST /api/v1/accounts/{id}/sign.
+type SignBody struct {
+	Message        string `json:"message" minLength:"1" doc:"What to sign. ECDSA: a digest of 32 bytes. EdDSA: a message of 1 to 32768 bytes."`
+	Encoding       string `json:"encoding,omitempty" enum:"hex,base64,utf8" doc:"How message is written; default hex, with or without 0x."`
+	Hash           string `json:"hash,omitempty" doc:"Only none, the default: what is given is what is signed."`
+	DerivationPath string `json:"derivation_path,omitempty" doc:"Not supported yet: must be absent."`
+}
+
+// request decodes and checks the body.
+func (b *SignBody) request(account string) (engine.SignRequest, error) {
+	req := engine.SignRequest{Account: account}
+	if b.DerivationPath != "" {
+		return req, newProblem(codeDerivation, "this version signs with the account's key itself: leave derivation_path out")
+	}
+	if b.Hash != "" && b.Hash != "none" {
+		return req, newProblem(codeHash, fmt.Sprintf("hash %q is not supported: hash the message yourself and leave hash out", b.Hash))
+	}
+	var err error
+	if req.Payload, err = decodeMessage(b.Message, b.Encoding); err != nil {
+		p := newProblem(codeMalformedMessage, err.Error())
+		p.Errors = []FieldError{{Location: "body.message", Message: err.Error()}}
+		return req, p
+	}
+	return req, nil
+}
+
+func decodeMessage(message, encoding string) ([]byte, error) {
+	switch encoding {
+	case "utf8":
+		return []byte(message), nil
+	case "base64":
+		raw, err := base64.StdEncoding.DecodeString(message)
+		if err != nil {
+			return nil, fmt.Errorf("message is not base64 (RFC 4648 §4, with padding): %w", err)
+		}
+		return raw, nil
+	}
+	digits := strings.TrimPrefix(message, "0x")
+	if len(digits)%2 != 0 {
+		return nil, fmt.Errorf("message has %d hexadecimal digits: an even number is needed", len(digits))
+	}
+	raw, err := hex.DecodeString(digits)
+	if err != nil {
+		return nil, fmt.Errorf("message is not hexadecimal: %w; set encoding if it is base64 or utf8", err)
+	}
+	return raw, nil
+}
+
+func (s *server) signRoute(api huma.API) {
+	huma.Register(api, s.operation(api, route{
+		id: "sign", method: http.MethodPost, path: prefix + "/accounts/{id}/sign", tag: "accounts",
+		summary: "Sign with an account. The signature was verified under the account's public key.",
+		answers: map[int]any{http.StatusOK: SignResult{}, http.StatusAccepted: Session{}},
+		errors: append([]string{
+			registry.CodeAccountNotFound, registry.CodeAccountNotActive, registry.CodeInvalidPayload,
+			codeMalformedMessage, codeDerivation, codeHash,
+		}, sessionErrors...),
+	}), s.sign)
+}
+
+func (s *server) sign(ctx context.Context, in *struct {
+	byID
+	preference
+	Body SignBody
+}) (*outcome, error) {
+	if s.cfg.Registry.Account(in.ID) == nil {
+		return nil, newProblem(registry.CodeAccountNotFound, fmt.Sprintf("there is no account %q", in.ID))
+	}
+	req, err := in.Body.request(in.ID)
+	if err != nil {
+		return nil, err
+	}
+	id, err := s.cfg.Engine.Sign(req)
+	if err != nil {
+		return nil, problemOf(err)
+	}
+	if in.async() {
+		return s.accepted(id), nil
+	}
+	session, err := s.wait(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return &outcome{Status: http.StatusOK, Body: signResult(session, s.cfg.Registry.Account(in.ID))}, nil
+}

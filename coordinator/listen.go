@@ -1,0 +1,70 @@
+package coordinator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/meshmpc/mpcd/coordinator/internal/api"
+)
+
+// ErrListen reports an HTTP address that cannot be listened on.
+var ErrListen = errors.New("cannot listen")
+
+// Bounds of HTTP connections. There is no read timeout for a whole request: the
+// API reads bodies with a deadline of its own.
+const (
+	headerTimeout   = 5 * time.Second
+	idleTimeout     = 2 * time.Minute
+	maxHeader       = 32 << 10
+	shutdownTimeout = 3 * time.Second // for answers on their way
+)
+
+// listen binds all addresses, or none.
+func listen(addrs []string) (listeners []net.Listener, err error) {
+	for _, addr := range addrs {
+		l, err := net.Listen("tcp", addr)
+		if err != nil {
+			closeAll(listeners)
+			return nil, fmt.Errorf("%w on %s for HTTP: %w; is another process using the port?", ErrListen, addr, err)
+		}
+		listeners = append(listeners, l)
+	}
+	return listeners, nil
+}
+
+func closeAll(listeners []net.Listener) {
+	for _, l := range listeners {
+		_ = l.Close() // nothing was accepted on it
+	}
+}
+
+// newServer returns the HTTP server for a handler whose calls may wait for
+// attempts of this length.
+func newServer(h http.Handler, attempt time.Duration) *http.Server {
+	return &http.Server{
+		Handler: h, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
+		WriteTimeout: api.WriteTimeout(attempt),
+	}
+}
+
+// serve accepts on one listener until the server is shut down.
+func serve(s *http.Server, l net.Listener) error {
+	if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("HTTP on %s: %w", l.Addr(), err)
+	}
+	return nil
+}
+
+// shutdown closes the listeners and lets answers on their way finish.
+func shutdown(s *http.Server) error {
+	ctx, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
+	defer cancel()
+	if err := s.Shutdown(ctx); err != nil {
+		return errors.Join(fmt.Errorf("HTTP: some calls were cut off: %w", err), s.Close())
+	}
+	return nil
+}
