@@ -11,6 +11,7 @@ import (
 
 // Every 2 ≤ t ≤ n ≤ 10 makes an Ed25519 key, and every t of its n parties sign.
 func TestEdDSAEverySubset(t *testing.T) {
+	t.Parallel()
 	for n := 2; n <= 10; n++ {
 		for signers := 2; signers <= n; signers++ {
 			th := protocol.Threshold{T: signers, N: n}
@@ -21,7 +22,10 @@ func TestEdDSAEverySubset(t *testing.T) {
 
 func TestECDSAEverySubset(t *testing.T) {
 	for _, th := range []protocol.Threshold{{T: 2, N: 2}, {T: 2, N: 3}, {T: 3, N: 5}} {
-		t.Run(th.String(), func(t *testing.T) { signEverySubset(t, newKey(t, protocol.ECDSA, th)) })
+		t.Run(th.String(), func(t *testing.T) {
+			t.Parallel()
+			signEverySubset(t, newKey(t, protocol.ECDSA, th))
+		})
 	}
 }
 

@@ -21,7 +21,7 @@ type wirePreParams struct {
 	Alpha   []byte `cbor:"7,keyasint"`
 }
 
-// Encode returns the set as about 900 secret bytes, for the keystore only.
+// Encode returns the set as about 1 kB of secret bytes, for the keystore only.
 func (p *PreParams) Encode() ([]byte, error) {
 	return protocol.Marshal(wirePreParams{
 		Version: preParamsVersion,

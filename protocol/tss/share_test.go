@@ -187,20 +187,3 @@ func TestCheckRefuses(t *testing.T) {
 		}
 	}
 }
-
-func FuzzDecodeShare(f *testing.F) {
-	for _, k := range bothKeys(f) {
-		f.Add(encode(f, k.shares["alice"]))
-	}
-	f.Add([]byte{})
-	f.Fuzz(func(t *testing.T, data []byte) {
-		s, err := tss.DecodeShare(data)
-		if err != nil {
-			return
-		}
-		if !bytes.Equal(encode(t, s), data) {
-			t.Error("two encodings of one share")
-		}
-		_ = s.Check()
-	})
-}
