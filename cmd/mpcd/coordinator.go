@@ -113,7 +113,7 @@ func runCoordinator(c *cli.Context, cfg coordinatorConfig) (err error) {
 	}
 	part, err := coordinator.New(coordinator.Config{
 		Dir: dir.file(registryFolder), Mesh: host, Network: dir.network.Name, Listen: cfg.HTTP, APIKey: cfg.APIKey,
-		AllowedIPs: cfg.AllowedIPs, TrustedProxies: cfg.Proxies, Approver: approver, DrainTimeout: cfg.Drain,
+		AllowedIPs: cfg.AllowedIPs, TrustedProxies: cfg.Proxies, Approver: approver, DrainTimeout: cfg.Drain, Version: version,
 	})
 	if err != nil {
 		return errors.Join(refuse(err), host.Close())

@@ -19,6 +19,9 @@ import (
 // awaitLimit is how long a script waits for a file.
 const awaitLimit = 30 * time.Second
 
+// refuseLimit is how many seconds a command has to refuse.
+const refuseLimit = "20"
+
 // TestScripts runs the command lines of testdata. Besides testscript's own
 // commands they use:
 //
@@ -45,7 +48,8 @@ func refused(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) == 0 {
 		ts.Fatalf("usage: refused command args…")
 	}
-	err := ts.Exec(args[0], args[1:]...)
+	// A daemon that starts after all would run for ever; timeout(1) then says 124.
+	err := ts.Exec("timeout", append([]string{refuseLimit}, args...)...)
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) {
 		ts.Fatalf("want exit code %d, got %v", exitRefused, err)

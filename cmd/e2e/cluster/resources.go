@@ -45,8 +45,11 @@ type Account struct {
 type PartyStatus struct {
 	PeerID string `json:"peer_id"`
 	Name   string `json:"name"`
-	State  string `json:"state"`
-	Round  int    `json:"round"`
+	State  string `json:"state"` // in a session
+	Phase  string `json:"phase"`
+	Round  int    `json:"round"` // 0 outside of rounds
+	Rounds int    `json:"rounds"`
+	Code   string `json:"code"` // in a problem: what the matter is
 }
 
 // SignRequest asks for a signature.
@@ -84,8 +87,8 @@ type Session struct {
 type PoolParty struct {
 	PeerID string `json:"peer_id"`
 	Name   string `json:"name"`
-	Live   bool   `json:"live"`
-	Stock  int    `json:"stock"`
+	State  string `json:"state"` // live, draining or missing
+	Stock  int    `json:"stock"` // fresh pre-parameters
 }
 
 // Ready returns nil when the coordinator can serve.
@@ -163,7 +166,7 @@ func (a *API) Pool(ctx context.Context) ([]PoolParty, error) {
 func (a *API) Parties(ctx context.Context) (live int, err error) {
 	pool, err := a.Pool(ctx)
 	for _, p := range pool {
-		if p.Live {
+		if p.State == "live" {
 			live++
 		}
 	}

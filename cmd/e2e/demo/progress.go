@@ -26,8 +26,11 @@ func (p *progress) update(s cluster.Session) {
 	var parts []string
 	for _, party := range s.Parties {
 		state := party.State
-		if party.Round > 0 && party.State == "rounds" {
-			state = fmt.Sprintf("round %d", party.Round)
+		switch {
+		case party.State == "running" && party.Round > 0:
+			state = fmt.Sprintf("round %d of %d", party.Round, party.Rounds)
+		case party.State == "running" && party.Phase != "":
+			state = party.Phase
 		}
 		parts = append(parts, fmt.Sprintf("%s %s", party.Name, state))
 	}
