@@ -94,7 +94,7 @@ func (h *Host) Ping(ctx context.Context, id PeerID) (time.Duration, error) {
 
 // pingOnce pings over a stream of its own: a kept-open one would not show that
 // the peer still accepts streams.
-func (h *Host) pingOnce(ctx context.Context, p peer.ID) (time.Duration, error) {
+func (h *Host) pingOnce(ctx context.Context, p peer.ID) (took time.Duration, err error) {
 	start := time.Now()
 	s, err := h.guard.NewStream(ctx, p, h.protocol("ping"))
 	if err != nil {
@@ -114,17 +114,36 @@ func (h *Host) pingOnce(ctx context.Context, p peer.ID) (time.Duration, error) {
 		return 0, fmt.Errorf("%w: ping %s: %w", ErrUnreachable, p, errors.Join(err, ctx.Err()))
 	}
 	h.peers.heardFrom(p)
-	return time.Since(start), s.Close()
+	return time.Since(start), nil
 }
 
 // answerPing echoes one ping.
 func (h *Host) answerPing(s network.Stream) {
-	defer s.Close() //nolint:errcheck // the peer has what it asked for
 	h.peers.heardFrom(s.Conn().RemotePeer())
-	if s.SetDeadline(time.Now().Add(helloTimeout)) != nil {
-		return
+	err := s.SetDeadline(time.Now().Add(helloTimeout))
+	if err == nil {
+		_, err = io.CopyN(s, s, pingSize)
 	}
-	if _, err := io.CopyN(s, s, pingSize); err != nil {
-		s.Reset() //nolint:errcheck // nothing can be done about it
-	}
+	finish(s, err) //nolint:errcheck // the asker sees it too
 }
+
+// ConnectAt connects to a peer at one of the addresses given, which end in
+// /p2p/ and its peer id, all of one peer. The addresses are remembered for an
+// hour. Errors are those of Connect.
+func (h *Host) ConnectAt(ctx context.Context, addrs ...string) error {
+	var id peer.ID
+	for _, a := range addrs {
+		info, err := parseBootstrap(a)
+		if err != nil {
+			return err
+		}
+		if id != "" && id != info.ID {
+			return fmt.Errorf("%w: addresses of two peers, %s and %s", ErrAddr, id, info.ID)
+		}
+		id = info.ID
+		h.raw.Peerstore().AddAddrs(id, info.Addrs, addrLife)
+	}
+	return h.Connect(ctx, id.String())
+}
+
+const addrLife = time.Hour

@@ -81,14 +81,25 @@ func (x *helloStream) receive() (hello, error) {
 	return decodeHello(data)
 }
 
+// finish ends a stream: an error resets it. A reset after a good end would not
+// be harmless, because QUIC then drops what the peer has not acknowledged.
+func finish(s network.Stream, err error) error {
+	if err != nil {
+		s.Reset() //nolint:errcheck // nothing can be done about it
+		return err
+	}
+	s.Close() //nolint:errcheck // all was said; it fails when the peer has closed before
+	return nil
+}
+
 // sayHello is the dialler's side: hello, the other's hello or refusal, and our
 // acceptance or refusal.
-func (h *Host) sayHello(ctx context.Context, c network.Conn) error {
+func (h *Host) sayHello(ctx context.Context, c network.Conn) (err error) {
 	s, err := c.NewStream(ctx)
 	if err != nil {
 		return err
 	}
-	defer s.Reset() //nolint:errcheck // after a Close it does nothing
+	defer func() { err = finish(s, err) }()
 	deadline, _ := ctx.Deadline()
 	if err := errors.Join(s.SetProtocol(helloProtocol), s.SetDeadline(deadline)); err != nil {
 		return err
@@ -119,16 +130,15 @@ func (h *Host) sayHello(ctx context.Context, c network.Conn) error {
 		return err
 	}
 	h.admit(c, m, theirs)
-	return s.Close()
+	return nil
 }
 
 // answerHello is the listener's side.
 func (h *Host) answerHello(s network.Stream) {
 	h.tasks.spawn(func() {
-		defer s.Reset() //nolint:errcheck // after a Close it does nothing
 		ctx, cancel := context.WithTimeout(h.ctx, helloTimeout)
 		defer cancel()
-		if err := h.exchange(ctx, s); err != nil {
+		if err := finish(s, h.exchange(ctx, s)); err != nil {
 			h.dropped(s.Conn(), err)
 		}
 	})
@@ -165,7 +175,7 @@ func (h *Host) exchange(ctx context.Context, s network.Stream) error {
 	if reason := verdict.refusal(); reason != nil {
 		return h.refusedBy(c.RemotePeer(), reason)
 	}
-	return s.Close()
+	return nil
 }
 
 // refuse tells the peer why and gives the word time to arrive.
