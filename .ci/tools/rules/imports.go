@@ -24,21 +24,22 @@ type area struct {
 var areas = []area{
 	{path: "protocol"},
 	{path: "protocol/tss", imports: []string{"protocol"}, tests: []string{"protocol/protocoltest"}},
-	{path: "protocol/protocoltest", imports: []string{"protocol"}, tests: []string{"protocol/tss"}},
-	{path: "p2p"},
-	{path: "p2p/p2ptest", imports: []string{"p2p"}},
+	{path: "protocol/protocoltest", imports: []string{"protocol", "protocol/tss"}},
+	{path: "p2p", tests: []string{"p2p/p2psim", "p2p/p2ptest"}},
+	{path: "p2p/p2psim", imports: []string{"p2p"}},
+	{path: "p2p/p2ptest", imports: []string{"p2p", "p2p/p2psim"}},
 	{path: "keystore"},
 	{
 		path:    "node",
 		imports: []string{"p2p", "protocol", "protocol/tss", "keystore"},
-		tests:   []string{"p2p/p2ptest", "protocol/protocoltest"},
+		tests:   []string{"p2p/p2psim", "p2p/p2ptest", "protocol/protocoltest"},
 	},
 	{
 		path:    "coordinator",
 		imports: []string{"p2p", "protocol", "keystore"},
-		tests:   []string{"p2p/p2ptest", "protocol/protocoltest"},
+		tests:   []string{"p2p/p2psim", "p2p/p2ptest", "protocol/protocoltest"},
 	},
-	{path: "bootstrap", imports: []string{"p2p"}, tests: []string{"p2p/p2ptest"}},
+	{path: "bootstrap", imports: []string{"p2p"}, tests: []string{"p2p/p2psim", "p2p/p2ptest"}},
 	{path: "simnet", imports: []string{all}},
 	{path: "cmd", imports: []string{all}},
 }
@@ -49,9 +50,12 @@ type library struct {
 	areas  []string
 }
 
+// network are the areas that know libp2p.
+var network = []string{"p2p", "p2p/p2psim", "p2p/p2ptest", "simnet"}
+
 var libraries = []library{
-	{"github.com/libp2p/", []string{"p2p", "p2p/p2ptest", "simnet"}},
-	{"github.com/multiformats/", []string{"p2p", "p2p/p2ptest", "simnet"}},
+	{"github.com/libp2p/", network},
+	{"github.com/multiformats/", network},
 	{"github.com/bnb-chain/tss-lib", []string{"protocol/tss"}},
 	{"github.com/dgraph-io/badger", []string{"keystore", "coordinator"}},
 	{"github.com/danielgtaylor/huma", []string{"coordinator"}},

@@ -27,7 +27,7 @@ type call struct {
 
 var calls = []call{
 	{"time.Sleep", true, true, "wait for the thing itself, with a deadline"},
-	{"os.Exit", true, false, "return an error"},
+	{"os.Exit", false, false, "return an error"},
 	{"log.Fatal", true, true, "return an error"},
 	{"log.Fatalf", true, true, "return an error"},
 	{"log.Panic", true, true, "return an error"},
