@@ -55,12 +55,12 @@ func (b *CreateAccount) request() (engine.KeygenRequest, error) {
 	return req, nil
 }
 
-// preference is the header that asks not to wait (RFC 7240).
-type preference struct {
+// Preference is the header that asks not to wait (RFC 7240).
+type Preference struct {
 	Prefer string `header:"Prefer" maxLength:"256" doc:"respond-async: answer 202 at once, with the session's Location."`
 }
 
-func (p preference) async() bool {
+func (p Preference) async() bool {
 	for _, part := range strings.Split(p.Prefer, ",") {
 		token, _, _ := strings.Cut(part, ";")
 		if strings.EqualFold(strings.TrimSpace(token), "respond-async") {
@@ -118,7 +118,7 @@ var sessionErrors = []string{
 }
 
 func (s *server) createAccount(ctx context.Context, in *struct {
-	preference
+	Preference
 	Body CreateAccount
 }) (*outcome, error) {
 	req, err := in.Body.request()
@@ -144,7 +144,7 @@ func (s *server) createAccount(ctx context.Context, in *struct {
 }
 
 func (s *server) listAccounts(_ context.Context, in *struct {
-	paging
+	Paging
 	UserID string `query:"user_id" maxLength:"128" doc:"Only accounts of this owner."`
 }) (*body[AccountList], error) {
 	page, err := in.page()
@@ -163,11 +163,11 @@ func (s *server) listAccounts(_ context.Context, in *struct {
 	return &body[AccountList]{list}, nil
 }
 
-type byID struct {
+type ByID struct {
 	ID string `path:"id" maxLength:"64"`
 }
 
-func (s *server) getAccount(_ context.Context, in *byID) (*body[Account], error) {
+func (s *server) getAccount(_ context.Context, in *ByID) (*body[Account], error) {
 	a := s.cfg.Registry.Account(in.ID)
 	if a == nil {
 		return nil, newProblem(registry.CodeAccountNotFound, fmt.Sprintf("there is no account %q", in.ID))

@@ -30,7 +30,7 @@ type EventList struct {
 }
 
 func (s *server) listEvents(_ context.Context, in *struct {
-	byID
+	ByID
 	After uint64 `query:"after" doc:"Only events after this sequence."`
 	Limit int    `query:"limit" minimum:"1" maximum:"1000" default:"200"`
 }) (*body[EventList], error) {

@@ -7,13 +7,13 @@ import (
 	"github.com/meshmpc/mpcd/coordinator/internal/registry"
 )
 
-// paging are the query parameters of lists.
-type paging struct {
+// Paging are the query parameters of lists.
+type Paging struct {
 	Limit  int    `query:"limit" minimum:"1" maximum:"200" default:"50" doc:"Entries of a page."`
 	Cursor string `query:"cursor" maxLength:"64" doc:"next_cursor of the page before; none: the newest entries."`
 }
 
-func (p paging) page() (registry.Page, error) {
+func (p Paging) page() (registry.Page, error) {
 	page := registry.Page{Limit: p.Limit}
 	if p.Cursor == "" {
 		return page, nil

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/meshmpc/mpcd/coordinator/internal/registry"
 )
 
 // route describes one operation.
@@ -21,9 +23,6 @@ type route struct {
 	open             bool        // needs no key
 }
 
-// common are the codes that every route with a key may answer.
-var common = []string{codeUnauthorized, codeForbidden, "internal_error"}
-
 // operation turns a route into huma's form. Errors are documented with our
 // Problem; huma would document its own type.
 func (s *server) operation(api huma.API, rt route) huma.Operation {
@@ -32,10 +31,10 @@ func (s *server) operation(api huma.API, rt route) huma.Operation {
 		MaxBodyBytes: MaxBody + 1, BodyReadTimeout: -1, // both are readBody's concern
 		Responses: map[string]*huma.Response{},
 	}
-	codes := rt.errors
+	codes := append([]string{registry.CodeInternal}, rt.errors...)
 	if !rt.open {
 		op.Security = []map[string][]string{{"key": {}}}
-		codes = append(slices.Clone(common), codes...)
+		codes = append(codes, codeUnauthorized, codeForbidden)
 	}
 	if rt.method == http.MethodPost {
 		codes = append(codes, codeMalformed, codeInvalid, codeTooLarge, codeMediaType, codeTimeout)

@@ -90,7 +90,7 @@ func (s *server) sessionRoutes(api huma.API) {
 }
 
 func (s *server) listSessions(_ context.Context, in *struct {
-	paging
+	Paging
 	Kind    string `query:"kind" enum:"keygen,sign" doc:"Only sessions of this kind."`
 	Status  string `query:"status" enum:"created,running,completed,failed,cancelled,expired" doc:"Only sessions in this status."`
 	Account string `query:"account_id" maxLength:"64" doc:"Only sessions of this account."`
@@ -117,7 +117,7 @@ func (s *server) session(id string) (*registry.Session, error) {
 	return session, nil
 }
 
-func (s *server) getSession(_ context.Context, in *byID) (*body[Session], error) {
+func (s *server) getSession(_ context.Context, in *ByID) (*body[Session], error) {
 	session, err := s.session(in.ID)
 	if err != nil {
 		return nil, err

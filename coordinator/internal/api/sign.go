@@ -75,8 +75,8 @@ func (s *server) signRoute(api huma.API) {
 }
 
 func (s *server) sign(ctx context.Context, in *struct {
-	byID
-	preference
+	ByID
+	Preference
 	Body SignBody
 }) (*outcome, error) {
 	if s.cfg.Registry.Account(in.ID) == nil {

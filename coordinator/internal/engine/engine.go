@@ -69,10 +69,11 @@ type Engine struct {
 	cfg       Config
 	approvers protocol.Approvers
 
-	ctx  context.Context // of all sessions; ends with Run
-	stop context.CancelFunc
-	work sync.WaitGroup // every goroutine of the engine
-	late chan inbound   // outcomes of attempts that do not run
+	ctx     context.Context // of all sessions; ends with Run
+	stop    context.CancelFunc
+	work    sync.WaitGroup // every goroutine of the engine
+	late    chan inbound   // frames about attempts that do not run
+	writing inFlight
 
 	mu       sync.Mutex
 	draining bool

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/meshmpc/mpcd/coordinator/internal/registry"
@@ -101,13 +102,45 @@ func (e *Engine) takeLate(in inbound) {
 func (e *Engine) lateOutcome(s *registry.Session, in inbound) {
 	out := in.frame.Outcome
 	then := e.ackWhenDurable(in.from, out.SID)
-	event, ok := e.lateEvent(s, in.from, out)
-	if !ok || e.cfg.Registry.HasLate(out.SID, in.from) {
+	event, keep := e.lateEvent(s, in.from, out)
+	if !keep || e.cfg.Registry.HasLate(out.SID, in.from) {
 		e.cfg.Registry.Note(then)
 		return
 	}
 	event.SID, event.Party = out.SID.String(), in.from
-	e.cfg.Registry.Note(then, event)
+	if !e.writing.start(event.SID, event.Party) {
+		return // a copy of one that is on its way to the disk
+	}
+	e.cfg.Registry.Note(func(err error) {
+		e.writing.end(event.SID, event.Party)
+		then(err)
+	}, event)
+}
+
+// inFlight are the late outcomes that are on their way to the disk.
+type inFlight struct {
+	mu  sync.Mutex
+	set map[[2]string]bool
+}
+
+func (f *inFlight) start(sid string, party protocol.PeerID) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	key := [2]string{sid, party}
+	if f.set[key] {
+		return false
+	}
+	if f.set == nil {
+		f.set = make(map[[2]string]bool)
+	}
+	f.set[key] = true
+	return true
+}
+
+func (f *inFlight) end(sid string, party protocol.PeerID) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.set, [2]string{sid, party})
 }
 
 // lateEvent says what to keep of a late outcome, if anything. A record of a

@@ -15,7 +15,7 @@ func (e *Engine) Resume() {
 		r, err := e.restore(s)
 		if err != nil {
 			log.Errorw("a session cannot be taken up again", "session", s.ID, "error", err)
-			r.fail(&registry.Problem{Code: registry.CodeInternal, Detail: "the session could not be taken up after a restart"}, false)
+			r.fail(&registry.Problem{Code: registry.CodeInternal, Detail: "the session could not be taken up after a restart"})
 			continue
 		}
 		log.Infow("session taken up again", "session", s.ID, "kind", s.Kind, "attempt", s.Attempt)

@@ -60,13 +60,13 @@ func (r *runner) once(ctx context.Context) bool {
 	case r.stillborn, r.e.ctx.Err() != nil:
 		return false
 	case problem != nil:
-		r.fail(problem, false)
+		r.fail(problem)
 		return false
 	}
 	a, err := r.newAttempt(parties)
 	if err != nil {
 		log.Errorw("an attempt could not be made", "session", r.id, "error", err)
-		r.fail(&registry.Problem{Code: registry.CodeInternal, Detail: "the coordinator could not prepare the session: its log tells why"}, false)
+		r.fail(&registry.Problem{Code: registry.CodeInternal, Detail: "the coordinator could not prepare the session: its log tells why"})
 		return false
 	}
 	r.e.register(a)
@@ -86,7 +86,7 @@ func (r *runner) again(a *attempt, end ending) bool {
 		Attempt: a.spec.Attempt, SID: a.sid.String(), Code: end.problem.Code, Problem: end.problem,
 	})
 	if a.spec.Attempt >= maxAttempts {
-		r.fail(end.problem, end.timeout)
+		r.fail(end.problem)
 		return false
 	}
 	r.number = a.spec.Attempt + 1
@@ -96,11 +96,11 @@ func (r *runner) again(a *attempt, end ending) bool {
 }
 
 // fail ends the session for good.
-func (r *runner) fail(p *registry.Problem, timeout bool) {
+func (r *runner) fail(p *registry.Problem) {
 	own := *p
 	own.Session = r.id
 	kind := registry.SessionFailed
-	if timeout {
+	if p.Code == registry.CodeSessionTimeout {
 		kind = registry.SessionExpired
 	}
 	events := []registry.Event{{Stream: registry.SessionStream(r.id), Type: kind, Code: p.Code, Problem: &own}}

@@ -108,7 +108,7 @@ func page[T interface{ position() uint64 }](ids []string, all map[string]T, p Pa
 		if !keep(item) {
 			continue
 		}
-		if len(list) == p.Limit {
+		if len(list) >= max(p.Limit, 1) {
 			return list, list[len(list)-1].position()
 		}
 		list = append(list, item)
@@ -178,4 +178,24 @@ func (r *Registry) WaitFinished(ctx context.Context, id string) (*Session, error
 			return s, ctx.Err()
 		}
 	}
+}
+
+// Snapshot is the whole state, for comparison.
+type Snapshot struct {
+	Sessions map[string]Session
+	Accounts map[string]Account
+}
+
+// Snapshot copies the state.
+func (r *Registry) Snapshot() Snapshot {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	s := Snapshot{Sessions: make(map[string]Session), Accounts: make(map[string]Account)}
+	for id, session := range r.view.sessions {
+		s.Sessions[id] = *session
+	}
+	for id, account := range r.view.accounts {
+		s.Accounts[id] = *account
+	}
+	return s
 }

@@ -1,0 +1,243 @@
+package coordinator
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/sha256"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/decred/dcrd/dcrec/secp256k1/v4"
+	"github.com/decred/dcrd/dcrec/secp256k1/v4/ecdsa"
+
+	"github.com/meshmpc/mpcd/coordinator/internal/pool"
+	"github.com/meshmpc/mpcd/p2p"
+	"github.com/meshmpc/mpcd/protocol"
+)
+
+const testNetwork = "testnet"
+
+var errUnreachable = errors.New("unreachable")
+
+// fakeNet is a network in memory with scripted parties. Keys, signatures,
+// records and certificates are real; only the ceremony is not: the net knows the
+// whole keys.
+type fakeNet struct {
+	t  testing.TB
+	id identity
+
+	mu      sync.Mutex
+	parties map[protocol.PeerID]*party
+	order   []*party
+	receive func(protocol.PeerID, []byte)
+	secrets map[string][]byte // by key id
+	joined  map[protocol.SID]map[protocol.PeerID]bool
+	sent    []protocol.Frame // what the coordinator sent
+	work    sync.WaitGroup
+	down    chan struct{}
+}
+
+// identity is a node's key.
+type identity struct{ key ed25519.PrivateKey }
+
+func newIdentity(t testing.TB) identity {
+	t.Helper()
+	_, key, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return identity{key}
+}
+
+func (i identity) ID() protocol.PeerID     { return p2p.PeerOf(i.key.Public().(ed25519.PublicKey)) }
+func (i identity) Sign(data []byte) []byte { return ed25519.Sign(i.key, data) }
+
+func newFakeNet(t testing.TB, names ...string) *fakeNet {
+	n := &fakeNet{
+		t: t, id: newIdentity(t), parties: make(map[protocol.PeerID]*party), secrets: make(map[string][]byte),
+		joined: make(map[protocol.SID]map[protocol.PeerID]bool), down: make(chan struct{}),
+	}
+	for _, name := range names {
+		p := &party{net: n, identity: newIdentity(t), name: name, boot: 1, pending: make(map[protocol.SID]*delivery)}
+		n.parties[p.ID()] = p
+		n.order = append(n.order, p)
+	}
+	t.Cleanup(func() {
+		close(n.down)
+		n.work.Wait()
+	})
+	return n
+}
+
+// party returns a party by name.
+func (n *fakeNet) party(name string) *party {
+	for _, p := range n.order {
+		if p.name == name {
+			return p
+		}
+	}
+	n.t.Fatalf("no party %s", name)
+	return nil
+}
+
+func (n *fakeNet) ID() protocol.PeerID { return n.id.ID() }
+
+func (n *fakeNet) Member(peer protocol.PeerID) (pool.Member, bool) {
+	p := n.parties[peer]
+	if p == nil {
+		return pool.Member{}, false
+	}
+	return pool.Member{Name: p.name, Party: true}, true
+}
+
+func (n *fakeNet) Dispatch(receive func(protocol.PeerID, []byte)) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.receive = receive
+	return nil
+}
+
+func (n *fakeNet) Heartbeats(ctx context.Context, observe func([]byte)) error {
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		for _, p := range n.order {
+			if data := p.heartbeat(); data != nil {
+				observe(data)
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+func (n *fakeNet) Ping(ctx context.Context, peer protocol.PeerID) (time.Duration, error) {
+	p := n.parties[peer]
+	if p == nil {
+		return 0, errUnreachable
+	}
+	if p.isDead() {
+		<-ctx.Done() // as a host that is gone: nothing comes back
+		return 0, errors.Join(errUnreachable, ctx.Err())
+	}
+	return time.Millisecond, ctx.Err()
+}
+
+func (n *fakeNet) Send(ctx context.Context, to protocol.PeerID, channel string, data []byte) error {
+	f, err := protocol.DecodeFrame(data)
+	if err != nil || channel != protocol.ChannelDispatch {
+		n.t.Errorf("the coordinator sent a bad frame on %s: %v", channel, err)
+		return err
+	}
+	n.mu.Lock()
+	n.sent = append(n.sent, *f)
+	p := n.parties[to]
+	n.mu.Unlock()
+	if p == nil || p.isDead() {
+		return errUnreachable
+	}
+	n.spawn(func() { p.handle(f) })
+	return ctx.Err()
+}
+
+func (n *fakeNet) spawn(fn func()) { n.work.Go(fn) }
+
+// deliver gives a frame of a party to the coordinator, if one is there.
+func (n *fakeNet) deliver(from protocol.PeerID, f protocol.Frame) {
+	data, err := protocol.Marshal(f)
+	if err != nil {
+		n.t.Errorf("encode frame: %v", err)
+		return
+	}
+	n.mu.Lock()
+	receive := n.receive
+	n.mu.Unlock()
+	if receive != nil {
+		receive(from, data)
+	}
+}
+
+// unplug takes the coordinator off the network.
+func (n *fakeNet) unplug() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.receive = nil
+}
+
+// count returns how many frames the coordinator sent for which pick holds.
+func (n *fakeNet) count(pick func(*protocol.Frame) bool) int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	c := 0
+	for i := range n.sent {
+		if pick(&n.sent[i]) {
+			c++
+		}
+	}
+	return c
+}
+
+// join counts who accepted and returns who is to deliver once everyone has.
+func (n *fakeNet) join(s *protocol.Spec, peer protocol.PeerID) (ready []*party) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	sid := s.SID()
+	if n.joined[sid] == nil {
+		n.joined[sid] = make(map[protocol.PeerID]bool)
+	}
+	if n.joined[sid][peer] {
+		return nil
+	}
+	n.joined[sid][peer] = true
+	if len(n.joined[sid]) < len(s.Roster) {
+		return nil
+	}
+	for _, m := range s.Roster {
+		ready = append(ready, n.parties[m.Peer])
+	}
+	return ready
+}
+
+// secret returns the whole key of an account.
+func (n *fakeNet) secret(keyID string) []byte {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.secrets[keyID] == nil {
+		sum := sha256.Sum256([]byte(keyID)) // a different key for each account, the same at every member
+		n.secrets[keyID] = sum[:]
+	}
+	return n.secrets[keyID]
+}
+
+func (n *fakeNet) publicKey(scheme protocol.Scheme, keyID string) []byte {
+	if scheme == protocol.EdDSA {
+		return ed25519.NewKeyFromSeed(n.secret(keyID)).Public().(ed25519.PublicKey)
+	}
+	return secp256k1.PrivKeyFromBytes(n.secret(keyID)).PubKey().SerializeCompressed()
+}
+
+// sign makes a signature with the whole key.
+func (n *fakeNet) sign(s *protocol.Spec) (sig []byte, recovery byte) {
+	if s.Scheme == protocol.EdDSA {
+		return ed25519.Sign(ed25519.NewKeyFromSeed(n.secret(s.Key)), s.Payload), 0
+	}
+	compact := ecdsa.SignCompact(secp256k1.PrivKeyFromBytes(n.secret(s.Key)), s.Payload, true)
+	return compact[1:], compact[0] - 31
+}
+
+// certificate is co-signed by every member of the roster.
+func (n *fakeNet) certificate(s *protocol.Spec, public []byte) *protocol.Certificate {
+	c := &protocol.Certificate{Body: protocol.NewCertificateBody(s, &protocol.Result{
+		PublicKey: public, PublicHash: sha256.Sum256(public),
+	}, sha256.Sum256([]byte(s.Key)))}
+	for _, m := range s.Roster {
+		c.Signatures = append(c.Signatures, n.parties[m.Peer].Sign(c.Body.Signed()))
+	}
+	return c
+}

@@ -1,0 +1,184 @@
+package coordinator
+
+import (
+	"sync"
+	"time"
+
+	"github.com/meshmpc/mpcd/protocol"
+)
+
+// script says how a party misbehaves; the zero value is a good party.
+type script struct {
+	dead        bool          // nothing comes back
+	silent      bool          // no heartbeats, all else works
+	refuse      protocol.Code // every proposal
+	fail        *protocol.Failure
+	dieInRounds bool // after it has accepted
+	mute        bool // accepts, and then says nothing more
+	wrong       bool // delivers a result that does not verify
+	otherKey    bool // keygen: a certificate for another key
+	hold        bool // keeps its outcomes until released
+}
+
+// party is a scripted party.
+type party struct {
+	net *fakeNet
+	identity
+	name string
+
+	mu       sync.Mutex
+	script   script
+	boot     uint64
+	seq      uint64
+	pending  map[protocol.SID]*delivery
+	acked    int
+	draining bool
+}
+
+// delivery is an outcome that is sent until it is acknowledged.
+type delivery struct {
+	frame protocol.Frame
+	acked chan struct{}
+}
+
+const redeliver = 50 * time.Millisecond
+
+func (p *party) set(s script) {
+	p.mu.Lock()
+	p.script = s
+	held := !s.hold && !s.dead
+	var pending []*delivery
+	for _, d := range p.pending {
+		pending = append(pending, d)
+	}
+	p.mu.Unlock()
+	if held {
+		for _, d := range pending {
+			p.net.deliver(p.ID(), d.frame)
+		}
+	}
+}
+
+func (p *party) now() script {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.script
+}
+
+func (p *party) isDead() bool { return p.now().dead }
+
+// heartbeat returns the next heartbeat, nil while the party gives none.
+func (p *party) heartbeat() []byte {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.script.dead || p.script.silent {
+		return nil
+	}
+	p.seq++
+	data, err := protocol.SealHeartbeat(p.identity, protocol.Heartbeat{
+		Network: testNetwork, Boot: p.boot, Seq: p.seq, Time: time.Now().UnixMilli(), Software: "test", Stock: 3, Draining: p.draining,
+	})
+	if err != nil {
+		p.net.t.Errorf("heartbeat: %v", err)
+	}
+	return data
+}
+
+// handle acts on a frame of the coordinator.
+func (p *party) handle(f *protocol.Frame) {
+	switch {
+	case f.Propose != nil:
+		p.propose(&f.Propose.Spec)
+	case f.Ack != nil:
+		p.mu.Lock()
+		if d := p.pending[f.Ack.SID]; d != nil {
+			p.acked++
+			close(d.acked)
+			delete(p.pending, f.Ack.SID)
+		}
+		p.mu.Unlock()
+	}
+}
+
+func (p *party) propose(s *protocol.Spec) {
+	sid := s.SID()
+	act := p.now()
+	answer := protocol.Answer{SID: sid, Code: act.refuse}
+	if err := s.Validate(); err != nil {
+		answer.Code, answer.Detail = protocol.CodeInvalid, err.Error()
+		p.net.t.Errorf("the coordinator proposed an invalid spec: %v", err)
+	}
+	if s.Kind == protocol.KindSign {
+		if _, err := protocol.Authorise(s, s.Approvers, time.Now()); err != nil {
+			answer.Code, answer.Detail = protocol.CodeUnauthorised, err.Error()
+		}
+	}
+	if answer.Code != "" && answer.Detail == "" {
+		answer.Detail = "scripted"
+	}
+	p.net.deliver(p.ID(), protocol.Frame{Answer: &answer})
+	if answer.Code != "" {
+		return
+	}
+	p.net.deliver(p.ID(), protocol.Frame{Progress: &protocol.Progress{SID: sid, Phase: protocol.PhaseRounds, Round: 1, Rounds: 9}})
+	if act.dieInRounds {
+		p.set(script{dead: true})
+		return
+	}
+	for _, ready := range p.net.join(s, p.ID()) {
+		p.net.spawn(func() { ready.finish(s) })
+	}
+}
+
+// finish delivers the party's outcome.
+func (p *party) finish(s *protocol.Spec) {
+	act := p.now()
+	if act.mute || act.dead {
+		return
+	}
+	out := protocol.Outcome{SID: s.SID(), Failure: act.fail}
+	if act.fail == nil {
+		out.Record = p.record(s, act)
+	}
+	d := &delivery{frame: protocol.Frame{Outcome: &out}, acked: make(chan struct{})}
+	p.mu.Lock()
+	p.pending[out.SID] = d
+	p.mu.Unlock()
+	tick := time.NewTicker(redeliver)
+	defer tick.Stop()
+	for {
+		if now := p.now(); !now.hold && !now.dead {
+			p.net.deliver(p.ID(), d.frame)
+		}
+		select {
+		case <-d.acked:
+			return
+		case <-p.net.down:
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+func (p *party) record(s *protocol.Spec, act script) *protocol.Record {
+	body := protocol.RecordBody{Spec: *s}
+	if s.Kind == protocol.KindKeygen {
+		keyID := s.Key
+		if act.otherKey {
+			keyID += "x"
+		}
+		body.Certificate = p.net.certificate(s, p.net.publicKey(s.Scheme, keyID))
+	} else {
+		body.Signature, body.Recovery = p.net.sign(s)
+		if act.wrong {
+			body.Signature[40] ^= 1
+		}
+	}
+	return protocol.SignRecord(p.identity, body)
+}
+
+func (p *party) waiting() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.pending)
+}

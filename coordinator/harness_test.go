@@ -1,0 +1,202 @@
+package coordinator
+
+import (
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/meshmpc/mpcd/coordinator/internal/api"
+)
+
+const testKey = "0123456789abcdef0123456789abcdef"
+
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("github.com/golang/glog.(*fileSink).flushDaemon"))
+}
+
+// cluster is a coordinator over a fakeNet, reached over real HTTP.
+type cluster struct {
+	t    testing.TB
+	net  *fakeNet
+	cfg  Config
+	c    *Coordinator
+	stop func()
+	base string // URL
+	http *http.Client
+}
+
+func newCluster(t testing.TB, names ...string) *cluster {
+	t.Helper()
+	return newClusterWith(t, func(*Config) {}, names...)
+}
+
+func newClusterWith(t testing.TB, change func(*Config), names ...string) *cluster {
+	t.Helper()
+	_, approver, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cl := &cluster{t: t, net: newFakeNet(t, names...), http: &http.Client{Transport: &http.Transport{}}}
+	cl.cfg = Config{
+		Dir: t.TempDir(), Network: testNetwork, Listen: []string{"127.0.0.1:0"}, APIKey: testKey, Approver: approver,
+		DrainTimeout: 500 * time.Millisecond,
+	}
+	change(&cl.cfg)
+	cl.start()
+	t.Cleanup(func() {
+		cl.stop()
+		cl.http.CloseIdleConnections()
+	})
+	cl.waitParties(len(names))
+	return cl
+}
+
+// start runs a coordinator on the cluster's folder.
+func (cl *cluster) start() {
+	cl.t.Helper()
+	c, err := assemble(cl.cfg, cl.net)
+	if err != nil {
+		cl.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- c.Run(ctx) }()
+	cl.c, cl.base = c, "http://"+c.Addrs()[0]
+	stopped := false
+	cl.stop = func() {
+		if stopped {
+			return
+		}
+		stopped = true
+		cancel()
+		if err := <-done; err != nil {
+			cl.t.Errorf("Run: %v", err)
+		}
+	}
+}
+
+// restart stops the coordinator and starts a new one on the same folder.
+func (cl *cluster) restart() {
+	cl.t.Helper()
+	cl.net.unplug()
+	cl.stop()
+	cl.start()
+}
+
+func (cl *cluster) waitParties(n int) {
+	cl.t.Helper()
+	until(cl.t, fmt.Sprintf("%d live parties", n), func() bool { return len(cl.c.pool.Live()) == n })
+}
+
+// until polls a condition; it fails the test after ten seconds.
+func until(t testing.TB, what string, holds func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(10 * time.Second)
+	for !holds() {
+		if time.Now().After(deadline) {
+			t.Fatalf("never: %s", what)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+// call is one HTTP call.
+type call struct {
+	method, path, body string
+	header             map[string]string
+	noKey              bool
+}
+
+// answer is what came back.
+type answer struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+func (cl *cluster) do(c call) answer {
+	cl.t.Helper()
+	req, err := http.NewRequest(c.method, cl.base+c.path, bytes.NewBufferString(c.body))
+	if err != nil {
+		cl.t.Fatal(err)
+	}
+	if c.body != "" {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	if !c.noKey {
+		req.Header.Set("X-API-Key", testKey)
+	}
+	for k, v := range c.header {
+		req.Header.Set(k, v)
+	}
+	res, err := cl.http.Do(req)
+	if err != nil {
+		cl.t.Errorf("%s %s: %v", c.method, c.path, err) // not Fatal: calls are made on goroutines too
+		return answer{}
+	}
+	defer res.Body.Close() //nolint:errcheck // read to the end
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		cl.t.Errorf("%s %s: %v", c.method, c.path, err)
+	}
+	return answer{res.StatusCode, res.Header, body}
+}
+
+func (cl *cluster) get(path string) answer {
+	cl.t.Helper()
+	return cl.do(call{method: "GET", path: path})
+}
+
+func (cl *cluster) post(path, body string) answer {
+	cl.t.Helper()
+	return cl.do(call{method: "POST", path: path, body: body})
+}
+
+// as decodes an answer and checks its status.
+func as[T any](t testing.TB, a answer, status int) (v T) {
+	t.Helper()
+	if a.status != status {
+		t.Fatalf("status %d, want %d: %s", a.status, status, a.body)
+	}
+	if err := json.Unmarshal(a.body, &v); err != nil {
+		t.Fatalf("decode %s: %v", a.body, err)
+	}
+	return v
+}
+
+// problem decodes an answer that must be a problem document with this code.
+func problem(t testing.TB, a answer, status int, code string) api.Problem {
+	t.Helper()
+	p := as[api.Problem](t, a, status)
+	if p.Code != code || p.Status != status || p.Detail == "" || p.Title == "" || p.RequestID == "" {
+		t.Errorf("problem %s: want code %s and status %d, with title, detail and request id", a.body, code, status)
+	}
+	if ct := a.header.Get("Content-Type"); ct != "application/problem+json" {
+		t.Errorf("content type %q of a problem", ct)
+	}
+	return p
+}
+
+func (cl *cluster) account(body string) api.Account {
+	cl.t.Helper()
+	return as[api.Account](cl.t, cl.post("/api/v1/accounts", body), http.StatusCreated)
+}
+
+func (cl *cluster) session(id string) api.Session {
+	cl.t.Helper()
+	return as[api.Session](cl.t, cl.get("/api/v1/sessions/"+id), http.StatusOK)
+}
+
+func (cl *cluster) events(id string) []api.Event {
+	cl.t.Helper()
+	return as[api.EventList](cl.t, cl.get("/api/v1/sessions/"+id+"/events"), http.StatusOK).Events
+}
