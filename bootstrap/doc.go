@@ -1,0 +1,10 @@
+// Package bootstrap is the node through which others find each other. It is a
+// member like any other, with the role bootstrap: it serves the network's DHT
+// at an address that everybody is told in advance, and it holds no shares and
+// joins no topics.
+//
+// The caller makes a [Node] with [New], which listens at once, and calls
+// [Node.Run], which blocks until its context ends. A network may have several
+// bootstrap nodes; each is told the addresses of the others. When all are down,
+// members that know each other go on working, and newcomers find nobody.
+package bootstrap
