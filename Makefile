@@ -30,12 +30,12 @@ test: lint unit e2e ## all checks that need only Go: lint, unit tests, end-to-en
 
 lint: bin/tools ## formatting, vet, staticcheck, import rules, sizes
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "not formatted: $$unformatted"; exit 1; }
-	go vet $(PACKAGES)
+	go vet -tags long $(PACKAGES)
 	go -C $(E2E) vet ./...
 	go -C $(TOOLS) vet ./...
 	bin/tools/rules
 	cd $(E2E) && $(BIN)/tools/rules
-	bin/tools/staticcheck $(PACKAGES)
+	bin/tools/staticcheck -tags long $(PACKAGES)
 	cd $(E2E) && $(BIN)/tools/staticcheck ./...
 
 unit: ## tests of every package
