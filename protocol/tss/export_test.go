@@ -1,7 +1,10 @@
 package tss
 
 import (
+	"crypto/elliptic"
+
 	"github.com/bnb-chain/tss-lib/v2/crypto"
+	"github.com/bnb-chain/tss-lib/v2/ecdsa/keygen"
 	tsslib "github.com/bnb-chain/tss-lib/v2/tss"
 
 	"github.com/meshmpc/mpcd/protocol"
@@ -10,6 +13,14 @@ import (
 // NewStockKeygen is NewKeygen for EdDSA on the library's own curve.
 func NewStockKeygen(c KeygenConfig) (protocol.Machine, error) {
 	return eddsaSuite(tsslib.Edwards()).keygenMachine(c)
+}
+
+// LibraryPreParams returns what the library takes.
+func LibraryPreParams(p *PreParams) keygen.LocalPreParams { return p.params }
+
+// Curves returns the two implementations of Ed25519.
+func Curves() map[string]elliptic.Curve {
+	return map[string]elliptic.Curve{"ours": newEdCurve(), "stock": tsslib.Edwards()}
 }
 
 // OnStockCurve returns an EdDSA share that signs on the library's own curve.

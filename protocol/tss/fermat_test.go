@@ -133,3 +133,31 @@ func TestNatArithmetic(t *testing.T) {
 		}
 	}
 }
+
+func BenchmarkFermat(b *testing.B) {
+	q := randomNat(newRandom(b), germainBits)
+	v := q.big()
+	b.Run("ours", func(b *testing.B) {
+		for b.Loop() {
+			fermat(&q)
+		}
+	})
+	b.Run("math-big", func(b *testing.B) {
+		for b.Loop() {
+			bigFermat(v)
+		}
+	})
+}
+
+func BenchmarkSieve(b *testing.B) {
+	q0, err := windowStart()
+	if err != nil {
+		b.Fatal(err)
+	}
+	smallPrimes()
+	left := 0
+	for b.Loop() {
+		left = len(survivors(&q0))
+	}
+	b.ReportMetric(float64(left), "survivors")
+}
