@@ -184,11 +184,12 @@ func (h *Host) refuse(x *helloStream, reason error) error {
 	err := &RefusedError{Peer: p.String(), Reason: reason}
 	h.stats.refused.Add(1)
 	log.Warnw("peer refused", "peer", p.String(), "address", x.s.Conn().RemoteMultiaddr().String(), "reason", reason.Error())
-	h.peers.refuse(p, err)
 	if x.send(hello{Refusal: refusalCode(reason)}) == nil && x.s.CloseWrite() == nil {
 		x.s.SetReadDeadline(time.Now().Add(refusalGrace))  //nolint:errcheck // then the hello's deadline holds
 		io.Copy(io.Discard, io.LimitReader(x.r, MaxHello)) //nolint:errcheck // until the peer closes
 	}
+	// Not before: whoever waits for the hello closes the connection on it.
+	h.peers.refuse(p, err)
 	return err
 }
 

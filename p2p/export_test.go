@@ -1,0 +1,42 @@
+package p2p
+
+import (
+	"bufio"
+	"context"
+	"testing"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+)
+
+// HelloOf says hello with any credential over a bare libp2p host and returns the
+// refusal code of the answer, "" when it was accepted.
+func HelloOf(t testing.TB, h host.Host, to PeerID, credential string) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	id, err := peer.Decode(to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := h.NewStream(network.WithNoDial(ctx, "test"), id, helloProtocol)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := &helloStream{rw: s, r: bufio.NewReader(s), s: s}
+	if err := x.send(hello{Credential: credential, Boot: 1}); err != nil {
+		t.Fatal(err)
+	}
+	answer, err := x.receive()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if answer.Refusal == "" {
+		if err := x.send(hello{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return answer.Refusal
+}
