@@ -36,6 +36,7 @@ type fakeNet struct {
 	secrets map[string][]byte // by key id
 	joined  map[protocol.SID]map[protocol.PeerID]bool
 	sent    []protocol.Frame // what the coordinator sent
+	drop    int              // so many of its next frames are lost
 	work    sync.WaitGroup
 	down    chan struct{}
 }
@@ -138,7 +139,14 @@ func (n *fakeNet) Send(ctx context.Context, to protocol.PeerID, channel string, 
 	n.mu.Lock()
 	n.sent = append(n.sent, *f)
 	p := n.parties[to]
+	lost := n.drop > 0
+	if lost {
+		n.drop--
+	}
 	n.mu.Unlock()
+	if lost {
+		return nil
+	}
 	if p == nil || p.isDead() {
 		return errUnreachable
 	}

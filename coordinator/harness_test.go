@@ -12,9 +12,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dgraph-io/badger/v4"
 	"go.uber.org/goleak"
 
 	"github.com/meshmpc/mpcd/coordinator/internal/api"
+	"github.com/meshmpc/mpcd/keystore"
 )
 
 const testKey = "0123456789abcdef0123456789abcdef"
@@ -200,3 +202,5 @@ func (cl *cluster) events(id string) []api.Event {
 	cl.t.Helper()
 	return as[api.EventList](cl.t, cl.get("/api/v1/sessions/"+id+"/events"), http.StatusOK).Events
 }
+
+func openTestDB(dir string) (*badger.DB, error) { return keystore.OpenDB(dir) }

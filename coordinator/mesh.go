@@ -25,6 +25,8 @@ type network interface {
 	Heartbeats(ctx context.Context, observe func(data []byte)) error
 }
 
+var _ Mesh = (*p2p.Host)(nil)
+
 // overMesh is a network over a Mesh.
 type overMesh struct{ Mesh }
 

@@ -81,4 +81,7 @@ func (s *server) routes(api huma.API) {
 	s.signRoute(api)
 	s.sessionRoutes(api)
 	s.partyRoute(api)
+	for _, own := range []string{"ErrorModel", "ErrorDetail"} { // huma's errors: fromHuma lets none of them out
+		delete(api.OpenAPI().Components.Schemas.Map(), own)
+	}
 }

@@ -42,7 +42,7 @@ func (e *Engine) Keygen(req KeygenRequest) (session string, err error) {
 	}
 	created := registry.NewSession{
 		Kind: protocol.KindKeygen, Account: account, Owner: req.Owner, KeyID: session, Scheme: req.Scheme,
-		Threshold: req.Threshold, Parties: parties, Expires: e.sessionDeadline(e.cfg.KeygenTimeout),
+		Threshold: req.Threshold, Parties: parties, Expires: e.sessionDeadline(protocol.KindKeygen),
 	}
 	return session, e.start(session, created, registry.Event{
 		Stream: registry.AccountStream(account), Type: registry.AccountCreated,
@@ -132,7 +132,7 @@ func (e *Engine) Sign(req SignRequest) (session string, err error) {
 	}
 	return session, e.start(session, registry.NewSession{
 		Kind: protocol.KindSign, Account: a.ID, Owner: a.Owner, KeyID: a.KeyID, Scheme: a.Scheme,
-		Threshold: a.Threshold, Payload: req.Payload, Expires: e.sessionDeadline(e.cfg.SignTimeout),
+		Threshold: a.Threshold, Payload: req.Payload, Expires: e.sessionDeadline(protocol.KindSign),
 	})
 }
 
@@ -153,9 +153,17 @@ func checkPayload(scheme protocol.Scheme, payload []byte) error {
 	return nil
 }
 
+// attemptTimeout bounds one attempt.
+func (e *Engine) attemptTimeout(kind protocol.Kind) time.Duration {
+	if kind == protocol.KindKeygen {
+		return e.cfg.KeygenTimeout
+	}
+	return e.cfg.SignTimeout
+}
+
 // sessionDeadline is when the last attempt of a session that starts now is over.
-func (e *Engine) sessionDeadline(attempt time.Duration) time.Time {
-	return time.Now().Add(maxAttempts*(attempt+probeTimeout) + time.Second).UTC().Round(0)
+func (e *Engine) sessionDeadline(kind protocol.Kind) time.Time {
+	return time.Now().Add(maxAttempts * (e.attemptTimeout(kind) + probeTimeout + time.Second)).UTC().Round(0)
 }
 
 // start makes a session durable and runs it. Parties are looked for while the

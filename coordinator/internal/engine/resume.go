@@ -39,7 +39,7 @@ func (e *Engine) restore(s *registry.Session) (*runner, error) {
 	now := time.Now()
 	r := &runner{e: e, id: s.ID, req: s.NewSession, durable: make(chan struct{}), number: maxAttempts, quiet: now.Add(resumeQuiet)}
 	close(r.durable)
-	if least := now.Add(resumeGrace); r.req.Expires.Before(least) {
+	if least := now.Add(resumeGrace + probeTimeout + e.attemptTimeout(s.Kind)); r.req.Expires.Before(least) {
 		r.req.Expires = least
 	}
 	if s.Status == registry.StatusCreated {

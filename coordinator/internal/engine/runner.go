@@ -37,11 +37,7 @@ type ending struct {
 
 // run works until the session has ended or ctx has.
 func (r *runner) run(ctx context.Context) {
-	deadline := r.req.Expires
-	if r.resumed != nil && r.resumed.deadline.After(deadline) {
-		deadline = r.resumed.deadline
-	}
-	ctx, cancel := context.WithDeadline(ctx, deadline)
+	ctx, cancel := context.WithDeadline(ctx, r.req.Expires)
 	defer cancel()
 	if a := r.resumed; a != nil {
 		if !r.again(a, a.run(ctx)) {
@@ -58,6 +54,9 @@ func (r *runner) once(ctx context.Context) bool {
 	<-r.durable
 	switch {
 	case r.stillborn, r.e.ctx.Err() != nil:
+		return false
+	case ctx.Err() != nil:
+		r.fail(&registry.Problem{Code: registry.CodeSessionTimeout, Detail: "the session did not finish by its deadline"})
 		return false
 	case problem != nil:
 		r.fail(problem)

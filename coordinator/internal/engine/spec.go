@@ -19,14 +19,13 @@ func (r *runner) newSpec(parties []registry.Party) (*protocol.Spec, error) {
 	for _, p := range parties {
 		s.Roster = append(s.Roster, protocol.Member{Peer: p.Peer, Role: protocol.Persistent})
 	}
+	s.Expires = expiry(now.Add(r.e.attemptTimeout(r.req.Kind)))
 	if r.req.Kind == protocol.KindKeygen {
 		s.Approvers = r.e.approvers
-		s.Expires = expiry(now.Add(r.e.cfg.KeygenTimeout))
 		return s, s.Validate()
 	}
 	a := r.e.cfg.Registry.Account(r.req.Account)
 	s.Epoch, s.Approvers = a.Epoch, a.Approvers
-	s.Expires = expiry(now.Add(r.e.cfg.SignTimeout))
 	token, err := protocol.SignApproval(r.e.cfg.Approver, protocol.ApprovalFor(s, now, approvalLife))
 	if err != nil {
 		return nil, fmt.Errorf("approve session %s: %w", r.id, err)
