@@ -7,7 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 )
 
@@ -175,6 +174,7 @@ func (k *keeper) check(ctx context.Context, p peer.ID, misses int) int {
 	k.h.stats.redials.Add(1)
 	log.Infow("peer does not answer: dialling again", "peer", p.String(), "error", err)
 	k.h.raw.Network().ClosePeer(p) //nolint:errcheck // nothing can be done about it
+	k.waitLost(ctx, p)             // the news of it comes later
 	return 0
 }
 
@@ -187,7 +187,7 @@ func (k *keeper) heardWithin(p peer.ID, d time.Duration) bool {
 func (k *keeper) waitLost(ctx context.Context, p peer.ID) {
 	k.waitUntil(ctx, pingEvery, func() bool {
 		_, admitted := k.h.peers.get(p)
-		return !admitted || k.h.raw.Network().Connectedness(p) != network.Connected
+		return !admitted
 	})
 }
 

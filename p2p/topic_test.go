@@ -3,10 +3,11 @@ package p2p_test
 import (
 	"context"
 	"crypto/ed25519"
-	"crypto/rand"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -132,4 +133,235 @@ func TestFreshTopicsLoseNothingUnderVirtualTime(t *testing.T) {
 	}
 }
 
-var _ = rand.Reader
+// hears returns the bodies that arrive on a topic until quiet for a moment.
+func hears(topic *p2p.Topic) (bodies []string) {
+	for {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		d, err := topic.Next(ctx)
+		cancel()
+		if err != nil {
+			return bodies
+		}
+		body := d.Data[len(d.Data)-8:]
+		bodies = append(bodies, string(body))
+	}
+}
+
+// An admitted peer that is no member of a session gets nothing from its topic
+// and gives nothing to it, whether it subscribes before or after the members.
+func TestTopicIsForMembers(t *testing.T) {
+	for _, early := range []bool{true, false} {
+		t.Run(fmt.Sprintf("early=%v", early), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				net := p2ptest.New(t, p2ptest.Config{Transport: p2ptest.Simulated})
+				nodes := net.Pool(4)
+				net.Mesh(nodes...)
+				members, stranger := p2ptest.IDs(nodes[:3]...), nodes[3]
+				everyone := p2ptest.IDs(nodes...)
+				var theirs *p2p.Topic
+				if early {
+					theirs = join(t, stranger, "s/1", everyone)
+					time.Sleep(time.Second)
+				}
+				topics := make([]*p2p.Topic, 3)
+				for i := range topics {
+					topics[i] = join(t, nodes[i], "s/1", members)
+				}
+				if !early {
+					theirs = join(t, stranger, "s/1", everyone)
+					time.Sleep(time.Second)
+				}
+				ctx := within(t, 20*time.Second)
+				for i, topic := range topics {
+					if err := topic.Ready(ctx); err != nil {
+						t.Fatalf("member %d: %v", i, err)
+					}
+				}
+				time.Sleep(3 * time.Second) // the stranger has connected anew and tried again
+				for i, topic := range topics {
+					if err := topic.Publish(ctx, sealed(nodes[i], fmt.Sprintf("member-%d", i))); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if err := theirs.Publish(ctx, sealed(stranger, "stranger")); err != nil {
+					t.Fatal(err)
+				}
+				for i, topic := range topics {
+					if got := hears(topic); len(got) != 2 || slices.Contains(got, "stranger") {
+						t.Errorf("member %d heard %v, want the two others", i, got)
+					}
+				}
+				if got := hears(theirs); len(got) != 0 {
+					t.Errorf("the stranger heard %v", got)
+				}
+			})
+		})
+	}
+}
+
+// On a topic without a list, the pool's, every admitted peer is heard.
+func TestPoolTopic(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		net := p2ptest.New(t, p2ptest.Config{Transport: p2ptest.Simulated})
+		nodes := net.Pool(3)
+		net.Mesh(nodes...)
+		listener := join(t, nodes[0], "pool", nil)
+		ctx := within(t, 10*time.Second)
+		var quiet []*p2p.Topic
+		for _, n := range nodes[1:] {
+			topic, err := n.Join(p2p.TopicConfig{Name: "pool", Validate: open, PublishOnly: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			quiet = append(quiet, topic)
+		}
+		time.Sleep(time.Second)
+		for i, topic := range quiet {
+			if err := topic.Publish(ctx, sealed(nodes[i+1], fmt.Sprintf("beat---%d", i+1))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := hears(listener); len(got) != 2 {
+			t.Errorf("heard %v, want two heartbeats", got)
+		}
+		short, cancel := context.WithTimeout(ctx, time.Second)
+		defer cancel()
+		if d, err := quiet[0].Next(short); err == nil {
+			t.Errorf("a node that only publishes heard %q", d.Data)
+		}
+		if got := nodes[1].Stats().Undeliverable; got != 0 {
+			t.Errorf("%d messages were undeliverable", got)
+		}
+	})
+}
+
+// The sender is who signed, not who published: a copy through another member
+// counts as the signer's, and a forgery as nobody's.
+func TestSenderIsTheSigner(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		net := p2ptest.New(t, p2ptest.Config{Transport: p2ptest.Simulated})
+		nodes := net.Pool(3)
+		net.Mesh(nodes...)
+		ids := p2ptest.IDs(nodes...)
+		topics := make([]*p2p.Topic, 3)
+		for i := range topics {
+			topics[i] = join(t, nodes[i], "s/1", ids)
+		}
+		ctx := within(t, 10*time.Second)
+		if err := topics[1].Ready(ctx); err != nil {
+			t.Fatal(err)
+		}
+		message := sealed(nodes[2], "relayed!")
+		if err := topics[1].Publish(ctx, message); err != nil {
+			t.Fatal(err)
+		}
+		forged := slices.Clone(message)
+		forged[len(forged)-1] ^= 1
+		if err := topics[1].Publish(ctx, forged); err != nil {
+			t.Fatal(err)
+		}
+		d, err := topics[0].Next(ctx)
+		if err != nil || d.From != ids[2] {
+			t.Fatalf("got a message of %s (%v), want %s", d.From, err, ids[2])
+		}
+		if got := hears(topics[0]); len(got) != 0 {
+			t.Errorf("heard %v as well", got)
+		}
+		if nodes[0].Stats().Rejected == 0 {
+			t.Error("the forgery was not counted")
+		}
+	})
+}
+
+// The same bytes on a topic where they are invalid do not hide them where they
+// are valid.
+func TestMessageIsSeenPerTopic(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		net := p2ptest.New(t, p2ptest.Config{Transport: p2ptest.Simulated})
+		nodes := net.Pool(3)
+		net.Mesh(nodes...)
+		ids := p2ptest.IDs(nodes...)
+		never := func([]byte) (p2p.PeerID, bool) { panic("a validator that fails") }
+		var real [3]*p2p.Topic
+		var other [3]*p2p.Topic
+		for i, n := range nodes {
+			real[i] = join(t, n, "s/1", ids)
+			var err error
+			if other[i], err = n.Join(p2p.TopicConfig{Name: "other", Validate: never}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		ctx := within(t, 10*time.Second)
+		for _, topic := range real {
+			if err := topic.Ready(ctx); err != nil {
+				t.Fatal(err)
+			}
+		}
+		message := sealed(nodes[0], "the same")
+		if err := other[1].Publish(ctx, message); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		if err := real[0].Publish(ctx, message); err != nil {
+			t.Fatal(err)
+		}
+		if got := hears(real[2]); len(got) != 1 {
+			t.Errorf("heard %v, want the message", got)
+		}
+		if nodes[2].Stats().Panics == 0 {
+			t.Error("the validator's panic was not counted")
+		}
+	})
+}
+
+func TestTopicLimits(t *testing.T) {
+	net := p2ptest.New(t, p2ptest.Config{Transport: p2ptest.TCP})
+	a, b := net.Add(p2p.RoleParty), net.Add(p2p.RoleParty)
+	net.Mesh(a, b)
+	ids := p2ptest.IDs(a, b)
+	ctx := within(t, 10*time.Second)
+	ta, tb := join(t, a, "s/1", ids), join(t, b, "s/1", ids)
+	if err := ta.Ready(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := ta.Publish(ctx, make([]byte, p2p.MaxMessage+1)); !errors.Is(err, p2p.ErrTooLarge) {
+		t.Errorf("a byte too many: %v, want ErrTooLarge", err)
+	}
+	largest := sealed(a, "")
+	largest = sealed(a, string(make([]byte, p2p.MaxMessage-len(largest))))
+	if len(largest) != p2p.MaxMessage {
+		t.Fatalf("made %d bytes", len(largest))
+	}
+	if err := ta.Publish(ctx, largest); err != nil {
+		t.Fatal(err)
+	}
+	if d, err := tb.Next(ctx); err != nil || len(d.Data) != p2p.MaxMessage {
+		t.Errorf("the largest message: %d bytes, %v", len(d.Data), err)
+	}
+	if _, err := a.Join(p2p.TopicConfig{Name: "s/1", Members: ids, Validate: open}); !errors.Is(err, p2p.ErrTopicUsed) {
+		t.Errorf("joined twice: %v, want ErrTopicUsed", err)
+	}
+	if err := ta.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.Join(p2p.TopicConfig{Name: "s/1", Members: ids, Validate: open}); !errors.Is(err, p2p.ErrTopicUsed) {
+		t.Errorf("joined again: %v, want ErrTopicUsed", err)
+	}
+	if err := ta.Publish(ctx, []byte("late")); !errors.Is(err, p2p.ErrClosed) {
+		t.Errorf("published after leaving: %v, want ErrClosed", err)
+	}
+	if _, err := ta.Next(ctx); !errors.Is(err, p2p.ErrClosed) {
+		t.Errorf("read after leaving: %v, want ErrClosed", err)
+	}
+	for _, name := range []string{"", "../x y", "/s"} {
+		if _, err := a.Join(p2p.TopicConfig{Name: name, Validate: open}); !errors.Is(err, p2p.ErrConfig) {
+			t.Errorf("topic %q: %v, want ErrConfig", name, err)
+		}
+	}
+	soon, cancel := context.WithTimeout(ctx, 20*time.Millisecond)
+	defer cancel()
+	lonely := join(t, a, "s/2", ids)
+	if err := lonely.Ready(soon); !errors.Is(err, p2p.ErrNotReady) || !strings.Contains(err.Error(), b.ID()) {
+		t.Errorf("ready without the other: %v, want ErrNotReady that names it", err)
+	}
+}
