@@ -118,20 +118,20 @@ func TestColdCopy(t *testing.T) {
 	wantSigners(t, signWhenAble(t, c, ecdsa), "p1", "p3")
 }
 
-// TestDrain tells a party, and then the coordinator, to stop while they sign:
-// the signature comes all the same.
+// TestDrain tells a party that signs, and then the coordinator, to stop: the
+// signature that is under way comes all the same.
 func TestDrain(t *testing.T) {
 	c := shared(t, cluster.QUIC)
 	account := newAccount(t, c, cluster.ECDSA)
-	for _, name := range []string{"p1", "coordinator"} {
-		t.Run(name, func(t *testing.T) {
-			shared(t, cluster.QUIC)
-			drainWhileSigning(t, c, account, name)
+	for _, role := range []string{cluster.RoleParty, cluster.RoleCoordinator} {
+		t.Run(role, func(t *testing.T) {
+			drainWhileSigning(t, shared(t, cluster.QUIC), account, role)
 		})
 	}
 }
 
-func drainWhileSigning(t *testing.T, c *cluster.Cluster, account cluster.Account, name string) {
+func drainWhileSigning(t *testing.T, c *cluster.Cluster, account cluster.Account, role string) {
+	t.Helper()
 	ctx := waiting(t)
 	type answer struct {
 		signed cluster.Signed
@@ -143,29 +143,37 @@ func drainWhileSigning(t *testing.T, c *cluster.Cluster, account cluster.Account
 		signed, err := c.API.Sign(ctx, account.ID, cluster.SignRequest{Message: hex.EncodeToString(message)})
 		answers <- answer{signed, err}
 	}()
-	waitRunning(t, c, account)
+	session := waitRunning(t, c, account)
+	name := "coordinator"
+	if role == cluster.RoleParty {
+		name = c.ByPeer(session.Parties[0].PeerID).Name
+	}
 	stop(t, c, name)
 	a := <-answers
 	if a.err != nil {
-		t.Fatalf("the signature that was under way: %v", a.err)
+		t.Fatalf("the signature that was under way when %s stopped: %v", name, a.err)
 	}
 	if err := verify(account, message, a.signed); err != nil {
 		t.Error(err)
 	}
+	if a.signed.Session != session.ID {
+		t.Errorf("session %s signed, %s was under way", a.signed.Session, session.ID)
+	}
 }
 
 // waitRunning waits until the rounds of a signature for the account run.
-func waitRunning(t *testing.T, c *cluster.Cluster, account cluster.Account) {
+func waitRunning(t *testing.T, c *cluster.Cluster, account cluster.Account) cluster.Session {
 	t.Helper()
 	ctx := waiting(t)
+	var page struct {
+		Sessions []cluster.Session `json:"sessions"`
+	}
 	err := cluster.Poll(ctx, func() (bool, error) {
-		var page struct {
-			Sessions []cluster.Session `json:"sessions"`
-		}
 		err := c.API.Call(ctx, "GET", "/api/v1/sessions?status=running&kind=sign&account_id="+account.ID, nil, &page)
-		return len(page.Sessions) > 0, err
+		return len(page.Sessions) > 0 && len(page.Sessions[0].Parties) > 0, err
 	})
 	if err != nil {
 		t.Fatalf("wait for a running signature: %v", err)
 	}
+	return page.Sessions[0]
 }

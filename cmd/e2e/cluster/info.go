@@ -72,9 +72,12 @@ func RunsIn(dir string) (pid int, runs bool) {
 	return 0, false
 }
 
-// CurlLines are commands to try on a cluster that `make up` runs.
-const CurlLines = `  . .run/env
-  curl -s -H "X-API-Key: $MPC_KEY" $MPC_URL/api/v1/parties
+// CurlLines are commands to try on a cluster that runs in dir, see package up.
+func CurlLines(dir string) string {
+	return "  . " + filepath.Join(dir, "env") + "\n" + curlLines
+}
+
+const curlLines = `  curl -s -H "X-API-Key: $MPC_KEY" $MPC_URL/api/v1/parties
   curl -s -H "X-API-Key: $MPC_KEY" $MPC_URL/api/v1/accounts \
        -H 'Content-Type: application/json' -d '{"user_id": "alice"}'
   curl -s -H "X-API-Key: $MPC_KEY" $MPC_URL/api/v1/accounts/ID/sign \

@@ -56,7 +56,7 @@ func run(ctx context.Context) (err error) {
 	if err := signMessage(ctx, c.API); err != nil {
 		return err
 	}
-	fmt.Printf("\nTo try it yourself, run `make up` and, in another terminal:\n\n%s", cluster.CurlLines)
+	fmt.Printf("\nTo try it yourself, run `make up` and, in another terminal:\n\n%s", cluster.CurlLines(".run"))
 	return nil
 }
 

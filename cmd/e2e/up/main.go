@@ -45,7 +45,7 @@ func run(ctx context.Context, cfg cluster.Config) (err error) {
 		return err
 	}
 	fmt.Printf("\nThe API is at %s, its key in %s. In another terminal:\n\n%s\nCtrl-C ends the cluster.\n",
-		c.API.URL, filepath.Join(cfg.Dir, "env"), cluster.CurlLines)
+		c.API.URL, filepath.Join(cfg.Dir, "env"), cluster.CurlLines(cfg.Dir))
 	<-ctx.Done()
 	fmt.Println("\nending")
 	return nil
