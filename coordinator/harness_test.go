@@ -99,15 +99,18 @@ func (cl *cluster) waitParties(n int) {
 	until(cl.t, fmt.Sprintf("%d live parties", n), func() bool { return len(cl.c.pool.Live()) == n })
 }
 
-// until polls a condition; it fails the test after ten seconds.
+// until polls a condition; it fails the test when it does not hold in time.
 func until(t testing.TB, what string, holds func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.After(time.Minute) // the machine may be busy
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
 	for !holds() {
-		if time.Now().After(deadline) {
+		select {
+		case <-deadline:
 			t.Fatalf("never: %s", what)
+		case <-tick.C:
 		}
-		time.Sleep(5 * time.Millisecond)
 	}
 }
 

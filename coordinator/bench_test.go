@@ -1,0 +1,35 @@
+package coordinator
+
+import (
+	"fmt"
+	"net/http"
+	"testing"
+
+	"github.com/meshmpc/mpcd/coordinator/internal/api"
+)
+
+// BenchmarkSign is what the coordinator adds to a signature: HTTP, choice of
+// parties, registry and verification, with parties that take no time.
+func BenchmarkSign(b *testing.B) {
+	for _, scheme := range []string{"eddsa-ed25519", "ecdsa-secp256k1"} {
+		b.Run(scheme, func(b *testing.B) {
+			cl := newCluster(b, "p1", "p2", "p3")
+			a := cl.account(`{"user_id":"u","scheme":"` + scheme + `"}`)
+			i := 0
+			for b.Loop() {
+				i++
+				as[api.SignResult](b, cl.post("/api/v1/accounts/"+a.ID+"/sign", fmt.Sprintf(`{"message":"%064x"}`, i)), http.StatusOK)
+			}
+		})
+	}
+}
+
+func BenchmarkListAccounts(b *testing.B) {
+	cl := newCluster(b, "p1", "p2", "p3")
+	for i := range 60 {
+		cl.account(fmt.Sprintf(`{"user_id":"u%d","scheme":"eddsa-ed25519"}`, i))
+	}
+	for b.Loop() {
+		as[api.AccountList](b, cl.get("/api/v1/accounts"), http.StatusOK)
+	}
+}
