@@ -6,12 +6,14 @@ import (
 
 // Size caps of message bodies, in bytes.
 const (
-	limitSign       = 8 << 10   // every signing message; the largest has 7 kB
-	limitRound1     = 160 << 10 // ECDSA KGRound1Message: two DLN proofs, 134 kB
-	limitDecommit   = 64 << 10  // ECDSA KGRound2Message2: the modulus proof, 42 kB
-	limitKeygen     = 16 << 10  // all others
-	wireTypeURLRoot = "type.googleapis.com/"
+	limitSign     = 8 << 10   // every signing message; the largest has 7 kB
+	limitRound1   = 160 << 10 // ECDSA KGRound1Message: two DLN proofs, 134 kB
+	limitDecommit = 64 << 10  // ECDSA KGRound2Message2: the modulus proof, 42 kB
+	limitKeygen   = 16 << 10  // all others
 )
+
+// typeURLRoot begins the type of a protobuf Any.
+const typeURLRoot = "type.googleapis.com/"
 
 // messageType is one kind of message of a ceremony: the row of its table.
 type messageType struct {
@@ -39,7 +41,7 @@ func newCeremony(rows ...messageType) *ceremony {
 	for _, row := range rows {
 		t := &row
 		d := t.content.ProtoReflect().Descriptor()
-		t.name, t.url = string(d.Name()), wireTypeURLRoot+string(d.FullName())
+		t.name, t.url = string(d.Name()), typeURLRoot+string(d.FullName())
 		c.types = append(c.types, t)
 		c.byName[t.name] = t
 		c.rounds = t.round

@@ -62,7 +62,7 @@ func (x *nat) twicePlusOne() nat {
 }
 
 // fermat reports whether 2^(m-1) = 1 mod m, for an odd m of 1023 or 1024 bits
-// whose two top bits are set. It takes about two thirds of the time of
+// whose two top bits are set. It takes about 0.7 of the time of
 // big.Int.Exp: a squaring costs less than a multiplication, multiplying by a
 // power of the base is a shift, and there is no table. It is not constant-time:
 // what it tells about a number is whether it is thrown away.

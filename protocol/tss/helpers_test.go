@@ -64,11 +64,12 @@ func keygenParties(tb testing.TB, scheme protocol.Scheme, th protocol.Threshold)
 	return parties
 }
 
-// key is a finished key: the shares by peer.
+// key is a finished key: the shares by peer, and what its keygen sent.
 type key struct {
-	threshold protocol.Threshold
-	public    []byte
-	shares    map[protocol.PeerID]*tss.Share
+	threshold  protocol.Threshold
+	public     []byte
+	shares     map[protocol.PeerID]*tss.Share
+	transcript []string
 }
 
 // keyOf checks that all results are of one sound key.
@@ -104,11 +105,13 @@ var keys sync.Map // "scheme t-of-n" -> func() *key
 func newKey(tb testing.TB, scheme protocol.Scheme, th protocol.Threshold) *key {
 	tb.Helper()
 	once, _ := keys.LoadOrStore(fmt.Sprint(scheme, th), sync.OnceValue(func() *key {
-		results, _, err := protocoltest.Run(keygenParties(tb, scheme, th), protocoltest.Options{})
+		results, lines, err := protocoltest.Run(keygenParties(tb, scheme, th), protocoltest.Options{})
 		if err != nil {
 			tb.Fatal(err)
 		}
-		return keyOf(tb, th, results)
+		k := keyOf(tb, th, results)
+		k.transcript = lines
+		return k
 	}))
 	return once.(func() *key)()
 }

@@ -21,17 +21,14 @@ func TestTranscripts(t *testing.T) {
 	for _, scheme := range []protocol.Scheme{protocol.ECDSA, protocol.EdDSA} {
 		t.Run(string(scheme), func(t *testing.T) {
 			t.Parallel()
-			_, lines, err := protocoltest.Run(keygenParties(t, scheme, th), protocoltest.Options{})
-			if err != nil {
-				t.Fatal(err)
-			}
+			k := newKey(t, scheme, th)
 			golden(t, fmt.Sprintf("keygen-%s.txt", scheme), fmt.Sprintf(
-				"Keygen of a %v key, %s.\n* is everyone: a broadcast, the same for all. The rest is confidential.", th, scheme), lines)
+				"Keygen of a %v key, %s.\n* is everyone: a broadcast, the same for all. The rest is confidential.", th, scheme), k.transcript)
 
 			signers := protocoltest.Members(th.N)
 			signers = append(signers[:1], signers[2]) // without bob
-			parties := signParties(t, newKey(t, scheme, th), signers, sid("transcript"), digest("transcript"))
-			_, lines, err = protocoltest.Run(parties, protocoltest.Options{})
+			parties := signParties(t, k, signers, sid("transcript"), digest("transcript"))
+			_, lines, err := protocoltest.Run(parties, protocoltest.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}
