@@ -3,6 +3,7 @@ package p2p
 import (
 	"bufio"
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -39,4 +40,27 @@ func HelloOf(t testing.TB, h host.Host, to PeerID, credential string) string {
 		}
 	}
 	return answer.Refusal
+}
+
+// CloseOneConn closes the connection that carries pubsub's stream to the peer
+// and returns how many there were.
+func CloseOneConn(t testing.TB, h *Host, to PeerID) int {
+	t.Helper()
+	id, err := peer.Decode(to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conns := h.raw.Network().ConnsToPeer(id)
+	for _, c := range conns {
+		for _, s := range c.GetStreams() {
+			if s.Stat().Direction == network.DirOutbound && strings.HasPrefix(string(s.Protocol()), "/meshsub/") {
+				if err := c.Close(); err != nil {
+					t.Fatal(err)
+				}
+				return len(conns)
+			}
+		}
+	}
+	t.Fatal("no connection carries pubsub's stream")
+	return 0
 }
