@@ -1,7 +1,9 @@
 package main
 
 import (
+	"io/fs"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -52,5 +54,27 @@ func TestReadmeSettings(t *testing.T) {
 				t.Errorf("README.md lacks the flag --%s of mpcd %s", name, c.Name)
 			}
 		}
+	}
+}
+
+// loggerLine is where a package makes its logger.
+var loggerLine = regexp.MustCompile(`logging\.Logger\("([^"]+)"\)`)
+
+// TestSubsystems keeps the list of loggers that --log-level is about complete.
+func TestSubsystems(t *testing.T) {
+	err := filepath.WalkDir("../..", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		source, err := os.ReadFile(path)
+		for _, m := range loggerLine.FindAllStringSubmatch(string(source), -1) {
+			if !slices.Contains(subsystems, m[1]) {
+				t.Errorf("%s logs as %q, which subsystems lacks", path, m[1])
+			}
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }

@@ -13,7 +13,7 @@ var log = logging.Logger("mpcd")
 
 // subsystems are our own loggers, which --log-level is about. Libraries log
 // errors only, unless NAME=LEVEL asks for more.
-var subsystems = []string{"mpcd", "bootstrap", "coordinator", "keystore", "node", "p2p", "tss"}
+var subsystems = []string{"mpcd", "coordinator", "coordinator/api", "keystore", "node", "p2p"}
 
 // logConfig is what --log-level and --log-format say.
 type logConfig struct {
