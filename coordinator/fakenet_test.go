@@ -32,8 +32,9 @@ type fakeNet struct {
 	mu      sync.Mutex
 	parties map[protocol.PeerID]*party
 	order   []*party
-	receive func(protocol.PeerID, []byte)
-	secrets map[string][]byte // by key id
+	receive func(protocol.PeerID, []byte)    // how a frame of a party reaches the coordinator; nil: not at all
+	routes  map[protocol.PeerID]func([]byte) // instead of receive, for parties on real hosts
+	secrets map[string][]byte                // by key id
 	joined  map[protocol.SID]map[protocol.PeerID]bool
 	sent    []protocol.Frame // what the coordinator sent
 	drop    int              // so many of its next frames are lost
@@ -164,11 +165,24 @@ func (n *fakeNet) deliver(from protocol.PeerID, f protocol.Frame) {
 		return
 	}
 	n.mu.Lock()
-	receive := n.receive
+	receive, route := n.receive, n.routes[from]
 	n.mu.Unlock()
-	if receive != nil {
+	switch {
+	case route != nil:
+		route(data)
+	case receive != nil:
 		receive(from, data)
 	}
+}
+
+// via sends the frames of a party over a real host.
+func (n *fakeNet) via(peer protocol.PeerID, route func([]byte)) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.routes == nil {
+		n.routes = make(map[protocol.PeerID]func([]byte))
+	}
+	n.routes[peer] = route
 }
 
 // unplug takes the coordinator off the network.

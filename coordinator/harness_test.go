@@ -65,7 +65,13 @@ func newClusterWith(t testing.TB, change func(*Config), names ...string) *cluste
 // start runs a coordinator on the cluster's folder.
 func (cl *cluster) start() {
 	cl.t.Helper()
-	c, err := assemble(cl.cfg, cl.net)
+	var c *Coordinator
+	var err error
+	if cl.cfg.Mesh != nil {
+		c, err = New(cl.cfg)
+	} else {
+		c, err = assemble(cl.cfg, cl.net)
+	}
 	if err != nil {
 		cl.t.Fatal(err)
 	}
@@ -148,7 +154,7 @@ func (cl *cluster) do(c call) answer {
 		cl.t.Errorf("%s %s: %v", c.method, c.path, err) // not Fatal: calls are made on goroutines too
 		return answer{}
 	}
-	defer res.Body.Close() //nolint:errcheck // read to the end
+	defer res.Body.Close() // read to the end
 	body, err := io.ReadAll(res.Body)
 	if err != nil {
 		cl.t.Errorf("%s %s: %v", c.method, c.path, err)

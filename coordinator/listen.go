@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	stdlog "log"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/meshmpc/mpcd/coordinator/internal/api"
@@ -46,9 +48,18 @@ func closeAll(listeners []net.Listener) {
 // attempts of this length.
 func newServer(h http.Handler, attempt time.Duration) *http.Server {
 	return &http.Server{
-		Handler: h, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
+		ErrorLog: stdlog.New(serverLog{}, "", 0),
+		Handler:  h, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
 		WriteTimeout: api.WriteTimeout(attempt),
 	}
+}
+
+// serverLog takes what net/http has to say about connections.
+type serverLog struct{}
+
+func (serverLog) Write(line []byte) (int, error) {
+	log.Warnw("HTTP connection", "message", strings.TrimSpace(string(line)))
+	return len(line), nil
 }
 
 // serve accepts on one listener until the server is shut down.

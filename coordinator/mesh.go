@@ -46,7 +46,7 @@ func (m overMesh) Heartbeats(ctx context.Context, observe func(data []byte)) err
 	if err != nil {
 		return fmt.Errorf("pool topic: %w", err)
 	}
-	defer topic.Close() //nolint:errcheck // the mesh closes it too
+	defer topic.Close() // the mesh closes it too
 	for {
 		d, err := topic.Next(ctx)
 		if ctx.Err() != nil {

@@ -67,6 +67,7 @@ func (r *runner) newAttempt(parties []registry.Party) (*attempt, error) {
 		Stream: registry.SessionStream(a.session), Type: registry.AttemptStarted, Attempt: spec.Attempt,
 		SID: a.sid.String(), Start: &registry.Start{Spec: encoded, Parties: parties},
 	})
+	log.Infow("attempt started", "session", a.session, "sid", a.sid.Short(), "kind", spec.Kind, "attempt", spec.Attempt, "parties", spec.Peers())
 	a.e.spawn(func() { // the disk works while the proposal travels
 		if err := batch.Wait(); err != nil {
 			a.broken <- err

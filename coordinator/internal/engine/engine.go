@@ -143,17 +143,10 @@ func (e *Engine) shut() {
 	e.cfg.Registry.Flush() // nothing is acknowledged any more; parties deliver again after the next start
 }
 
-// Draining makes the engine refuse new sessions from now on.
-func (e *Engine) Draining() {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.draining = true
-}
-
 // Drain refuses new sessions and returns when none runs, or when ctx ends.
 func (e *Engine) Drain(ctx context.Context) {
-	e.Draining()
 	e.mu.Lock()
+	e.draining = true
 	idle := e.idle
 	e.mu.Unlock()
 	select {

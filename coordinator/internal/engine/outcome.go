@@ -209,5 +209,6 @@ func (a *attempt) complete(events ...registry.Event) *ending {
 		}}
 	}
 	a.e.ack(events[0].Party, a.sid)
+	log.Infow("session completed", "session", a.session, "sid", a.sid.Short(), "kind", a.spec.Kind, "account", a.req.Account, "attempt", a.spec.Attempt)
 	return &ending{done: true}
 }

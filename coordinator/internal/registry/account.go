@@ -38,7 +38,7 @@ func (a *Account) Roster() []protocol.Member {
 }
 
 func (a *Account) fold(e *Event) {
-	switch e.Type { //nolint:exhaustive // only these are in an account's stream
+	switch e.Type { // only these are in an account's stream
 	case AccountCreated:
 		a.Seq, a.Created, a.Status, a.NewAccount = e.Seq, e.Time, AccountStatusCreating, *e.Account
 	case AccountActivated:

@@ -105,7 +105,7 @@ func (s *Session) foldMember(e *Event) {
 		return
 	}
 	m := &s.Members[i]
-	switch e.Type { //nolint:exhaustive // the caller has chosen
+	switch e.Type { // the caller has chosen
 	case PartyAccepted:
 		m.State = StateAccepted
 	case PartyRefused:
