@@ -47,6 +47,9 @@ func (s *Session) startRounds() (Output, bool, error) {
 	if len(s.in.without(s.others, TypeReady)) > 0 {
 		return Output{}, false, nil
 	}
+	if err := s.checkContributions(); err != nil { // now, not after a ceremony that costs seconds
+		return Output{}, false, err
+	}
 	s.phase = PhaseRounds
 	step, err := s.cfg.Machine.Start()
 	if err != nil {
@@ -54,6 +57,17 @@ func (s *Session) startRounds() (Output, bool, error) {
 	}
 	out, err := s.take(step)
 	return out, true, err
+}
+
+// checkContributions checks what came with everyone's readiness.
+func (s *Session) checkContributions() error {
+	want := contributionSize(s.cfg.Spec.Kind)
+	for _, p := range s.others {
+		if got := len(s.in.get(p, TypeReady).Payload); got != want {
+			return &Blame{Culprits: []PeerID{p}, Err: fmt.Errorf("contribution to the chain code has %d bytes, not %d", got, want)}
+		}
+	}
+	return nil
 }
 
 // stepRound feeds one held message to the machine.
@@ -96,10 +110,7 @@ func (s *Session) result(r *Result) (Output, error) {
 		s.phase = PhaseDone
 		return Output{Done: &RecordBody{Spec: *s.cfg.Spec, Signature: r.Signature, Recovery: r.Recovery}}, nil
 	}
-	chain, err := s.chainCode()
-	if err != nil {
-		return Output{}, err
-	}
+	chain := s.chainCode()
 	body := NewCertificateBody(s.cfg.Spec, r, chain)
 	s.cert = &Certificate{Body: body, Signatures: make([][]byte, len(body.Roster))}
 	s.key = KeyRecord{
@@ -112,19 +123,16 @@ func (s *Session) result(r *Result) (Output, error) {
 }
 
 // chainCode combines the contributions that came with everyone's readiness.
-func (s *Session) chainCode() ([32]byte, error) {
-	var parts [][]byte
+func (s *Session) chainCode() [32]byte {
+	parts := make([][]byte, 0, len(s.cfg.Spec.Roster))
 	for _, m := range s.cfg.Spec.Roster {
-		part := s.cfg.Contribution
-		if m.Peer != s.cfg.Signer.ID() {
-			part = s.in.get(m.Peer, TypeReady).Payload
+		if m.Peer == s.cfg.Signer.ID() {
+			parts = append(parts, s.cfg.Contribution)
+			continue
 		}
-		if len(part) != ContributionSize {
-			return [32]byte{}, &Blame{Culprits: []PeerID{m.Peer}, Err: fmt.Errorf("contribution to the chain code has %d bytes, not %d", len(part), ContributionSize)}
-		}
-		parts = append(parts, part)
+		parts = append(parts, s.in.get(m.Peer, TypeReady).Payload)
 	}
-	return ChainCode(s.sid, parts), nil
+	return ChainCode(s.sid, parts)
 }
 
 // finishKeygen collects every member's signature on the certificate.

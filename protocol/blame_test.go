@@ -172,6 +172,7 @@ func TestAbortEndsTheOthers(t *testing.T) {
 			if aborted.By != quitter.id || aborted.Failure.Code != CodeStorage || aborted.Failure.Detail != why.Detail {
 				t.Errorf("%s: %v", p.name, aborted)
 			}
+			wantError(t, p.err, nil, quitter.id)
 			if got := Culprits(p.err); got != nil {
 				t.Errorf("%s takes the quitter's word against %v", p.name, got)
 			}
@@ -216,11 +217,11 @@ func TestAbortAfterAGoodEnd(t *testing.T) {
 	net.agreed()
 }
 
-// tampered runs a keygen in which party 1's messages of one type are changed on
+// tampered runs a session in which party 1's messages of one type are changed on
 // their way to those for whom to returns true.
-func tampered(t *testing.T, typ Type, to func(int) bool, change func(*Header, *[]byte)) *network {
+func tampered(t *testing.T, spec *Spec, typ Type, to func(int) bool, change func(*Header, *[]byte)) *network {
 	t.Helper()
-	net := newNetwork(t, keygenSpec(2, 3))
+	net := newNetwork(t, spec)
 	for len(net.queue) > 0 {
 		p := net.pick()
 		if p.data != nil && to(p.to) {
@@ -243,7 +244,7 @@ func TestWrongConfirmation(t *testing.T) {
 		"another body": func(_ *Header, p *[]byte) { *p = parties[1].Sign((&CertificateBody{}).Signed()) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			net := tampered(t, TypeConfirm, everyone, change)
+			net := tampered(t, keygenSpec(2, 3), TypeConfirm, everyone, change)
 			for _, i := range []int{0, 2} {
 				p := net.players[i]
 				wantError(t, p.err, ErrDisagreement, parties[1].id)
@@ -259,7 +260,7 @@ func TestWrongConfirmation(t *testing.T) {
 // Whoever tells two members different contributions makes certificates that
 // differ, so nobody's key becomes active.
 func TestEquivocationInContributions(t *testing.T) {
-	net := tampered(t, TypeReady, func(i int) bool { return i == 0 }, func(_ *Header, p *[]byte) { *p = contribution(99) })
+	net := tampered(t, keygenSpec(2, 3), TypeReady, func(i int) bool { return i == 0 }, func(_ *Header, p *[]byte) { *p = contribution(99) })
 	for _, p := range net.players {
 		wantError(t, p.err, ErrDisagreement, "")
 		if p.active != nil {
@@ -270,15 +271,22 @@ func TestEquivocationInContributions(t *testing.T) {
 
 func TestContributionOfAWrongSize(t *testing.T) {
 	for _, size := range []int{0, 1, 31, 33, 1000} {
-		net := tampered(t, TypeReady, everyone, func(_ *Header, p *[]byte) { *p = make([]byte, size) })
+		net := tampered(t, keygenSpec(2, 3), TypeReady, everyone, func(_ *Header, p *[]byte) { *p = make([]byte, size) })
 		for _, i := range []int{0, 2} {
 			p := net.players[i]
 			wantBlame(t, p.err, parties[1])
-			if p.pending != nil || p.active != nil {
-				t.Errorf("%s saved a key without a chain code", p.name)
+			if p.pending != nil || p.active != nil || p.machine.round != 0 {
+				t.Errorf("%s began a ceremony that cannot end", p.name)
 			}
 		}
 	}
+}
+
+// A signing has no chain code, so readiness carries nothing.
+func TestContributionToASigning(t *testing.T) {
+	net := tampered(t, signSpec(3), TypeReady, everyone, func(_ *Header, p *[]byte) { *p = contribution(1) })
+	wantBlame(t, net.players[0].err, parties[1])
+	wantBlame(t, net.players[2].err, parties[1])
 }
 
 // A machine's blame reaches the caller, and the machine is left alone after it.
@@ -300,6 +308,9 @@ func TestMachineBlames(t *testing.T) {
 		t.Errorf("error %#v is not of round 2", first.err)
 	}
 	wantDead(t, net, first)
+	if !errors.Is(&Blame{Err: ErrEncoding}, ErrEncoding) {
+		t.Error("a blame hides its cause")
+	}
 	if got := (&Blame{Round: 3, Err: ErrEncoding}).Error(); !strings.Contains(got, "nobody") {
 		t.Errorf("blame without culprits says %q", got)
 	}

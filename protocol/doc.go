@@ -8,7 +8,7 @@
 //
 // A Session is driven by one goroutine, which must, in this order:
 //
-//  1. authenticate: hand Session.Step only bytes; the session verifies the
+//  1. authenticate: hand Session.Deliver only bytes; the session verifies the
 //     signature and takes the sender from the verified key, never from a
 //     payload;
 //  2. save before it sends: everything in Output.Save is on disk (fsynced)
@@ -33,8 +33,13 @@
 //	label                  over
 //	mpc/spec/v1            Spec: the session id (SID)
 //	mpc/envelope/v1        Header with the payload's hash: what the sender signs
+//	mpc/payload/v1         an Envelope's payload: Header.Hash
 //	mpc/certificate/v1     CertificateBody: what every member co-signs
 //	mpc/record/v1          RecordBody: a party's signed account of an outcome
 //	mpc/heartbeat/v1       Heartbeat: what names the live pool
 //	mpc/chaincode/v1       SID and every member's contribution, in roster order
+//	mpc/approvers/v1       Approvers: who may authorise signing, in certificates
+//	mpc/committee/v1       threshold and roster: who holds a key's shares
+//
+// testdata/vectors.txt has an example of each, with every byte.
 package protocol

@@ -105,7 +105,7 @@ func OpenEnvelope(data []byte, verify Verifier) (*Envelope, error) {
 	case e.Header.Hash != PayloadHash(e.Payload):
 		return nil, fmt.Errorf("%w: payload and header do not belong together", ErrEnvelope)
 	case !verify(e.Header.From, e.Header.signed(), e.Signature):
-		return nil, fmt.Errorf("%w: %w of %s", ErrEnvelope, ErrSignature, e.Header.From)
+		return nil, fmt.Errorf("%w: %w of %.64q", ErrEnvelope, ErrSignature, e.Header.From) // anyone may have written that name
 	}
 	return &e, nil
 }
