@@ -56,7 +56,7 @@ func (a *attempt) propose(ctx context.Context, m *member, frame []byte) {
 }
 
 // watch pings a member and reports it when it misses maxMisses in a row. A frame
-// from it is as good as an answer: a busy party may be slow to answer.
+// or a heartbeat is as good as an answer: a busy party may be slow to answer.
 func (a *attempt) watch(ctx context.Context, m *member, quiet time.Duration) {
 	if !sleep(ctx, quiet) {
 		return
@@ -76,13 +76,19 @@ func (a *attempt) watch(ctx context.Context, m *member, quiet time.Duration) {
 		switch {
 		case ctx.Err() != nil:
 			return
-		case err == nil, m.heard.Load() > began.UnixNano():
+		case err == nil, a.heardSince(m, began):
 			misses = 0
 		default:
 			misses++
 		}
 	}
 	a.lost <- m.Peer
+}
+
+// heardSince reports whether the member has shown a sign of life after t.
+func (a *attempt) heardSince(m *member, t time.Time) bool {
+	known, ok := a.e.cfg.Pool.Party(m.Peer)
+	return m.heard.Load() > t.UnixNano() || (ok && known.Seen.After(t))
 }
 
 // sleep waits for d; false if ctx ended first.
