@@ -2,11 +2,14 @@ package main
 
 import (
 	"log/slog"
+	"maps"
 	"os"
 	"strings"
 
 	logging "github.com/ipfs/go-log/v2"
 	"github.com/urfave/cli/v2"
+
+	"github.com/meshmpc/mpcd/p2p"
 )
 
 var log = logging.Logger("mpcd")
@@ -14,6 +17,10 @@ var log = logging.Logger("mpcd")
 // subsystems are our own loggers, which --log-level is about. Libraries log
 // errors only, unless NAME=LEVEL asks for more.
 var subsystems = []string{"mpcd", "coordinator", "coordinator/api", "keystore", "node", "p2p"}
+
+// quiet are loggers of libraries whose errors are no news to an operator. libp2p's
+// swarm reports each of its own listeners that it closes as an error.
+var quiet = []string{"swarm2"}
 
 // logConfig is what --log-level and --log-format say.
 type logConfig struct {
@@ -58,13 +65,15 @@ func (l logConfig) apply() {
 	for _, name := range subsystems {
 		levels[name] = l.level
 	}
-	for name, level := range l.levels {
-		levels[name] = level
+	for _, name := range quiet {
+		levels[name] = logging.LevelFatal
 	}
+	maps.Copy(levels, l.levels)
 	logging.SetupLogging(logging.Config{
 		Format: l.format, Level: logging.LevelError, SubsystemLevels: levels, Stderr: true,
 	})
 	slog.SetDefault(slog.New(logging.SlogHandler()))
+	p2p.LogTo(logging.SlogHandler())
 }
 
 // layerLogVariable fills --log-level and --log-format from MPC_LOG, whose parts

@@ -27,7 +27,7 @@ const refuseLimit = "20"
 //
 //	refused mpcd ARGS…     wants exit code 2, one line on stderr, nothing on stdout
 //	await FILE             waits for a file
-//	occupy VARIABLE        listens on a loopback TCP port and puts its number into a variable
+//	occupy TCP UDP         listens on loopback and puts the ports' numbers into these variables
 //	issue DATA ROLE AGE    puts a credential into a data folder that was issued AGE ago for an hour
 //	unchanged DIR          wants a folder as it was when this was first asked
 func TestScripts(t *testing.T) {
@@ -80,12 +80,17 @@ func await(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 func occupy(ts *testscript.TestScript, _ bool, args []string) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	tcp, err := net.Listen("tcp", "127.0.0.1:0")
 	ts.Check(err)
-	ts.Defer(func() { _ = l.Close() })
-	_, port, err := net.SplitHostPort(l.Addr().String())
+	ts.Defer(func() { _ = tcp.Close() })
+	udp, err := net.ListenPacket("udp", "127.0.0.1:0")
 	ts.Check(err)
-	ts.Setenv(args[0], port)
+	ts.Defer(func() { _ = udp.Close() })
+	for i, addr := range []net.Addr{tcp.Addr(), udp.LocalAddr()} {
+		_, port, err := net.SplitHostPort(addr.String())
+		ts.Check(err)
+		ts.Setenv(args[i], port)
+	}
 }
 
 func issue(ts *testscript.TestScript, _ bool, args []string) {
