@@ -36,7 +36,8 @@ type Channel struct {
 
 	// Receive is called for each frame, in order for each peer, concurrently for
 	// different peers. It owns the frame. While it runs the peer's next frame
-	// waits, and soon the peer's Send.
+	// waits, and soon the peer's Send. Close waits for it, so it must not wait for
+	// the host's end itself.
 	Receive func(from PeerID, frame []byte)
 }
 

@@ -57,6 +57,7 @@ func (h *Host) announce(ctx context.Context) {
 	finder := routing.NewRoutingDiscovery(h.dht)
 	wait := newBackoff(retryFirst, retryLast)
 	for {
+		wake := h.seeker.bootstraps()
 		attempt, cancel := context.WithTimeout(ctx, lookupTime)
 		_, err := finder.Advertise(attempt, h.rendezvous(h.conf.self.Role))
 		cancel()
@@ -69,7 +70,7 @@ func (h *Host) announce(ctx context.Context) {
 		}
 		wait.Reset()
 		// A restarted bootstrap node has lost what it held.
-		if !h.pauseUntil(ctx, announceEvery, h.seeker.bootstraps()) {
+		if !h.pauseUntil(ctx, announceEvery, wake) {
 			return
 		}
 	}
@@ -80,6 +81,7 @@ func (h *Host) seek(ctx context.Context, role Role) {
 	finder := routing.NewRoutingDiscovery(h.dht)
 	wait := newBackoff(seekFirst, seekSteady)
 	for ctx.Err() == nil {
+		wake := h.seeker.bootstraps()
 		attempt, cancel := context.WithTimeout(ctx, lookupTime)
 		found, err := finder.FindPeers(attempt, h.rendezvous(role), discovery.Limit(0))
 		if err == nil {
@@ -91,7 +93,7 @@ func (h *Host) seek(ctx context.Context, role Role) {
 		}
 		cancel()
 		h.seeker.prune()
-		if !h.pauseUntil(ctx, wait.NextBackOff(), h.seeker.bootstraps()) {
+		if !h.pauseUntil(ctx, wait.NextBackOff(), wake) {
 			return
 		}
 	}

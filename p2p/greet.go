@@ -221,11 +221,16 @@ func (h *Host) settle(ctx context.Context, p peer.ID, boot uint64) {
 func (h *Host) admit(c network.Conn, m Member, theirs hello) {
 	p := c.RemotePeer()
 	expired := func() { h.tasks.spawn(func() { h.dropExpired(p) }) }
-	if !h.peers.admit(c, m, theirs, expired) {
+	fresh, ok := h.peers.admit(c, m, theirs, expired)
+	if !ok {
 		return
 	}
 	h.stats.admitted.Add(1)
-	log.Infow("peer admitted", "peer", m.Peer, "role", string(m.Role), "name", m.Name, "software", theirs.Software)
+	say := log.Debugw // a further connection
+	if fresh {
+		say = log.Infow
+	}
+	say("peer admitted", "peer", m.Peer, "role", string(m.Role), "name", m.Name, "software", theirs.Software)
 	h.bridge.watch(p)
 	h.seeker.met(m)
 }

@@ -25,7 +25,7 @@ type keeper struct {
 	h *Host
 
 	mu    sync.Mutex
-	ctx   context.Context // of Run; nil before
+	ctx   context.Context // of Run; nil before and after
 	tasks sync.WaitGroup
 	kept  map[PeerID]*kept
 }

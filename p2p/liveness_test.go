@@ -145,6 +145,38 @@ func TestPartitionHeals(t *testing.T) {
 	}
 }
 
+// A party that comes back at another address, and seeks nobody, is found through
+// the DHT by those that stay connected to its role.
+func TestMovedPeerIsFound(t *testing.T) {
+	for _, transport := range []p2ptest.Transport{p2ptest.QUIC, p2ptest.TCP} {
+		t.Run(string(transport), func(t *testing.T) {
+			net := p2ptest.New(t, p2ptest.Config{Transport: transport})
+			net.Add(p2p.RoleBootstrap).Start()
+			watcher := net.Add(p2p.RoleCoordinator, func(c *p2p.Config) { c.Seek = []p2p.Role{p2p.RoleParty} })
+			watcher.Start()
+			party := net.Add(p2p.RoleParty)
+			port := party.Config.Listen
+			party.Start()
+			met := func() bool {
+				for _, p := range watcher.Peers() {
+					if p.Peer == party.ID() && p.Boot == party.BootID() {
+						return true
+					}
+				}
+				return false
+			}
+			p2ptest.Eventually(t, 25*time.Second, "the party is found", met)
+			party.Config.Listen = []string{map[p2ptest.Transport]string{
+				p2ptest.TCP: "/ip4/127.0.0.1/tcp/0", p2ptest.QUIC: "/ip4/127.0.0.1/udp/0/quic-v1",
+			}[transport]}
+			begin := time.Now()
+			party.Restart(true)
+			p2ptest.Eventually(t, 25*time.Second, "the party is found again", met)
+			t.Logf("moved from %v to %v, found after %v", port, party.Config.Listen, time.Since(begin))
+		})
+	}
+}
+
 func TestPing(t *testing.T) {
 	net := p2ptest.New(t, p2ptest.Config{})
 	a, b := net.Add(p2p.RoleParty), net.Add(p2p.RoleParty)

@@ -119,17 +119,18 @@ func (r *registry) greeted(p peer.ID) (conns []network.Conn) {
 }
 
 // admit records a hello that passed on c; onExpiry is called when the
-// credential ends. It is false when c closed meanwhile.
-func (r *registry) admit(c network.Conn, m Member, h hello, onExpiry func()) bool {
+// credential ends. ok is false when c closed meanwhile, fresh tells whether the
+// peer, or this start of it, was not admitted before.
+func (r *registry) admit(c network.Conn, m Member, h hello, onExpiry func()) (fresh, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if c.IsClosed() {
-		return false
+		return false, false
 	}
 	now := time.Now()
 	st := r.state(c.RemotePeer())
 	st.conns[c] = max(h.Boot, 1)
-	if !st.admitted || st.boot != h.Boot {
+	if fresh = !st.admitted || st.boot != h.Boot; fresh {
 		st.since = now
 	}
 	if h.Boot >= st.boot {
@@ -143,7 +144,7 @@ func (r *registry) admit(c network.Conn, m Member, h hello, onExpiry func()) boo
 	st.expiry = time.AfterFunc(st.member.Expires.Sub(now), onExpiry)
 	delete(r.refused, c.RemotePeer())
 	r.tell()
-	return true
+	return fresh, true
 }
 
 // refuse remembers a failed hello for a moment.

@@ -51,6 +51,7 @@ type Topic struct {
 	sub     *pubsub.Subscription // nil when PublishOnly
 	closed  chan struct{}
 	close   sync.Once
+	waiting sync.RWMutex // read-held by Ready, whose event handler must go before the topic can
 }
 
 // Join joins a topic. Errors: ErrConfig, ErrTopicUsed, ErrClosed.
@@ -174,6 +175,8 @@ func (t *Topic) evictStrangers() bool {
 // not connected, and no stranger is. What is published before may be lost. When
 // ctx ends first the error is an ErrNotReady that names the missing.
 func (t *Topic) Ready(ctx context.Context) error {
+	t.waiting.RLock()
+	defer t.waiting.RUnlock()
 	ctx, stop := context.WithCancel(ctx)
 	var dials sync.WaitGroup
 	defer dials.Wait()
@@ -275,6 +278,8 @@ func (t *Topic) Next(ctx context.Context) (Delivery, error) {
 func (t *Topic) Close() (err error) {
 	t.close.Do(func() {
 		close(t.closed)
+		t.waiting.Lock()
+		defer t.waiting.Unlock()
 		err = t.leave()
 	})
 	return err

@@ -361,6 +361,15 @@ func TestTopicLimits(t *testing.T) {
 	soon, cancel := context.WithTimeout(ctx, 20*time.Millisecond)
 	defer cancel()
 	lonely := join(t, a, "s/2", ids)
+	abandoned := join(t, a, "s/3", ids)
+	ended := make(chan error, 1)
+	go func() { ended <- abandoned.Ready(ctx) }()
+	if err := errors.Join(abandoned.Close(), abandoned.Close()); err != nil {
+		t.Errorf("left while somebody waits: %v", err)
+	}
+	if err := <-ended; !errors.Is(err, p2p.ErrClosed) {
+		t.Errorf("waited on a topic that was left: %v, want ErrClosed", err)
+	}
 	if err := lonely.Ready(soon); !errors.Is(err, p2p.ErrNotReady) || !strings.Contains(err.Error(), b.ID()) {
 		t.Errorf("ready without the other: %v, want ErrNotReady that names it", err)
 	}
