@@ -13,15 +13,15 @@ import (
 // Connections. The watermarks lie above any pool that is run today: trimming a
 // session's peer would cost an attempt.
 const (
-	connsLow      = 2048
-	connsHigh     = 4096
-	connsPerIP    = 2048 // many nodes share an address behind a gateway or on one machine
-	connsPerPeer  = 16
-	streamsPeer   = 2048
-	streamsOverAl = 1 << 17
-	connGrace     = time.Minute
-	connRate      = 200 // new connections a second and address
-	connBurst     = 2048
+	connsLow     = 2048
+	connsHigh    = 4096
+	connsPerIP   = 2048 // many nodes share an address behind a gateway or on one machine
+	connsPerPeer = 16
+	streamsPeer  = 2048
+	streamsTotal = 1 << 17
+	connGrace    = time.Minute
+	connRate     = 200 // new connections a second and address
+	connBurst    = 2048
 )
 
 // resourceManager keeps libp2p's own limits on memory and descriptors and
@@ -32,9 +32,9 @@ func resourceManager() (network.ResourceManager, error) {
 	libp2p.SetDefaultServiceLimits(&scaling)
 	many := rcmgr.ResourceLimits{
 		Conns: connsHigh * 2, ConnsInbound: connsHigh * 2, ConnsOutbound: connsHigh * 2,
-		Streams: streamsOverAl, StreamsInbound: streamsOverAl, StreamsOutbound: streamsOverAl,
+		Streams: streamsTotal, StreamsInbound: streamsTotal, StreamsOutbound: streamsTotal,
 	}
-	streams := rcmgr.ResourceLimits{Streams: streamsOverAl, StreamsInbound: streamsOverAl, StreamsOutbound: streamsOverAl}
+	streams := rcmgr.ResourceLimits{Streams: streamsTotal, StreamsInbound: streamsTotal, StreamsOutbound: streamsTotal}
 	limits := rcmgr.PartialLimitConfig{
 		System: many, Transient: many, ProtocolDefault: streams,
 		PeerDefault: rcmgr.ResourceLimits{

@@ -20,7 +20,6 @@ func TestManyNodesShareAnAddress(t *testing.T) {
 			t.Fatal(err)
 		}
 		for i := range 100 {
-			// libp2p's TCP sockets count as descriptors, QUIC's do not.
 			scope, err := resources.OpenConnection(network.DirInbound, false, a)
 			if err != nil {
 				t.Fatalf("%s: connection %d: %v", addr, i, err)
