@@ -1,12 +1,14 @@
 package e2e
 
 import (
+	"encoding/hex"
 	"errors"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/meshmpc/mpcd/cmd/e2e/cluster"
+	"github.com/meshmpc/mpcd/cmd/e2e/judge"
 )
 
 // What the system promises about lost parties.
@@ -81,5 +83,32 @@ func wantWithin(t *testing.T, what string, since time.Time, promised time.Durati
 	t.Logf("%s after %v (promised: %v)", what, took.Round(time.Millisecond), promised)
 	if took > slack*promised {
 		t.Errorf("%s after %v, promised are %v", what, took, promised)
+	}
+}
+
+// TestLossWhileSigning kills a party in the middle of a signature: another one
+// takes its place, and the caller sees nothing but a longer wait.
+func TestLossWhileSigning(t *testing.T) {
+	c := shared(t, cluster.TCP)
+	account := newAccount(t, c, cluster.ECDSA)
+	message := randomMessage()
+	id, err := c.API.BeginSign(waiting(t), account.ID, cluster.SignRequest{Message: hex.EncodeToString(message)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	lost := c.ByPeer(waitRunning(t, c, account).Parties[0].PeerID).Name
+	kill(t, c, lost)
+	session, err := c.API.Wait(waiting(t), id, func(cluster.Session) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if session.Status != "completed" || session.Attempt != 2 || session.Signature == nil {
+		t.Fatalf("%s was killed; the session is %s in attempt %d: %v", lost, session.Status, session.Attempt, session.Error)
+	}
+	if err := judge.ECDSA(account.PublicKey, message, session.Signature.RSV); err != nil {
+		t.Error(err)
+	}
+	if slices.Contains(signers(t, c, id), lost) {
+		t.Errorf("%s was killed and signed all the same", lost)
 	}
 }

@@ -81,6 +81,8 @@ type Session struct {
 	Attempt int           `json:"attempt"`
 	Parties []PartyStatus `json:"parties"`
 	Error   *Problem      `json:"error"`
+	// Signature is that of a completed sign session.
+	Signature *Signature `json:"signature"`
 }
 
 // PoolParty is one party of the live pool.
