@@ -44,7 +44,9 @@ func newPubsubBridge(h *Host) (*pubsubBridge, error) {
 		return nil, fmt.Errorf("p2p: event bus: %w", err)
 	}
 	return &pubsubBridge{
-		h: h, emitter: emitter, open: map[peer.ID]bool{}, watching: map[peer.ID]bool{}, changed: make(chan struct{}),
+		h: h, emitter: emitter,
+		host: &pubsubHost{guardedHost: h.guard, streams: map[peer.ID]*inboundStream{}, topics: h.topics},
+		open: map[peer.ID]bool{}, watching: map[peer.ID]bool{}, changed: make(chan struct{}),
 	}, nil
 }
 

@@ -9,6 +9,7 @@ import (
 	dht "github.com/libp2p/go-libp2p-kad-dht"
 	"github.com/libp2p/go-libp2p-kad-dht/records"
 	"github.com/libp2p/go-libp2p/core/discovery"
+	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
 	"github.com/libp2p/go-libp2p/p2p/discovery/routing"
 )
@@ -32,7 +33,12 @@ func (h *Host) startDHT() (err error) {
 		dht.ProtocolPrefix(protocol.ID("/mpc/"+h.cfg.Network)),
 		dht.Mode(dht.ModeServer),
 		dht.DisableValues(),
-		dht.BootstrapPeers(h.conf.bootstrap...),
+		dht.BootstrapPeersFunc(func() []peer.AddrInfo {
+			if !h.running.Load() {
+				return nil // it would dial them at once
+			}
+			return h.conf.bootstrap
+		}),
 		dht.RoutingTableRefreshPeriod(dhtRefresh),
 		dht.ProviderManagerOpts(records.ProvideValidity(recordLife)),
 	)

@@ -7,7 +7,6 @@ import (
 
 	pubsub "github.com/libp2p/go-libp2p-pubsub"
 	pb "github.com/libp2p/go-libp2p-pubsub/pb"
-	"github.com/libp2p/go-libp2p/core/peer"
 )
 
 const (
@@ -24,16 +23,10 @@ const (
 // one session. With a mesh (D > 0) the first messages on a fresh topic are lost:
 // nobody is grafted yet, and later repair skips mesh members. Without one, each
 // publisher sends straight to every subscriber that it is connected to.
-func (h *Host) startPubsub() error {
+func (h *Host) startPubsub() (err error) {
 	params := pubsub.DefaultGossipSubParams()
 	params.D, params.Dlo, params.Dhi, params.Dout, params.Dscore = 0, 0, 0, 0, 0
-	bridge, err := newPubsubBridge(h)
-	if err != nil {
-		return err
-	}
-	bridge.host = &pubsubHost{guardedHost: h.guard, streams: map[peer.ID]*inboundStream{}, topics: h.topics}
-	h.bridge = bridge
-	h.pubsub, err = pubsub.NewGossipSub(h.ctx, bridge.host,
+	h.pubsub, err = pubsub.NewGossipSub(h.ctx, h.bridge.host,
 		pubsub.WithGossipSubParams(params),
 		pubsub.WithFloodPublish(true),
 		pubsub.WithPeerExchange(false),
@@ -48,7 +41,7 @@ func (h *Host) startPubsub() error {
 		pubsub.WithMessageIdFn(messageID),
 		pubsub.WithPeerFilter(h.topics.mayReceive),
 		pubsub.WithSubscriptionFilter(&subscriptionFilter{prefix: h.topicPrefix(), table: h.topics, stats: h.stats}),
-		pubsub.WithRawTracer(bridge),
+		pubsub.WithRawTracer(h.bridge),
 	)
 	if err != nil {
 		return fmt.Errorf("p2p: gossipsub: %w", err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"errors"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -39,6 +40,8 @@ type Host struct {
 	out    *outbox
 	in     *inbox
 	topics *topicTable
+
+	running atomic.Bool // Run was called
 
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
@@ -82,9 +85,13 @@ func New(cfg Config) (*Host, error) {
 		h.cancel()
 		return nil, err
 	}
+	h.guard = &guardedHost{Host: h.raw, h: h}
+	if h.bridge, err = newPubsubBridge(h); err != nil {
+		return nil, errors.Join(err, h.Close())
+	}
+	// From here on peers can come, as soon as something dials or listens.
 	h.raw.Network().Notify(&network.NotifyBundle{ConnectedF: h.connected, DisconnectedF: h.disconnected})
 	h.raw.SetStreamHandler(helloProtocol, h.answerHello)
-	h.guard = &guardedHost{Host: h.raw, h: h}
 	h.guard.SetStreamHandler(h.protocol("ping"), h.answerPing)
 	if err = h.startServices(); err == nil {
 		err = listen(h.raw, conf.listen)
@@ -157,8 +164,9 @@ func withPeer(addrs []ma.Multiaddr, id PeerID) []string {
 	return out
 }
 
-// taskGroup holds the goroutines of a host. None starts after close, which
-// waits for all.
+// taskGroup holds the goroutines of a host, most of which a peer's message has
+// started: a panic ends one of them, not the daemon. None starts after close,
+// which waits for all.
 type taskGroup struct {
 	mu     sync.Mutex
 	closed bool
@@ -168,9 +176,17 @@ type taskGroup struct {
 func (g *taskGroup) spawn(task func()) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if !g.closed {
-		g.wg.Go(task)
+	if g.closed {
+		return
 	}
+	g.wg.Go(func() {
+		defer func() {
+			if r := recover(); r != nil {
+				log.Errorw("a task panicked", "panic", r, "stack", string(debug.Stack()))
+			}
+		}()
+		task()
+	})
 }
 
 func (g *taskGroup) close() {

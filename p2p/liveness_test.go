@@ -192,3 +192,19 @@ func TestPing(t *testing.T) {
 		t.Errorf("peers: %+v", peers)
 	}
 }
+
+// New dials nobody: until Run only those who dial this node are met.
+func TestNewDialsNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		net := p2ptest.New(t, p2ptest.Config{Transport: p2ptest.Simulated})
+		boot := net.Add(p2p.RoleBootstrap)
+		boot.Start()
+		idle := net.Add(p2p.RoleParty, func(c *p2p.Config) { c.Seek = []p2p.Role{p2p.RoleParty} })
+		time.Sleep(5 * time.Minute)
+		if got := idle.Members(); len(got) != 0 {
+			t.Errorf("met %v before Run", got)
+		}
+		idle.Start()
+		p2ptest.Eventually(t, 5*time.Second, "the bootstrap node is met", func() bool { return len(idle.Members()) == 1 })
+	})
+}

@@ -35,6 +35,20 @@ type peerState struct {
 	expiry   *time.Timer
 }
 
+// live tells whether the peer is admitted over a connection that is open still:
+// the news of a closed one comes later. The caller holds mu.
+func (st *peerState) live() bool {
+	if st == nil || !st.admitted {
+		return false
+	}
+	for c, boot := range st.conns {
+		if boot != 0 && !c.IsClosed() {
+			return true
+		}
+	}
+	return false
+}
+
 type refusal struct {
 	err *RefusedError
 	at  time.Time
@@ -177,7 +191,7 @@ func (r *registry) await(ctx context.Context, p peer.ID, connected func() bool) 
 	for {
 		r.mu.RLock()
 		st, changed, lately := r.peers[p], r.changed, r.latelyLocked(p)
-		admitted := st != nil && st.admitted
+		admitted := st.live()
 		r.mu.RUnlock()
 		switch {
 		case admitted:
@@ -209,7 +223,7 @@ func (r *registry) get(p peer.ID) (peerState, bool) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	st := r.peers[p]
-	if st == nil || !st.admitted {
+	if !st.live() {
 		return peerState{}, false
 	}
 	return *st, true
@@ -221,7 +235,7 @@ func (r *registry) all() map[peer.ID]peerState {
 	defer r.mu.RUnlock()
 	out := make(map[peer.ID]peerState, len(r.peers))
 	for p, st := range r.peers {
-		if st.admitted {
+		if st.live() {
 			out[p] = *st
 		}
 	}

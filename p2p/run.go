@@ -19,6 +19,7 @@ func (h *Host) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(h.ctx, cancel)()
+	h.running.Store(true)
 	h.keepBootstrap()
 	var loops sync.WaitGroup
 	loops.Go(func() { h.keeper.run(ctx) })
