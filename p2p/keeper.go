@@ -120,8 +120,9 @@ func (k *keeper) run(ctx context.Context) {
 	}
 	k.mu.Unlock()
 	<-ctx.Done()
-	k.mu.Lock()   // no start is under way any more
-	k.mu.Unlock() //nolint:staticcheck // see above
+	//lint:ignore SA2001 once the lock was free, no start is under way any more
+	k.mu.Lock()
+	k.mu.Unlock()
 	k.tasks.Wait()
 }
 
