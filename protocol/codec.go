@@ -16,7 +16,7 @@ var ErrEncoding = errors.New("not a canonical encoding")
 const maxItems = 4096
 
 var (
-	encMode = must(cbor.CoreDetEncOptions().EncMode())
+	encMode = must(encOptions().EncMode())
 	decMode = must(cbor.DecOptions{
 		DupMapKey:         cbor.DupMapKeyEnforcedAPF,
 		IndefLength:       cbor.IndefLengthForbidden,
@@ -28,6 +28,15 @@ var (
 		UTF8:              cbor.UTF8RejectInvalid,
 	}.DecMode())
 )
+
+// encOptions is the core deterministic encoding, with one form for lists that
+// hold nothing: a nil slice and an empty one mean the same, and two encodings of
+// it would give one spec two ids.
+func encOptions() cbor.EncOptions {
+	o := cbor.CoreDetEncOptions()
+	o.NilContainers = cbor.NilContainerAsEmpty
+	return o
+}
 
 // must is for package-level constants of the codec, which only a programmer's
 // error can make invalid.
