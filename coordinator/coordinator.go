@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"time"
 
 	"github.com/dgraph-io/badger/v4"
@@ -30,7 +29,7 @@ type Coordinator struct {
 	registry  *registry.Registry
 	pool      *pool.View
 	engine    *engine.Engine
-	server    *http.Server
+	server    *server
 	listeners []net.Listener
 
 	stopping context.Context // ends the waiting of HTTP calls

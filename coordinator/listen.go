@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/meshmpc/mpcd/coordinator/internal/api"
@@ -44,13 +45,42 @@ func closeAll(listeners []net.Listener) {
 	}
 }
 
+// server is an HTTP server that does not wait, when it stops, for callers that
+// have connected and said nothing: net/http would give each of them 5 s, though
+// there is no answer to cut off.
+type server struct {
+	http.Server
+	mu     sync.Mutex
+	silent map[net.Conn]bool
+}
+
 // newServer returns the HTTP server for a handler whose calls may wait for
 // attempts of this length.
-func newServer(h http.Handler, attempt time.Duration) *http.Server {
-	return &http.Server{
+func newServer(h http.Handler, attempt time.Duration) *server {
+	s := &server{silent: make(map[net.Conn]bool), Server: http.Server{
 		ErrorLog: stdlog.New(serverLog{}, "", 0),
 		Handler:  h, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
 		WriteTimeout: api.WriteTimeout(attempt),
+	}}
+	s.ConnState = s.noteState
+	return s
+}
+
+func (s *server) noteState(c net.Conn, state http.ConnState) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if state == http.StateNew {
+		s.silent[c] = true
+		return
+	}
+	delete(s.silent, c)
+}
+
+func (s *server) closeSilent() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.silent {
+		_ = c.Close() // nobody is told anything on it
 	}
 }
 
@@ -63,7 +93,7 @@ func (serverLog) Write(line []byte) (int, error) {
 }
 
 // serve accepts on one listener until the server is shut down.
-func serve(s *http.Server, l net.Listener) error {
+func serve(s *server, l net.Listener) error {
 	if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("HTTP on %s: %w", l.Addr(), err)
 	}
@@ -71,9 +101,10 @@ func serve(s *http.Server, l net.Listener) error {
 }
 
 // shutdown closes the listeners and lets answers on their way finish.
-func shutdown(s *http.Server) error {
+func shutdown(s *server) error {
 	ctx, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
 	defer cancel()
+	s.RegisterOnShutdown(s.closeSilent) // called once no new callers are accepted
 	if err := s.Shutdown(ctx); err != nil {
 		return errors.Join(fmt.Errorf("HTTP: some calls were cut off: %w", err), s.Close())
 	}
