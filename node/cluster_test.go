@@ -1,0 +1,170 @@
+package node
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/meshmpc/mpcd/keystore"
+	"github.com/meshmpc/mpcd/p2p"
+	"github.com/meshmpc/mpcd/p2p/p2ptest"
+	"github.com/meshmpc/mpcd/protocol"
+	"github.com/meshmpc/mpcd/protocol/protocoltest"
+)
+
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m,
+		// tss-lib's logger starts it when the package is loaded, for good.
+		goleak.IgnoreTopFunction("github.com/ipfs/go-log/writer.(*MirrorWriter).logRoutine"),
+	)
+}
+
+// cluster is real nodes with real keystores and a scripted coordinator.
+type cluster struct {
+	tb      testing.TB
+	net     *p2ptest.Network
+	coord   *scripted
+	parties []*party
+}
+
+// party is one running node.
+type party struct {
+	*p2ptest.Node
+	c     *cluster
+	node  *Node
+	store *keystore.Store
+	dir   string
+	cfg   func(*Config)
+
+	cancel context.CancelFunc
+	ended  sync.WaitGroup
+}
+
+// newCluster starts n parties and a coordinator that is connected to them.
+func newCluster(tb testing.TB, cfg p2ptest.Config, n int, change func(*Config)) *cluster {
+	tb.Helper()
+	c := &cluster{tb: tb, net: p2ptest.New(tb, cfg)}
+	hosts := c.net.Pool(n)
+	coord := c.net.Add(p2p.RoleCoordinator)
+	_, approver, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	c.coord = newScripted(tb, coord.Host, c.net.Name, approver)
+	coord.Start()
+	c.net.Mesh(append(hosts, coord)...)
+	for _, h := range hosts {
+		p := &party{Node: h, c: c, dir: tb.TempDir(), cfg: change}
+		c.parties = append(c.parties, p)
+		p.start()
+		tb.Cleanup(p.stop)
+	}
+	return c
+}
+
+// start opens the party's store and runs its node.
+func (p *party) start() {
+	p.c.tb.Helper()
+	var err error
+	p.store, err = keystore.Open(keystore.Config{Dir: p.dir, Master: masterKey(p.c.tb), Party: p.ID()})
+	if err != nil {
+		p.c.tb.Fatal(err)
+	}
+	cfg := Config{Host: p.Host, Store: p.store, Network: p.c.net.Name, PoolTarget: -1, Software: "test"}
+	if p.cfg != nil {
+		p.cfg(&cfg)
+	}
+	p.node, err = New(cfg)
+	if err != nil {
+		p.c.tb.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	p.cancel = cancel
+	n := p.node
+	p.ended.Go(func() {
+		if err := n.Run(ctx); err != nil {
+			p.c.tb.Errorf("node: %v", err)
+		}
+	})
+}
+
+// stop ends the node in good order and closes its store.
+func (p *party) stop() {
+	if p.node == nil {
+		return
+	}
+	p.cancel()
+	p.ended.Wait()
+	if err := p.store.Close(); err != nil {
+		p.c.tb.Errorf("store: %v", err)
+	}
+	p.node = nil
+}
+
+// restart stops the node and its host and starts both again.
+func (p *party) restart() {
+	p.c.tb.Helper()
+	p.stop()
+	p.Restart(true)
+	p.start()
+}
+
+func (c *cluster) peers(indexes ...int) []p2p.PeerID {
+	var ids []p2p.PeerID
+	for i, p := range c.parties {
+		if len(indexes) == 0 || contains(indexes, i) {
+			ids = append(ids, p.ID())
+		}
+	}
+	return ids
+}
+
+func contains(list []int, i int) bool {
+	for _, v := range list {
+		if v == i {
+			return true
+		}
+	}
+	return false
+}
+
+// stock puts ready-made pre-parameters into every party's pool.
+func (c *cluster) stock() {
+	c.tb.Helper()
+	sets := protocoltest.PreParams(c.tb, len(c.parties))
+	for i, p := range c.parties {
+		if err := p.node.pool.put(context.Background(), sets[i]); err != nil {
+			c.tb.Fatal(err)
+		}
+	}
+}
+
+// key makes a key with every party.
+func (c *cluster) key(scheme protocol.Scheme, t int) (*protocol.Spec, *protocol.Certificate) {
+	c.tb.Helper()
+	if scheme == protocol.ECDSA {
+		c.stock()
+	}
+	spec := c.coord.keygen(scheme, t, c.peers())
+	return spec, certificate(c.tb, c.coord.run(spec))
+}
+
+func masterKey(tb testing.TB) keystore.MasterKey {
+	tb.Helper()
+	key, err := keystore.ParseMasterKey("000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return key
+}
+
+// eventually is for conditions that nothing announces.
+func eventually(tb testing.TB, what string, holds func() bool) {
+	tb.Helper()
+	p2ptest.Eventually(tb, 30*time.Second, what, holds)
+}
