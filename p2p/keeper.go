@@ -120,8 +120,8 @@ func (k *keeper) run(ctx context.Context) {
 	}
 	k.mu.Unlock()
 	<-ctx.Done()
-	//lint:ignore SA2001 once the lock was free, no start is under way any more
 	k.mu.Lock()
+	k.ctx = nil // no start is under way, and none follows
 	k.mu.Unlock()
 	k.tasks.Wait()
 }
