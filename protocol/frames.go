@@ -3,6 +3,7 @@ package protocol
 import (
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // Channels of direct streams between nodes.
@@ -114,6 +115,18 @@ type Have struct {
 	Name string `cbor:"2,keyasint"`
 }
 
+// MaxDetail bounds the sentences that nodes send each other, in bytes: they end
+// up in logs and answers.
+const MaxDetail = 1 << 10
+
+// CutDetail shortens a sentence to MaxDetail bytes of valid UTF-8.
+func CutDetail(s string) string {
+	if len(s) > MaxDetail {
+		s = s[:MaxDetail-len("…")] + "…"
+	}
+	return strings.ToValidUTF8(s, "")
+}
+
 // ErrFrame reports a frame that carries nothing, or several things.
 var ErrFrame = errors.New("invalid frame: exactly one message is expected")
 
@@ -127,7 +140,20 @@ func DecodeFrame(data []byte) (*Frame, error) {
 	if n != 1 || (f.Outcome != nil && count(f.Outcome.Record != nil, f.Outcome.Failure != nil) != 1) {
 		return nil, ErrFrame
 	}
+	f.cutDetails()
 	return &f, nil
+}
+
+// cutDetails bounds what a peer says in its own words.
+func (f *Frame) cutDetails() {
+	switch {
+	case f.Cancel != nil:
+		f.Cancel.Reason = CutDetail(f.Cancel.Reason)
+	case f.Answer != nil:
+		f.Answer.Detail = CutDetail(f.Answer.Detail)
+	case f.Outcome != nil && f.Outcome.Failure != nil:
+		f.Outcome.Failure.Detail = CutDetail(f.Outcome.Failure.Detail)
+	}
 }
 
 // DecodeDirectFrame reads a DirectFrame.

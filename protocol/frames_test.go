@@ -7,7 +7,9 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 // sampleFrames has every frame, with every field set.
@@ -158,5 +160,17 @@ func TestHeartbeat(t *testing.T) {
 		h.Version = version
 		_, err := OpenHeartbeat(encode(t, SignedHeartbeat{Body: h, Signature: parties[0].Sign(h.signed())}), verify)
 		wantError(t, err, ErrEncoding, fmt.Sprintf("version %d", version))
+	}
+}
+
+// What a peer says in its own words is cut before anybody logs it.
+func TestDetailsAreCut(t *testing.T) {
+	long := strings.Repeat("é", MaxDetail)
+	f, err := DecodeFrame(encode(t, Frame{Answer: &Answer{Code: CodeBusy, Detail: long}}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := f.Answer.Detail; len(got) > MaxDetail || !utf8.ValidString(got) || !strings.HasSuffix(got, "…") {
+		t.Errorf("a detail of %d bytes became %d bytes ending in %q", len(long), len(got), got[len(got)-6:])
 	}
 }

@@ -202,6 +202,7 @@ func (s *Session) aborted(e *Envelope) error {
 	if err := Unmarshal(e.Payload, &f); err != nil {
 		f = Failure{Code: CodeProtocol, Detail: "no reason that can be read"}
 	}
+	f.Detail = CutDetail(f.Detail)
 	return s.fail(&Aborted{By: e.Header.From, Failure: f})
 }
 
