@@ -421,6 +421,7 @@ func (c *ceremony) failure(err error) protocol.Failure {
 	var (
 		blame   *protocol.Blame
 		aborted *protocol.Aborted
+		refused *refusal
 	)
 	switch {
 	case errors.As(err, &aborted):
@@ -433,6 +434,7 @@ func (c *ceremony) failure(err error) protocol.Failure {
 		f.Code = protocol.CodeCancelled
 	case errors.Is(err, ErrStopped):
 		f.Code, f.Detail = protocol.CodeDraining, "this party is shutting down"
+	case errors.As(err, &refused): // it has its code; a dial that timed out is not the session's deadline
 	case errors.Is(err, context.DeadlineExceeded):
 		f.Code, f.Detail = protocol.CodeTimeout, c.waitingFor()
 	}

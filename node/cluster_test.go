@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -167,4 +168,9 @@ func masterKey(tb testing.TB) keystore.MasterKey {
 func eventually(tb testing.TB, what string, holds func() bool) {
 	tb.Helper()
 	p2ptest.Eventually(tb, 30*time.Second, what, holds)
+}
+
+// hosts are the network's nodes that are parties, and the coordinator.
+func (c *cluster) hosts() []*p2ptest.Node {
+	return slices.DeleteFunc(slices.Clone(c.net.Nodes), func(n *p2ptest.Node) bool { return n.Self().Role == p2p.RoleBootstrap })
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"fmt"
 	"maps"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -27,8 +28,8 @@ type scripted struct {
 	answers  map[protocol.SID]map[p2p.PeerID]protocol.Answer
 	outcomes map[protocol.SID]map[p2p.PeerID]protocol.Outcome
 	progress map[protocol.SID][]protocol.Progress
-	offers   int           // outcomes received, copies included
-	changed  chan struct{} // closed at every frame
+	offers   map[p2p.PeerID]int // outcomes received, copies included
+	changed  chan struct{}      // closed at every frame
 }
 
 func newScripted(tb testing.TB, host *p2p.Host, network string, approver ed25519.PrivateKey) *scripted {
@@ -37,6 +38,7 @@ func newScripted(tb testing.TB, host *p2p.Host, network string, approver ed25519
 		answers:  make(map[protocol.SID]map[p2p.PeerID]protocol.Answer),
 		outcomes: make(map[protocol.SID]map[p2p.PeerID]protocol.Outcome),
 		progress: make(map[protocol.SID][]protocol.Progress),
+		offers:   make(map[p2p.PeerID]int),
 	}
 	err := host.Handle(p2p.Channel{Name: protocol.ChannelDispatch, MaxFrame: maxFrame, Roles: []p2p.Role{p2p.RoleParty}, Receive: s.receive})
 	if err != nil {
@@ -59,7 +61,7 @@ func (s *scripted) receive(from p2p.PeerID, data []byte) {
 	case f.Progress != nil:
 		s.progress[f.Progress.SID] = append(s.progress[f.Progress.SID], *f.Progress)
 	case f.Outcome != nil:
-		s.offers++
+		s.offers[from]++
 		put(s.outcomes, f.Outcome.SID, from, *f.Outcome)
 		if !s.mute && f.Outcome.Record != nil {
 			go s.send(from, protocol.Frame{Ack: &protocol.Ack{SID: f.Outcome.SID}})
@@ -125,6 +127,37 @@ func (s *scripted) run(spec *protocol.Spec) map[p2p.PeerID]protocol.Outcome {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return maps.Clone(s.outcomes[sid])
+}
+
+// mutely says whether outcomes stay unacknowledged from now on.
+func (s *scripted) mutely(mute bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.mute = mute
+}
+
+// offered counts the outcomes a party has sent, copies included.
+func (s *scripted) offered(by p2p.PeerID) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.offers[by]
+}
+
+// awaitRounds waits until the rounds of a session have begun somewhere.
+func (s *scripted) awaitRounds(sid protocol.SID) {
+	s.tb.Helper()
+	s.await("the rounds", time.Minute, func() bool {
+		return slices.ContainsFunc(s.progress[sid], func(p protocol.Progress) bool { return p.Phase == protocol.PhaseRounds })
+	})
+}
+
+// awaitFailure waits until a party reports that its attempt failed.
+func (s *scripted) awaitFailure(sid protocol.SID, by p2p.PeerID) protocol.Failure {
+	s.tb.Helper()
+	s.await("a failure of "+by, 5*time.Minute, func() bool { return s.outcomes[sid][by].Failure != nil })
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return *s.outcomes[sid][by].Failure
 }
 
 // answer proposes a session to one party and returns its answer.

@@ -64,6 +64,8 @@ func (o *outcomes) deliver(ctx context.Context, to protocol.PeerID, out protocol
 		to: to, frame: protocol.Frame{Outcome: &out}, since: now, next: now.Add(redeliverFirst), wait: redeliverFirst,
 	}
 	o.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, sendLimit) // the session ends when this returns
+	defer cancel()
 	if err := o.send(ctx, to, protocol.Frame{Outcome: &out}); err != nil {
 		log.Infow("an outcome could not be sent yet; it will be sent again", "sid", out.SID.Short(), "coordinator", to, "error", err)
 	}
