@@ -167,7 +167,7 @@ func masterKey(tb testing.TB) keystore.MasterKey {
 // eventually is for conditions that nothing announces.
 func eventually(tb testing.TB, what string, holds func() bool) {
 	tb.Helper()
-	p2ptest.Eventually(tb, 30*time.Second, what, holds)
+	p2ptest.Eventually(tb, 2*time.Minute, what, holds)
 }
 
 // hosts are the network's nodes that are parties, and the coordinator.

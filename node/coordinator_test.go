@@ -119,10 +119,17 @@ func (s *scripted) propose(spec *protocol.Spec) protocol.SID {
 	return spec.SID()
 }
 
-// run proposes a session and waits until every member has told its outcome.
+// run proposes a session and returns its outcomes.
 func (s *scripted) run(spec *protocol.Spec) map[p2p.PeerID]protocol.Outcome {
 	s.tb.Helper()
-	sid := s.propose(spec)
+	s.propose(spec)
+	return s.result(spec)
+}
+
+// result waits until every member has told its outcome.
+func (s *scripted) result(spec *protocol.Spec) map[p2p.PeerID]protocol.Outcome {
+	s.tb.Helper()
+	sid := spec.SID()
 	s.await("the outcomes of "+string(spec.Kind), 3*time.Minute, func() bool { return len(s.outcomes[sid]) == len(spec.Roster) })
 	s.mu.Lock()
 	defer s.mu.Unlock()
