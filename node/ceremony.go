@@ -51,7 +51,7 @@ func newCeremony(n *Node, sid protocol.SID, spec *protocol.Spec) *ceremony {
 	return &ceremony{
 		node: n, sid: sid, spec: spec, inbox: make(chan packet, inboxSize), done: make(chan struct{}),
 		reports: make(chan protocol.Progress, 64),
-		log:     log.With("session", spec.Session, "attempt", spec.Attempt, "sid", sid.Short(), "kind", spec.Kind),
+		log:     log.With("party", n.cfg.Host.ID(), "session", spec.Session, "attempt", spec.Attempt, "sid", sid.Short(), "kind", spec.Kind),
 	}
 }
 
@@ -82,7 +82,7 @@ func (c *ceremony) receive(p packet) {
 		select {
 		case c.inbox <- p:
 		default:
-			c.log.Debugw("inbox is full; a message was dropped and will be pulled", "party", p.from)
+			c.log.Debugw("inbox is full; a message was dropped and will be pulled", "peer", p.from)
 		}
 		return
 	}
@@ -286,7 +286,7 @@ func (c *ceremony) handle(ctx context.Context, p packet) (protocol.Output, error
 	}
 	out, err := c.session.Deliver(p.envelope, !p.gossip)
 	if out.Dropped != "" && err == nil {
-		c.log.Debugw("message dropped", "party", p.from, "reason", out.Dropped)
+		c.log.Debugw("message dropped", "peer", p.from, "reason", out.Dropped)
 	}
 	return out, err
 }
@@ -324,7 +324,7 @@ func (c *ceremony) perform(ctx context.Context, out protocol.Output, err error) 
 func (c *ceremony) sendLater(ctx context.Context, to protocol.PeerID, f protocol.DirectFrame) {
 	c.senders.Go(func() {
 		if err := c.node.sendDirect(ctx, to, f); err != nil && ctx.Err() == nil {
-			c.log.Infow("a message could not be sent; the member will pull it", "party", to, "error", err)
+			c.log.Infow("a message could not be sent; the member will pull it", "peer", to, "error", err)
 		}
 	})
 }

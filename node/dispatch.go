@@ -87,14 +87,14 @@ var errCancelled = errors.New("cancelled by the coordinator")
 func (n *Node) receiveDirect(from protocol.PeerID, data []byte) {
 	f, err := protocol.DecodeDirectFrame(data)
 	if err != nil {
-		log.Warnw("a party sent a frame that cannot be read", "party", from, "error", err)
+		log.Warnw("a party sent a frame that cannot be read", "peer", from, "error", err)
 		return
 	}
 	p := packet{from: from, envelope: f.Envelope, pull: f.Pull}
 	n.mu.Lock()
 	c := n.sessions[f.SID]
 	if c == nil && p.pull == nil && !n.early.put(f.SID, p) {
-		log.Debugw("no room for an early message", "party", from, "sid", f.SID.Short())
+		log.Debugw("no room for an early message", "peer", from, "sid", f.SID.Short())
 	}
 	n.mu.Unlock()
 	if c != nil {
