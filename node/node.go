@@ -46,7 +46,7 @@ type Node struct {
 	idle     chan struct{} // closed by the last session of a draining node
 }
 
-// New prepares a node and reads what the keystore holds.
+// New prepares a node; it starts nothing.
 func New(cfg Config) (*Node, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
