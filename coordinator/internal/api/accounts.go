@@ -86,6 +86,19 @@ func (s *server) accepted(session string) *outcome {
 	}
 }
 
+// follow answers a call that has started a session: at once if the caller
+// prefers that, otherwise when the session has ended well.
+func (s *server) follow(ctx context.Context, p Preference, id string, done func(*registry.Session) (*outcome, error)) (*outcome, error) {
+	if p.async() {
+		return s.accepted(id), nil
+	}
+	session, err := s.wait(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return done(session)
+}
+
 // AccountList is a page of accounts.
 type AccountList struct {
 	Accounts   []Account `json:"accounts"`
@@ -129,18 +142,13 @@ func (s *server) createAccount(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, problemOf(err)
 	}
-	if in.async() {
-		return s.accepted(id), nil
-	}
-	session, err := s.wait(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	account, err := s.accountView(s.cfg.Registry.Account(session.Account))
-	if err != nil {
-		return nil, problemOf(err)
-	}
-	return &outcome{Status: http.StatusCreated, Location: prefix + "/accounts/" + account.ID, Body: account}, nil
+	return s.follow(ctx, in.Preference, id, func(session *registry.Session) (*outcome, error) {
+		account, err := s.accountView(s.cfg.Registry.Account(session.Account))
+		if err != nil {
+			return nil, problemOf(err)
+		}
+		return &outcome{Status: http.StatusCreated, Location: prefix + "/accounts/" + account.ID, Body: account}, nil
+	})
 }
 
 func (s *server) listAccounts(_ context.Context, in *struct {

@@ -90,12 +90,7 @@ func (s *server) sign(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, problemOf(err)
 	}
-	if in.async() {
-		return s.accepted(id), nil
-	}
-	session, err := s.wait(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	return &outcome{Status: http.StatusOK, Body: signResult(session, s.cfg.Registry.Account(in.ID))}, nil
+	return s.follow(ctx, in.Preference, id, func(session *registry.Session) (*outcome, error) {
+		return &outcome{Status: http.StatusOK, Body: signResult(session, s.cfg.Registry.Account(in.ID))}, nil
+	})
 }
