@@ -11,7 +11,7 @@ import (
 
 	"gopkg.in/yaml.v3"
 
-	"github.com/meshmpc/mpcd/coordinator/internal/api"
+	"github.com/meshmpc/mpcd/coordinator/rest"
 	"github.com/meshmpc/mpcd/protocol"
 )
 
@@ -19,14 +19,14 @@ func TestAsync(t *testing.T) {
 	t.Parallel()
 	cl := newCluster(t, "p1", "p2", "p3")
 	a := cl.do(call{method: "POST", path: "/api/v1/accounts", body: `{"user_id":"u"}`, header: map[string]string{"Prefer": "wait=5, respond-async"}})
-	s := as[api.Session](t, a, http.StatusAccepted)
+	s := as[rest.Session](t, a, http.StatusAccepted)
 	if a.header.Get("Location") != "/api/v1/sessions/"+s.ID || a.header.Get("Preference-Applied") != "respond-async" {
 		t.Errorf("headers %v", a.header)
 	}
 	until(t, "the account is active", func() bool {
-		return as[api.Account](t, cl.get("/api/v1/accounts/"+s.AccountID), http.StatusOK).Status == "active"
+		return as[rest.Account](t, cl.get("/api/v1/accounts/"+s.AccountID), http.StatusOK).Status == "active"
 	})
-	if s := as[api.Session](t, cl.get(a.header.Get("Location")), http.StatusOK); s.Status != "completed" || s.KeygenSessionID != s.ID {
+	if s := as[rest.Session](t, cl.get(a.header.Get("Location")), http.StatusOK); s.Status != "completed" || s.KeygenSessionID != s.ID {
 		t.Errorf("session %+v", s)
 	}
 }
@@ -52,8 +52,8 @@ func TestCallerWhoGoesAwayDoesNotEndTheSession(t *testing.T) {
 		}
 		gone <- err
 	}()
-	running := func() api.SessionList {
-		return as[api.SessionList](t, cl.get("/api/v1/sessions?kind=sign&status=running"), http.StatusOK)
+	running := func() rest.SessionList {
+		return as[rest.SessionList](t, cl.get("/api/v1/sessions?kind=sign&status=running"), http.StatusOK)
 	}
 	until(t, "the session runs", func() bool { return len(running().Sessions) == 1 })
 	id := running().Sessions[0].ID
@@ -77,7 +77,7 @@ func TestPaging(t *testing.T) {
 	}
 	var got []string
 	for cursor := ""; ; {
-		list := as[api.AccountList](t, cl.get("/api/v1/accounts?limit=3&cursor="+cursor), http.StatusOK)
+		list := as[rest.AccountList](t, cl.get("/api/v1/accounts?limit=3&cursor="+cursor), http.StatusOK)
 		for _, a := range list.Accounts {
 			got = append(got, a.ID)
 		}
@@ -91,14 +91,14 @@ func TestPaging(t *testing.T) {
 	if strings.Join(got, " ") != strings.Join(want, " ") {
 		t.Errorf("got  %v\nwant %v", got, want)
 	}
-	if n := len(as[api.AccountList](t, cl.get("/api/v1/accounts?user_id=user1"), http.StatusOK).Accounts); n != 3 {
+	if n := len(as[rest.AccountList](t, cl.get("/api/v1/accounts?user_id=user1"), http.StatusOK).Accounts); n != 3 {
 		t.Errorf("%d accounts of user1", n)
 	}
-	sessions := as[api.SessionList](t, cl.get("/api/v1/sessions?kind=keygen&status=completed&account_id="+want[0]), http.StatusOK).Sessions
+	sessions := as[rest.SessionList](t, cl.get("/api/v1/sessions?kind=keygen&status=completed&account_id="+want[0]), http.StatusOK).Sessions
 	if len(sessions) != 1 || sessions[0].AccountID != want[0] {
 		t.Errorf("sessions %+v", sessions)
 	}
-	if n := len(as[api.SessionList](t, cl.get("/api/v1/sessions?kind=sign"), http.StatusOK).Sessions); n != 0 {
+	if n := len(as[rest.SessionList](t, cl.get("/api/v1/sessions?kind=sign"), http.StatusOK).Sessions); n != 0 {
 		t.Errorf("%d sign sessions", n)
 	}
 }
@@ -109,8 +109,8 @@ func TestEventsAfter(t *testing.T) {
 	a := cl.account(`{"user_id":"u","threshold":{"t":2,"n":2}}`)
 	path := "/api/v1/sessions/" + a.KeygenSessionID + "/events"
 	all := cl.events(a.KeygenSessionID)
-	first := as[api.EventList](t, cl.get(path+"?limit=1"), http.StatusOK)
-	rest := as[api.EventList](t, cl.get(fmt.Sprintf("%s?after=%d", path, first.After)), http.StatusOK)
+	first := as[rest.EventList](t, cl.get(path+"?limit=1"), http.StatusOK)
+	rest := as[rest.EventList](t, cl.get(fmt.Sprintf("%s?after=%d", path, first.After)), http.StatusOK)
 	if len(first.Events) != 1 || first.Events[0].Type != "session.created" || len(rest.Events) != len(all)-1 {
 		t.Errorf("%d and %d of %d events", len(first.Events), len(rest.Events), len(all))
 	}
@@ -127,11 +127,11 @@ func TestEventsAfter(t *testing.T) {
 func TestPartiesAndReady(t *testing.T) {
 	t.Parallel()
 	cl := newCluster(t, "p1", "p2", "p3")
-	list := as[api.PartyList](t, cl.get("/api/v1/parties"), http.StatusOK).Parties
+	list := as[rest.PartyList](t, cl.get("/api/v1/parties"), http.StatusOK).Parties
 	if len(list) != 3 || list[0].Name != "p1" || list[0].State != "live" || list[0].Stock != 3 || list[0].PeerID != cl.net.party("p1").ID() {
 		t.Errorf("parties %+v", list)
 	}
-	if r := as[api.Ready](t, cl.do(call{method: "GET", path: "/ready", noKey: true}), http.StatusOK); r.Parties != 3 {
+	if r := as[rest.Ready](t, cl.do(call{method: "GET", path: "/ready", noKey: true}), http.StatusOK); r.Parties != 3 {
 		t.Errorf("ready %+v", r)
 	}
 }
@@ -213,7 +213,7 @@ func TestStopLetsSessionsFinish(t *testing.T) {
 	for _, p := range cl.net.order {
 		p.set(script{})
 	}
-	as[api.SignResult](t, <-signed, http.StatusOK)
+	as[rest.SignResult](t, <-signed, http.StatusOK)
 	<-stopped
 }
 

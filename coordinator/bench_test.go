@@ -5,7 +5,7 @@ import (
 	"net/http"
 	"testing"
 
-	"github.com/meshmpc/mpcd/coordinator/internal/api"
+	"github.com/meshmpc/mpcd/coordinator/rest"
 )
 
 // BenchmarkSign is what the coordinator adds to a signature: HTTP, choice of
@@ -18,7 +18,7 @@ func BenchmarkSign(b *testing.B) {
 			i := 0
 			for b.Loop() {
 				i++
-				as[api.SignResult](b, cl.post("/api/v1/accounts/"+a.ID+"/sign", fmt.Sprintf(`{"message":"%064x"}`, i)), http.StatusOK)
+				as[rest.SignResult](b, cl.post("/api/v1/accounts/"+a.ID+"/sign", fmt.Sprintf(`{"message":"%064x"}`, i)), http.StatusOK)
 			}
 		})
 	}
@@ -30,6 +30,6 @@ func BenchmarkListAccounts(b *testing.B) {
 		cl.account(fmt.Sprintf(`{"user_id":"u%d","scheme":"eddsa-ed25519"}`, i))
 	}
 	for b.Loop() {
-		as[api.AccountList](b, cl.get("/api/v1/accounts"), http.StatusOK)
+		as[rest.AccountList](b, cl.get("/api/v1/accounts"), http.StatusOK)
 	}
 }

@@ -14,7 +14,7 @@ import (
 
 	"github.com/decred/dcrd/dcrec/secp256k1/v4/ecdsa"
 
-	"github.com/meshmpc/mpcd/coordinator/internal/api"
+	"github.com/meshmpc/mpcd/coordinator/rest"
 	"github.com/meshmpc/mpcd/p2p"
 	"github.com/meshmpc/mpcd/protocol"
 )
@@ -29,7 +29,7 @@ func TestKeygenAndSignECDSA(t *testing.T) {
 		t.Fatalf("account %+v", a)
 	}
 	checkCertificate(t, a)
-	res := as[api.SignResult](t, cl.post("/api/v1/accounts/"+a.ID+"/sign", `{"message":"0x`+digest+`"}`), http.StatusOK)
+	res := as[rest.SignResult](t, cl.post("/api/v1/accounts/"+a.ID+"/sign", `{"message":"0x`+digest+`"}`), http.StatusOK)
 	if res.Message != digest || res.PublicKey != a.PublicKey || res.AccountID != a.ID {
 		t.Errorf("result %+v", res)
 	}
@@ -40,7 +40,7 @@ func TestKeygenAndSignECDSA(t *testing.T) {
 	}
 }
 
-func checkECDSA(t *testing.T, res api.SignResult) {
+func checkECDSA(t *testing.T, res rest.SignResult) {
 	t.Helper()
 	sig := res.Signature
 	raw, err := hex.DecodeString(sig.RSV)
@@ -62,7 +62,7 @@ func checkECDSA(t *testing.T, res api.SignResult) {
 	}
 }
 
-func checkCertificate(t *testing.T, a api.Account) {
+func checkCertificate(t *testing.T, a rest.Account) {
 	t.Helper()
 	encoded, err := base64.StdEncoding.DecodeString(a.Certificate.Encoded)
 	if err != nil {
@@ -92,7 +92,7 @@ func TestKeygenAndSignEdDSA(t *testing.T) {
 		if encoding == "utf8" {
 			body = `{"message":"\u0000\u0000a message with leading zeros","encoding":"utf8"}`
 		}
-		res := as[api.SignResult](t, cl.post("/api/v1/accounts/"+a.ID+"/sign", body), http.StatusOK)
+		res := as[rest.SignResult](t, cl.post("/api/v1/accounts/"+a.ID+"/sign", body), http.StatusOK)
 		sig, _ := hex.DecodeString(res.Signature.Compact)
 		key, _ := hex.DecodeString(a.PublicKey)
 		if !ed25519.Verify(key, message, sig) || res.Signature.DER != "" || res.Signature.V != nil {
@@ -110,7 +110,7 @@ func TestNamedParties(t *testing.T) {
 	}
 }
 
-func partyNames(parties []api.PartyName) (names []string) {
+func partyNames(parties []rest.PartyName) (names []string) {
 	for _, p := range parties {
 		names = append(names, p.Name)
 	}
@@ -131,7 +131,7 @@ func signing(t *testing.T, scripts map[string]script) (*cluster, answer) {
 func TestWrongSignatureIsNotReturned(t *testing.T) {
 	t.Parallel()
 	cl, a := signing(t, map[string]script{"p1": {wrong: true}, "p2": {}, "p3": {dead: true}})
-	res := as[api.SignResult](t, a, http.StatusOK) // p2's is right
+	res := as[rest.SignResult](t, a, http.StatusOK) // p2's is right
 	checkECDSA(t, res)
 	p1 := cl.net.party("p1")
 	until(t, "the wrong outcome is acknowledged", func() bool { return p1.waiting() == 0 })
@@ -153,7 +153,7 @@ func TestRefusalLeadsToAnotherSubset(t *testing.T) {
 	a := cl.account(`{"user_id":"u"}`)
 	cl.net.party("p2").set(script{refuse: protocol.CodeBusy})
 	for range 50 { // p2 is chosen in two of three cases
-		res := as[api.SignResult](t, cl.post("/api/v1/accounts/"+a.ID+"/sign", `{"message":"`+digest+`"}`), http.StatusOK)
+		res := as[rest.SignResult](t, cl.post("/api/v1/accounts/"+a.ID+"/sign", `{"message":"`+digest+`"}`), http.StatusOK)
 		s := cl.session(res.SessionID)
 		for _, p := range s.Parties {
 			if p.Name == "p2" {
@@ -183,7 +183,7 @@ func TestRefusalByAllIsToldAsSuch(t *testing.T) {
 	}
 }
 
-func eventTypes(events []api.Event) (types []string) {
+func eventTypes(events []rest.Event) (types []string) {
 	for _, e := range events {
 		types = append(types, e.Type)
 	}
@@ -197,7 +197,7 @@ func TestDeathInRoundsLeadsToSecondAttempt(t *testing.T) {
 	cl.net.party("p3").set(script{dead: true})
 	cl.net.party("p2").set(script{dieInRounds: true})
 	res := cl.do(call{method: "POST", path: "/api/v1/accounts/" + a.ID + "/sign", body: `{"message":"` + digest + `"}`, header: map[string]string{"Prefer": "respond-async"}})
-	s := as[api.Session](t, res, http.StatusAccepted)
+	s := as[rest.Session](t, res, http.StatusAccepted)
 	until(t, "p2 has died", cl.net.party("p2").isDead)
 	cl.net.party("p3").set(script{})
 	until(t, "the session is over", func() bool { return cl.session(s.ID).FinishedAt != nil })
@@ -237,7 +237,7 @@ func TestKeygenFailure(t *testing.T) {
 	if len(p.Parties) != 1 || p.Parties[0].PeerID != culprit {
 		t.Errorf("parties %+v", p.Parties)
 	}
-	list := as[api.AccountList](t, cl.get("/api/v1/accounts?user_id=u"), http.StatusOK)
+	list := as[rest.AccountList](t, cl.get("/api/v1/accounts?user_id=u"), http.StatusOK)
 	if len(list.Accounts) != 1 || list.Accounts[0].Status != "failed" || list.Accounts[0].PublicKey != "" || list.Accounts[0].Error.Code != "ceremony_failed" {
 		t.Errorf("accounts %+v", list.Accounts)
 	}
@@ -276,7 +276,7 @@ func TestDrainingPartyIsNotChosen(t *testing.T) {
 	p.mu.Unlock()
 	cl.waitParties(2)
 	for range 3 {
-		res := as[api.SignResult](t, cl.post("/api/v1/accounts/"+a.ID+"/sign", `{"message":"`+digest+`"}`), http.StatusOK)
+		res := as[rest.SignResult](t, cl.post("/api/v1/accounts/"+a.ID+"/sign", `{"message":"`+digest+`"}`), http.StatusOK)
 		for _, party := range cl.session(res.SessionID).Parties {
 			if party.Name == "p1" {
 				t.Error("a draining party was chosen")
@@ -298,7 +298,7 @@ func TestManySigningsAtOnce(t *testing.T) {
 	}
 	seen := make(map[string]bool)
 	for range calls {
-		seen[as[api.SignResult](t, <-results, http.StatusOK).Message] = true
+		seen[as[rest.SignResult](t, <-results, http.StatusOK).Message] = true
 	}
 	if len(seen) != calls {
 		t.Errorf("%d different messages were signed", len(seen))

@@ -15,7 +15,7 @@ import (
 	"github.com/dgraph-io/badger/v4"
 	"go.uber.org/goleak"
 
-	"github.com/meshmpc/mpcd/coordinator/internal/api"
+	"github.com/meshmpc/mpcd/coordinator/rest"
 	"github.com/meshmpc/mpcd/keystore"
 )
 
@@ -185,9 +185,9 @@ func as[T any](t testing.TB, a answer, status int) (v T) {
 }
 
 // problem decodes an answer that must be a problem document with this code.
-func problem(t testing.TB, a answer, status int, code string) api.Problem {
+func problem(t testing.TB, a answer, status int, code string) rest.Problem {
 	t.Helper()
-	p := as[api.Problem](t, a, status)
+	p := as[rest.Problem](t, a, status)
 	if p.Code != code || p.Status != status || p.Detail == "" || p.Title == "" || p.RequestID == "" {
 		t.Errorf("problem %s: want code %s and status %d, with title, detail and request id", a.body, code, status)
 	}
@@ -197,19 +197,19 @@ func problem(t testing.TB, a answer, status int, code string) api.Problem {
 	return p
 }
 
-func (cl *cluster) account(body string) api.Account {
+func (cl *cluster) account(body string) rest.Account {
 	cl.t.Helper()
-	return as[api.Account](cl.t, cl.post("/api/v1/accounts", body), http.StatusCreated)
+	return as[rest.Account](cl.t, cl.post("/api/v1/accounts", body), http.StatusCreated)
 }
 
-func (cl *cluster) session(id string) api.Session {
+func (cl *cluster) session(id string) rest.Session {
 	cl.t.Helper()
-	return as[api.Session](cl.t, cl.get("/api/v1/sessions/"+id), http.StatusOK)
+	return as[rest.Session](cl.t, cl.get("/api/v1/sessions/"+id), http.StatusOK)
 }
 
-func (cl *cluster) events(id string) []api.Event {
+func (cl *cluster) events(id string) []rest.Event {
 	cl.t.Helper()
-	return as[api.EventList](cl.t, cl.get("/api/v1/sessions/"+id+"/events"), http.StatusOK).Events
+	return as[rest.EventList](cl.t, cl.get("/api/v1/sessions/"+id+"/events"), http.StatusOK).Events
 }
 
 func openTestDB(dir string) (*badger.DB, error) { return keystore.OpenDB(dir) }

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/meshmpc/mpcd/coordinator/internal/api"
+	"github.com/meshmpc/mpcd/coordinator/rest"
 )
 
 // TestBadInput sends each kind of bad request and checks status and code. The
@@ -86,14 +86,14 @@ func TestBadInput(t *testing.T) {
 	if allow := cl.do(call{method: "DELETE", path: accounts}).header.Values("Allow"); strings.Join(allow, " ") != "GET POST" {
 		t.Errorf("Allow: %v", allow)
 	}
-	as[api.SignResult](t, cl.post(sign, `{"message":"`+digest+`","hash":"none"}`), http.StatusOK)
+	as[rest.SignResult](t, cl.post(sign, `{"message":"`+digest+`","hash":"none"}`), http.StatusOK)
 }
 
 func TestLargestEdDSAMessage(t *testing.T) {
 	t.Parallel()
 	cl := newCluster(t, "p1", "p2")
 	a := cl.account(`{"user_id":"u","scheme":"eddsa-ed25519","threshold":{"t":2,"n":2}}`)
-	res := as[api.SignResult](t, cl.post("/api/v1/accounts/"+a.ID+"/sign", `{"encoding":"utf8","message":"`+strings.Repeat("m", 32<<10)+`"}`), http.StatusOK)
+	res := as[rest.SignResult](t, cl.post("/api/v1/accounts/"+a.ID+"/sign", `{"encoding":"utf8","message":"`+strings.Repeat("m", 32<<10)+`"}`), http.StatusOK)
 	if len(res.Message) != 64<<10 {
 		t.Errorf("%d digits", len(res.Message))
 	}

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/meshmpc/mpcd/coordinator/internal/api"
+	"github.com/meshmpc/mpcd/coordinator/rest"
 	"github.com/meshmpc/mpcd/p2p"
 	"github.com/meshmpc/mpcd/p2p/p2ptest"
 	"github.com/meshmpc/mpcd/protocol"
@@ -40,7 +40,7 @@ func TestOverRealHosts(t *testing.T) {
 			cl.waitParties(3)
 			a := cl.account(`{"user_id":"u"}`)
 			checkCertificate(t, a)
-			checkECDSA(t, as[api.SignResult](t, cl.post("/api/v1/accounts/"+a.ID+"/sign", `{"message":"`+digest+`"}`), http.StatusOK))
+			checkECDSA(t, as[rest.SignResult](t, cl.post("/api/v1/accounts/"+a.ID+"/sign", `{"message":"`+digest+`"}`), http.StatusOK))
 			nodes[0].Stop()
 			nodes[1].Stop()
 			problem(t, cl.post("/api/v1/accounts/"+a.ID+"/sign", `{"message":"`+digest+`"}`), http.StatusServiceUnavailable, "too_few_parties")

@@ -6,7 +6,7 @@ import (
 	"reflect"
 	"testing"
 
-	"github.com/meshmpc/mpcd/coordinator/internal/api"
+	"github.com/meshmpc/mpcd/coordinator/rest"
 	"github.com/meshmpc/mpcd/protocol"
 )
 
@@ -16,7 +16,7 @@ func TestRestartKeepsEverything(t *testing.T) {
 	t.Parallel()
 	cl := newCluster(t, "p1", "p2", "p3")
 	a := cl.account(`{"user_id":"u"}`)
-	res := as[api.SignResult](t, cl.post("/api/v1/accounts/"+a.ID+"/sign", `{"message":"`+digest+`"}`), http.StatusOK)
+	res := as[rest.SignResult](t, cl.post("/api/v1/accounts/"+a.ID+"/sign", `{"message":"`+digest+`"}`), http.StatusOK)
 	for _, p := range cl.net.order { // late outcomes are events too: wait for the last one
 		until(t, "all outcomes are acknowledged", func() bool { return p.waiting() == 0 })
 	}
@@ -35,7 +35,7 @@ func TestRestartKeepsEverything(t *testing.T) {
 		}
 	}
 	cl.waitParties(3)
-	checkECDSA(t, as[api.SignResult](t, cl.post("/api/v1/accounts/"+a.ID+"/sign", `{"message":"`+digest+`"}`), http.StatusOK))
+	checkECDSA(t, as[rest.SignResult](t, cl.post("/api/v1/accounts/"+a.ID+"/sign", `{"message":"`+digest+`"}`), http.StatusOK))
 }
 
 func TestRestartFinishesSigningFromRedeliveredOutcomes(t *testing.T) {
@@ -45,7 +45,7 @@ func TestRestartFinishesSigningFromRedeliveredOutcomes(t *testing.T) {
 	for _, p := range cl.net.order {
 		p.set(script{hold: true})
 	}
-	s := as[api.Session](t, cl.do(call{method: "POST", path: "/api/v1/accounts/" + a.ID + "/sign", body: `{"message":"` + digest + `"}`, header: async}), http.StatusAccepted)
+	s := as[rest.Session](t, cl.do(call{method: "POST", path: "/api/v1/accounts/" + a.ID + "/sign", body: `{"message":"` + digest + `"}`, header: async}), http.StatusAccepted)
 	until(t, "the parties are done", func() bool {
 		waiting := 0
 		for _, p := range cl.net.order {
@@ -72,7 +72,7 @@ func TestRestartWithHalfTheKeygenOutcomes(t *testing.T) {
 	cl := newCluster(t, "p1", "p2", "p3", "p4")
 	cl.net.party("p3").set(script{hold: true})
 	cl.net.party("p4").set(script{hold: true})
-	s := as[api.Session](t, cl.do(call{method: "POST", path: "/api/v1/accounts", body: `{"user_id":"u","threshold":{"t":2,"n":4}}`, header: async}), http.StatusAccepted)
+	s := as[rest.Session](t, cl.do(call{method: "POST", path: "/api/v1/accounts", body: `{"user_id":"u","threshold":{"t":2,"n":4}}`, header: async}), http.StatusAccepted)
 	until(t, "two outcomes are in", func() bool {
 		return cl.net.party("p1").waiting() == 0 && cl.net.party("p2").waiting() == 0 && cl.net.party("p3").waiting()+cl.net.party("p4").waiting() == 2 &&
 			states(cl.session(s.ID))["finished"] == 2
@@ -85,14 +85,14 @@ func TestRestartWithHalfTheKeygenOutcomes(t *testing.T) {
 	cl.net.party("p3").set(script{})
 	cl.net.party("p4").set(script{})
 	until(t, "the session is over", func() bool { return cl.session(s.ID).FinishedAt != nil })
-	a := as[api.Account](t, cl.get("/api/v1/accounts/"+s.AccountID), http.StatusOK)
+	a := as[rest.Account](t, cl.get("/api/v1/accounts/"+s.AccountID), http.StatusOK)
 	if a.Status != "active" {
 		t.Fatalf("account %+v", a)
 	}
 	checkCertificate(t, a)
 }
 
-func states(s api.Session) map[string]int {
+func states(s rest.Session) map[string]int {
 	out := make(map[string]int)
 	for _, p := range s.Parties {
 		out[p.State]++
@@ -132,7 +132,7 @@ func TestReplayEqualsLive(t *testing.T) {
 	t.Parallel()
 	cl := newCluster(t, "p1", "p2", "p3")
 	a := cl.account(`{"user_id":"u","labels":{"k":"v"}}`)
-	as[api.SignResult](t, cl.post("/api/v1/accounts/"+a.ID+"/sign", `{"message":"`+digest+`"}`), http.StatusOK)
+	as[rest.SignResult](t, cl.post("/api/v1/accounts/"+a.ID+"/sign", `{"message":"`+digest+`"}`), http.StatusOK)
 	cl.net.party("p1").set(script{refuse: protocol.CodeBusy})
 	cl.net.party("p2").set(script{refuse: protocol.CodeBusy})
 	problem(t, cl.post("/api/v1/accounts/"+a.ID+"/sign", `{"message":"`+digest+`"}`), http.StatusBadGateway, "party_refused")

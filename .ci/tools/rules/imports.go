@@ -24,6 +24,7 @@ type area struct {
 var areas = []area{
 	{path: "protocol"},
 	{path: "protocol/tss", imports: []string{"protocol"}, tests: []string{"protocol/protocoltest"}},
+	{path: "protocol/chain", imports: []string{"protocol"}},
 	{path: "protocol/protocoltest", imports: []string{"protocol", "protocol/tss"}},
 	{path: "p2p", tests: []string{"p2p/p2psim", "p2p/p2ptest"}},
 	{path: "p2p/p2psim", imports: []string{"p2p"}},
@@ -36,9 +37,11 @@ var areas = []area{
 	},
 	{
 		path:    "coordinator",
-		imports: []string{"p2p", "protocol", "keystore"},
+		imports: []string{"p2p", "protocol", "keystore", "protocol/chain", "coordinator/rest"},
 		tests:   []string{"p2p/p2psim", "p2p/p2ptest", "protocol/protocoltest"},
 	},
+	{path: "coordinator/rest"},
+	{path: "coordinator/client", imports: []string{"coordinator/rest", "protocol", "protocol/chain"}, tests: []string{all}},
 	{path: "bootstrap", imports: []string{"p2p"}, tests: []string{"p2p/p2psim", "p2p/p2ptest"}},
 	{path: "simnet", imports: []string{all}},
 	{path: "cmd", imports: []string{all}},

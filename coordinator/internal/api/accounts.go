@@ -10,20 +10,12 @@ import (
 
 	"github.com/meshmpc/mpcd/coordinator/internal/engine"
 	"github.com/meshmpc/mpcd/coordinator/internal/registry"
+	"github.com/meshmpc/mpcd/coordinator/rest"
 	"github.com/meshmpc/mpcd/protocol"
 )
 
-// CreateAccount is the body of POST /api/v1/accounts.
-type CreateAccount struct {
-	UserID    string            `json:"user_id" minLength:"1" maxLength:"128" doc:"The owner, in the caller's words. One owner may have several accounts."`
-	Scheme    string            `json:"scheme,omitempty" enum:"ecdsa-secp256k1,eddsa-ed25519" doc:"Signature scheme; default ecdsa-secp256k1."`
-	Threshold *ThresholdBody    `json:"threshold,omitempty" doc:"Default 2-of-3."`
-	Parties   []string          `json:"parties,omitempty" maxItems:"32" doc:"Names or peer ids of the n parties that are to hold the shares; default: the coordinator chooses."`
-	Labels    map[string]string `json:"labels,omitempty" doc:"Kept with the account; at most 32."`
-}
-
-// ThresholdBody is a threshold t-of-n.
-type ThresholdBody struct {
+// Threshold is a threshold t-of-n.
+type Threshold struct {
 	T int `json:"t" doc:"Parties needed to sign, at least 2."`
 	N int `json:"n" doc:"Parties that hold a share, at most 32."`
 }
@@ -33,7 +25,7 @@ const (
 	maxLabelBytes = 256
 )
 
-func (b *CreateAccount) request() (engine.KeygenRequest, error) {
+func keygenRequest(b *rest.CreateAccount) (engine.KeygenRequest, error) {
 	req := engine.KeygenRequest{
 		Owner: b.UserID, Threshold: protocol.Threshold{T: 2, N: 3}, Parties: b.Parties, Labels: b.Labels,
 	}
@@ -99,17 +91,11 @@ func (s *server) follow(ctx context.Context, p Preference, id string, done func(
 	return done(session)
 }
 
-// AccountList is a page of accounts.
-type AccountList struct {
-	Accounts   []Account `json:"accounts"`
-	NextCursor string    `json:"next_cursor,omitempty" doc:"For the next page; none: this is the last."`
-}
-
 func (s *server) accountRoutes(api huma.API) {
 	huma.Register(api, s.operation(api, route{
 		id: "create-account", method: http.MethodPost, path: prefix + "/accounts", tag: "accounts",
 		summary: "Make an account: the parties generate a key that exists only as shares.",
-		answers: map[int]any{http.StatusCreated: Account{}, http.StatusAccepted: Session{}},
+		answers: map[int]any{http.StatusCreated: rest.Account{}, http.StatusAccepted: rest.Session{}},
 		errors: append([]string{
 			registry.CodeInvalidThreshold, registry.CodeUnknownParty, registry.CodePoolTooSmall,
 		}, sessionErrors...),
@@ -132,9 +118,9 @@ var sessionErrors = []string{
 
 func (s *server) createAccount(ctx context.Context, in *struct {
 	Preference
-	Body CreateAccount
+	Body rest.CreateAccount
 }) (*outcome, error) {
-	req, err := in.Body.request()
+	req, err := keygenRequest(&in.Body)
 	if err != nil {
 		return nil, err
 	}
@@ -154,13 +140,13 @@ func (s *server) createAccount(ctx context.Context, in *struct {
 func (s *server) listAccounts(_ context.Context, in *struct {
 	Paging
 	UserID string `query:"user_id" maxLength:"128" doc:"Only accounts of this owner."`
-}) (*body[AccountList], error) {
+}) (*body[rest.AccountList], error) {
 	page, err := in.page()
 	if err != nil {
 		return nil, err
 	}
 	accounts, next := s.cfg.Registry.Accounts(in.UserID, page)
-	list := AccountList{Accounts: make([]Account, 0, len(accounts)), NextCursor: cursor(next)}
+	list := rest.AccountList{Accounts: make([]rest.Account, 0, len(accounts)), NextCursor: cursor(next)}
 	for _, a := range accounts {
 		v, err := s.accountView(a)
 		if err != nil {
@@ -168,14 +154,14 @@ func (s *server) listAccounts(_ context.Context, in *struct {
 		}
 		list.Accounts = append(list.Accounts, v)
 	}
-	return &body[AccountList]{list}, nil
+	return &body[rest.AccountList]{list}, nil
 }
 
 type ByID struct {
 	ID string `path:"id" maxLength:"64"`
 }
 
-func (s *server) getAccount(_ context.Context, in *ByID) (*body[Account], error) {
+func (s *server) getAccount(_ context.Context, in *ByID) (*body[rest.Account], error) {
 	a := s.cfg.Registry.Account(in.ID)
 	if a == nil {
 		return nil, newProblem(registry.CodeAccountNotFound, fmt.Sprintf("there is no account %q", in.ID))
@@ -184,5 +170,5 @@ func (s *server) getAccount(_ context.Context, in *ByID) (*body[Account], error)
 	if err != nil {
 		return nil, problemOf(err)
 	}
-	return &body[Account]{v}, nil
+	return &body[rest.Account]{v}, nil
 }

@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+
+	"github.com/meshmpc/mpcd/coordinator/rest"
 )
 
 func TestClientAddress(t *testing.T) {
@@ -46,7 +48,7 @@ func TestPanicBecomesAProblem(t *testing.T) {
 	h := identify(contain(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("a fault") })))
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/x", nil))
-	var p Problem
+	var p rest.Problem
 	if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil {
 		t.Fatal(err)
 	}

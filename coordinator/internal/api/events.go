@@ -2,38 +2,16 @@ package api
 
 import (
 	"context"
-	"time"
 
 	"github.com/meshmpc/mpcd/coordinator/internal/registry"
+	"github.com/meshmpc/mpcd/coordinator/rest"
 )
-
-// Event is one thing that happened in a session.
-type Event struct {
-	Seq     uint64     `json:"seq" doc:"Grows over all events of the coordinator."`
-	Time    time.Time  `json:"time"`
-	Type    string     `json:"type" example:"party.accepted"`
-	Attempt uint32     `json:"attempt,omitempty"`
-	SID     string     `json:"sid,omitempty" doc:"Hex: the attempt among the parties."`
-	Party   *PartyName `json:"party,omitempty" doc:"The party that it is about."`
-	Phase   string     `json:"phase,omitempty"`
-	Round   int        `json:"round,omitempty"`
-	Rounds  int        `json:"rounds,omitempty"`
-	Code    string     `json:"code,omitempty"`
-	Detail  string     `json:"detail,omitempty"`
-	Roster  []string   `json:"roster,omitempty" doc:"Peer ids of the attempt that starts."`
-}
-
-// EventList is a part of a session's events.
-type EventList struct {
-	Events []Event `json:"events"`
-	After  uint64  `json:"after" doc:"Sequence of the last event here: give it as after to get what follows."`
-}
 
 func (s *server) listEvents(_ context.Context, in *struct {
 	ByID
 	After uint64 `query:"after" doc:"Only events after this sequence."`
 	Limit int    `query:"limit" minimum:"1" maximum:"1000" default:"200"`
-}) (*body[EventList], error) {
+}) (*body[rest.EventList], error) {
 	session, err := s.session(in.ID)
 	if err != nil {
 		return nil, err
@@ -42,19 +20,19 @@ func (s *server) listEvents(_ context.Context, in *struct {
 	if err != nil {
 		return nil, problemOf(err)
 	}
-	list := EventList{Events: make([]Event, 0, len(events)), After: in.After}
+	list := rest.EventList{Events: make([]rest.Event, 0, len(events)), After: in.After}
 	names := make(map[string]string)
 	for i := range events {
 		list.Events = append(list.Events, s.eventView(&events[i], session, names))
 		list.After = events[i].Seq
 	}
-	return &body[EventList]{list}, nil
+	return &body[rest.EventList]{list}, nil
 }
 
 // eventView shows an event; names collects who is called what, from attempts
 // that start.
-func (s *server) eventView(e *registry.Event, session *registry.Session, names map[string]string) Event {
-	v := Event{
+func (s *server) eventView(e *registry.Event, session *registry.Session, names map[string]string) rest.Event {
+	v := rest.Event{
 		Seq: e.Seq, Time: e.Time, Type: string(e.Type), Attempt: e.Attempt, SID: e.SID, Phase: string(e.Phase),
 		Round: e.Round, Rounds: e.Rounds, Code: e.Code, Detail: e.Detail,
 	}
@@ -68,7 +46,7 @@ func (s *server) eventView(e *registry.Event, session *registry.Session, names m
 		}
 	}
 	if e.Party != "" {
-		v.Party = &PartyName{PeerID: e.Party, Name: s.nameOf(e.Party, session, names)}
+		v.Party = &rest.PartyName{PeerID: e.Party, Name: s.nameOf(e.Party, session, names)}
 	}
 	return v
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/meshmpc/mpcd/coordinator/internal/registry"
+	"github.com/meshmpc/mpcd/coordinator/rest"
 )
 
 // MaxBody is the largest request body in bytes.
@@ -117,7 +118,7 @@ func readBody(next http.Handler) http.Handler {
 	})
 }
 
-func bodyProblem(err error) *Problem {
+func bodyProblem(err error) *rest.Problem {
 	var large *http.MaxBytesError
 	var slow net.Error
 	switch {

@@ -8,6 +8,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/meshmpc/mpcd/coordinator/internal/registry"
+	"github.com/meshmpc/mpcd/coordinator/rest"
 )
 
 // Codes of problems that arise in HTTP itself; the engine's are in registry.
@@ -63,61 +64,16 @@ var statuses = map[string]int{
 	registry.CodeSessionTimeout:   http.StatusGatewayTimeout,
 }
 
-// Problem is an RFC 9457 problem document.
-type Problem struct {
-	Type      string         `json:"type" example:"about:blank" doc:"Always about:blank: the code tells the kind of the problem."`
-	Title     string         `json:"title" example:"Service Unavailable" doc:"The status in words."`
-	Status    int            `json:"status" example:"503" doc:"The HTTP status."`
-	Code      string         `json:"code" example:"too_few_parties" doc:"A stable word for the kind of the problem."`
-	Detail    string         `json:"detail" doc:"A sentence for people: what is wrong, and what to do."`
-	RequestID string         `json:"request_id,omitempty" doc:"The id of this request, as in the X-Request-Id header and the coordinator's log."`
-	SessionID string         `json:"session_id,omitempty" doc:"The session concerned."`
-	Errors    []FieldError   `json:"errors,omitempty" doc:"What is wrong with the request, field by field."`
-	Parties   []PartyProblem `json:"parties,omitempty" doc:"The parties concerned."`
-}
-
-// FieldError is one thing wrong with a request.
-type FieldError struct {
-	Location string `json:"location" example:"body.threshold.t" doc:"Where in the request."`
-	Message  string `json:"message" doc:"What is wrong with it."`
-}
-
-// PartyProblem is one party's part in a problem.
-type PartyProblem struct {
-	PeerID string `json:"peer_id"`
-	Name   string `json:"name"`
-	Code   string `json:"code" example:"unreachable" doc:"A stable word for what the matter is with the party."`
-	Detail string `json:"detail,omitempty"`
-}
-
-func newProblem(code, detail string) *Problem {
+func newProblem(code, detail string) *rest.Problem {
 	status := statuses[code]
 	if status == 0 {
 		status = http.StatusInternalServerError
 	}
-	return &Problem{Type: "about:blank", Title: http.StatusText(status), Status: status, Code: code, Detail: detail}
-}
-
-// Error makes a Problem an error; huma writes it as the answer.
-func (p *Problem) Error() string { return p.Code + ": " + p.Detail }
-
-// GetStatus is the HTTP status, for huma.
-func (p *Problem) GetStatus() int { return p.Status }
-
-// ContentType is the media type of problems, for huma.
-func (p *Problem) ContentType(string) string { return "application/problem+json" }
-
-// GetHeaders are the headers of the answer, for huma.
-func (p *Problem) GetHeaders() http.Header {
-	h := http.Header{}
-	if p.Status == http.StatusServiceUnavailable {
-		h.Set("Retry-After", "2")
-	}
-	return h
+	return &rest.Problem{Type: "about:blank", Title: http.StatusText(status), Status: status, Code: code, Detail: detail}
 }
 
 // problemOf turns what the engine or the registry says into a document.
-func problemOf(err error) *Problem {
+func problemOf(err error) *rest.Problem {
 	var r *registry.Problem
 	if !errors.As(err, &r) {
 		log.Errorw("a request failed for a reason that has no code", "error", err)
@@ -126,7 +82,7 @@ func problemOf(err error) *Problem {
 	p := newProblem(r.Code, r.Detail)
 	p.SessionID = r.Session
 	for _, party := range r.Parties {
-		p.Parties = append(p.Parties, PartyProblem{PeerID: party.Peer, Name: party.Name, Code: string(party.Code), Detail: party.Detail})
+		p.Parties = append(p.Parties, rest.PartyProblem{PeerID: party.Peer, Name: party.Name, Code: string(party.Code), Detail: party.Detail})
 	}
 	return p
 }
@@ -139,12 +95,12 @@ func fromHuma(ctx huma.Context, _ string, v any) (any, error) {
 		p := newProblem(codeOfStatus(e.Status), e.Detail)
 		p.Status, p.Title = e.Status, http.StatusText(e.Status) // what is on the wire already
 		for _, d := range e.Errors {
-			p.Errors = append(p.Errors, FieldError{Location: d.Location, Message: d.Message}) // not the value: it may be long, or a secret
+			p.Errors = append(p.Errors, rest.FieldError{Location: d.Location, Message: d.Message}) // not the value: it may be long, or a secret
 		}
 		p.Detail = explain(e, p)
 		p.RequestID = requestID(ctx.Context())
 		return p, nil
-	case *Problem:
+	case *rest.Problem:
 		p := *e
 		p.RequestID = requestID(ctx.Context())
 		return &p, nil
@@ -152,7 +108,7 @@ func fromHuma(ctx huma.Context, _ string, v any) (any, error) {
 	return v, nil
 }
 
-func explain(e *huma.ErrorModel, p *Problem) string {
+func explain(e *huma.ErrorModel, p *rest.Problem) string {
 	switch {
 	case p.Code == codeMalformed && len(p.Errors) > 0:
 		return "the body is not valid JSON: " + p.Errors[0].Message
@@ -184,7 +140,7 @@ func codeOfStatus(status int) string {
 }
 
 // writeProblem answers a request that does not reach huma.
-func writeProblem(w http.ResponseWriter, r *http.Request, p *Problem) {
+func writeProblem(w http.ResponseWriter, r *http.Request, p *rest.Problem) {
 	p.RequestID = requestID(r.Context())
 	for name, values := range p.GetHeaders() {
 		w.Header()[name] = values

@@ -11,6 +11,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/meshmpc/mpcd/coordinator/internal/registry"
+	"github.com/meshmpc/mpcd/coordinator/rest"
 )
 
 // route describes one operation.
@@ -41,7 +42,7 @@ func (s *server) operation(api huma.API, rt route) huma.Operation {
 		op.DefaultStatus = http.StatusCreated
 	}
 	schemas := api.OpenAPI().Components.Schemas
-	schema := schemas.Schema(reflect.TypeFor[Problem](), true, "Problem")
+	schema := schemas.Schema(reflect.TypeFor[rest.Problem](), true, "Problem")
 	for status, names := range byStatus(codes) {
 		op.Responses[strconv.Itoa(status)] = &huma.Response{
 			Description: http.StatusText(status) + ": " + strings.Join(names, ", "),

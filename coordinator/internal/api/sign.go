@@ -12,18 +12,11 @@ import (
 
 	"github.com/meshmpc/mpcd/coordinator/internal/engine"
 	"github.com/meshmpc/mpcd/coordinator/internal/registry"
+	"github.com/meshmpc/mpcd/coordinator/rest"
 )
 
-// SignBody is the body of POST /api/v1/accounts/{id}/sign.
-type SignBody struct {
-	Message        string `json:"message" minLength:"1" doc:"What to sign. ECDSA: a digest of 32 bytes. EdDSA: a message of 1 to 32768 bytes."`
-	Encoding       string `json:"encoding,omitempty" enum:"hex,base64,utf8" doc:"How message is written; default hex, with or without 0x."`
-	Hash           string `json:"hash,omitempty" doc:"Only none, the default: what is given is what is signed."`
-	DerivationPath string `json:"derivation_path,omitempty" doc:"Not supported yet: must be absent."`
-}
-
-// request decodes and checks the body.
-func (b *SignBody) request(account string) (engine.SignRequest, error) {
+// signRequest decodes and checks the body.
+func signRequest(b *rest.SignBody, account string) (engine.SignRequest, error) {
 	req := engine.SignRequest{Account: account}
 	if b.DerivationPath != "" {
 		return req, newProblem(codeDerivation, "this version signs with the account's key itself: leave derivation_path out")
@@ -34,7 +27,7 @@ func (b *SignBody) request(account string) (engine.SignRequest, error) {
 	var err error
 	if req.Payload, err = decodeMessage(b.Message, b.Encoding); err != nil {
 		p := newProblem(codeMalformedMessage, err.Error())
-		p.Errors = []FieldError{{Location: "body.message", Message: err.Error()}}
+		p.Errors = []rest.FieldError{{Location: "body.message", Message: err.Error()}}
 		return req, p
 	}
 	return req, nil
@@ -66,7 +59,7 @@ func (s *server) signRoute(api huma.API) {
 	huma.Register(api, s.operation(api, route{
 		id: "sign", method: http.MethodPost, path: prefix + "/accounts/{id}/sign", tag: "accounts",
 		summary: "Sign with an account. The signature was verified under the account's public key.",
-		answers: map[int]any{http.StatusOK: SignResult{}, http.StatusAccepted: Session{}},
+		answers: map[int]any{http.StatusOK: rest.SignResult{}, http.StatusAccepted: rest.Session{}},
 		errors: append([]string{
 			registry.CodeAccountNotFound, registry.CodeAccountNotActive, registry.CodeInvalidPayload,
 			codeMalformedMessage, codeDerivation, codeHash,
@@ -77,12 +70,12 @@ func (s *server) signRoute(api huma.API) {
 func (s *server) sign(ctx context.Context, in *struct {
 	ByID
 	Preference
-	Body SignBody
+	Body rest.SignBody
 }) (*outcome, error) {
 	if s.cfg.Registry.Account(in.ID) == nil {
 		return nil, newProblem(registry.CodeAccountNotFound, fmt.Sprintf("there is no account %q", in.ID))
 	}
-	req, err := in.Body.request(in.ID)
+	req, err := signRequest(&in.Body, in.ID)
 	if err != nil {
 		return nil, err
 	}
