@@ -25,11 +25,39 @@ type Frame struct {
 	Answer   *Answer   `cbor:"4,keyasint,omitempty"` // to the coordinator
 	Progress *Progress `cbor:"5,keyasint,omitempty"` // to the coordinator
 	Outcome  *Outcome  `cbor:"6,keyasint,omitempty"` // to the coordinator
+
+	ShareRequest *ShareRequest `cbor:"7,keyasint,omitempty"` // to a delegate
+	ShareReply   *ShareReply   `cbor:"8,keyasint,omitempty"` // to the coordinator
 }
 
 // Propose asks a party to take part in a session. A party answers every copy.
 type Propose struct {
 	Spec Spec `cbor:"1,keyasint"`
+	// UserShare goes to the delegate of a signing alone: the text form of the
+	// user's share (see FormatShare), sealed to the delegate for this digest.
+	UserShare string `cbor:"2,keyasint,omitempty"`
+}
+
+// ShareRequest asks a delegate for the user's share of a key, or tells it that
+// the user has it. A delegate answers every copy.
+type ShareRequest struct {
+	ID    string `cbor:"1,keyasint"` // of the request: the reply repeats it
+	Key   string `cbor:"2,keyasint"`
+	Epoch uint32 `cbor:"3,keyasint"`
+	// Recipient is the X25519 key to seal the share to; empty: in plain, which a
+	// delegate refuses if the key's spec names a recipient.
+	Recipient []byte `cbor:"4,keyasint"`
+	Erase     bool   `cbor:"5,keyasint"` // the user has the share: erase it
+}
+
+// ShareReply is a delegate's answer. An empty Code means that it did as asked.
+type ShareReply struct {
+	ID      string `cbor:"1,keyasint"`
+	Code    Code   `cbor:"2,keyasint"`
+	Detail  string `cbor:"3,keyasint"`
+	Share   string `cbor:"4,keyasint"` // text form, see FormatShare
+	Expires int64  `cbor:"5,keyasint"` // Unix seconds: until then it can be fetched again
+	Erased  bool   `cbor:"6,keyasint"`
 }
 
 // Cancel ends an attempt.
@@ -64,6 +92,11 @@ const (
 	CodeInternal     Code = "internal_error"       // a fault of this party
 	CodeStorage      Code = "storage_failure"      // the party could not save
 	CodeDisagreement Code = "results_do_not_match" // members report different results
+	CodeNoShare      Code = "no_user_share"        // the user's share is not here: erased, expired or never made here
+	CodeUserShare    Code = "bad_user_share"       // the user's share that came with a proposal cannot be used
+	CodeSealKey      Code = "stale_seal_key"       // it is sealed to a key that this delegate no longer has
+	CodePlainShare   Code = "plain_share_refused"  // the network's configuration wants user shares sealed
+	CodeDeclined     Code = "declined"             // the person at an external party said no
 )
 
 // Answer accepts or refuses a proposal. An empty Code accepts.
@@ -136,7 +169,8 @@ func DecodeFrame(data []byte) (*Frame, error) {
 	if err := Unmarshal(data, &f); err != nil {
 		return nil, fmt.Errorf("frame: %w", err)
 	}
-	n := count(f.Propose != nil, f.Cancel != nil, f.Ack != nil, f.Answer != nil, f.Progress != nil, f.Outcome != nil)
+	n := count(f.Propose != nil, f.Cancel != nil, f.Ack != nil, f.Answer != nil, f.Progress != nil, f.Outcome != nil,
+		f.ShareRequest != nil, f.ShareReply != nil)
 	if n != 1 || (f.Outcome != nil && count(f.Outcome.Record != nil, f.Outcome.Failure != nil) != 1) {
 		return nil, ErrFrame
 	}
@@ -151,6 +185,8 @@ func (f *Frame) cutDetails() {
 		f.Cancel.Reason = CutDetail(f.Cancel.Reason)
 	case f.Answer != nil:
 		f.Answer.Detail = CutDetail(f.Answer.Detail)
+	case f.ShareReply != nil:
+		f.ShareReply.Detail = CutDetail(f.ShareReply.Detail)
 	case f.Outcome != nil && f.Outcome.Failure != nil:
 		f.Outcome.Failure.Detail = CutDetail(f.Outcome.Failure.Detail)
 	}

@@ -16,10 +16,11 @@ type Heartbeat struct {
 	Time     int64             `cbor:"6,keyasint"` // the party's clock, Unix milliseconds
 	Software string            `cbor:"7,keyasint"`
 	Labels   map[string]string `cbor:"8,keyasint"`
-	Sessions int               `cbor:"9,keyasint"`  // running
-	Stock    int               `cbor:"10,keyasint"` // fresh pre-parameters
-	Keys     int               `cbor:"11,keyasint"` // active shares
-	Draining bool              `cbor:"12,keyasint"` // takes no new session
+	Sessions int               `cbor:"9,keyasint"`            // running
+	Stock    int               `cbor:"10,keyasint"`           // fresh pre-parameters
+	Keys     int               `cbor:"11,keyasint"`           // active shares
+	Draining bool              `cbor:"12,keyasint"`           // takes no new session
+	SealKey  []byte            `cbor:"13,keyasint,omitempty"` // an encoded SignedSealKey: users seal their shares to it
 }
 
 // SignedHeartbeat is the wire form.

@@ -32,6 +32,9 @@ type Spec struct {
 	Authorisation []string  `cbor:"16,keyasint"` // JWS of the approvers, see Approval
 	Coordinator   PeerID    `cbor:"17,keyasint"` // who proposed it and is told the outcome
 	Owner         string    `cbor:"18,keyasint"` // the user id of the account
+	// Recipient is the X25519 key (32 bytes) to which a keygen's delegate seals the
+	// user's share; empty: the first request for the share names one, or none.
+	Recipient []byte `cbor:"19,keyasint,omitempty"`
 }
 
 // ErrSpec reports a spec that breaks a rule; the message says which.
