@@ -8,7 +8,7 @@ import (
 	"github.com/meshmpc/mpcd/p2p"
 )
 
-// Config is that of the node's host; Seek is set here.
+// Config is that of the node's host; Seek and Relay are set here.
 type Config struct {
 	p2p.Config
 }
@@ -41,6 +41,7 @@ func New(cfg Config) (*Node, error) {
 	}
 	// Bootstrap nodes stay together, so that those who know different ones meet.
 	cfg.Seek = []p2p.Role{p2p.RoleBootstrap}
+	cfg.Relay = true
 	host, err := p2p.New(cfg.Config)
 	if err != nil {
 		return nil, err

@@ -127,13 +127,13 @@ func (h *Host) answerPing(s network.Stream) {
 	finish(s, err) //nolint:errcheck // the asker sees it too
 }
 
-// ConnectAt connects to a peer at one of the addresses given, which end in
-// /p2p/ and its peer id, all of one peer. The addresses are remembered for an
-// hour. Errors are those of Connect.
+// ConnectAt connects to a peer at one of the addresses given, as [Host.Addrs]
+// gives them, all of one peer. The addresses are remembered for an hour. Errors
+// are those of Connect.
 func (h *Host) ConnectAt(ctx context.Context, addrs ...string) error {
 	var id peer.ID
 	for _, a := range addrs {
-		info, err := parseBootstrap(a)
+		info, err := parsePeerAddr(a)
 		if err != nil {
 			return err
 		}
@@ -144,6 +144,29 @@ func (h *Host) ConnectAt(ctx context.Context, addrs ...string) error {
 		h.raw.Peerstore().AddAddrs(id, info.Addrs, addrLife)
 	}
 	return h.Connect(ctx, id.String())
+}
+
+// Hint tells where a peer may be reached, as its [Host.Addrs] said: something
+// learnt elsewhere that is tried and not trusted, for an hour. Errors are
+// ErrAddr; the good addresses are used nevertheless.
+func (h *Host) Hint(id PeerID, addrs ...string) error {
+	p, err := parsePeer(id)
+	if err != nil {
+		return err
+	}
+	var bad error
+	for _, a := range addrs {
+		info, err := parsePeerAddr(a)
+		if err == nil && info.ID != p {
+			err = fmt.Errorf("%w: %q is an address of another peer than %s", ErrAddr, a, id)
+		}
+		if err != nil {
+			bad = errors.Join(bad, err)
+			continue
+		}
+		h.raw.Peerstore().AddAddrs(p, info.Addrs, addrLife)
+	}
+	return bad
 }
 
 const addrLife = time.Hour

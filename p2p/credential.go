@@ -87,20 +87,14 @@ func IssueCredential(authority ed25519.PrivateKey, network string, m Member) (st
 	if err != nil {
 		return "", fmt.Errorf("%w: credential: %w", ErrConfig, err)
 	}
-	options := (&jose.SignerOptions{}).WithType(credentialType)
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.EdDSA, Key: authority}, options)
+	token, err := signToken(authority, credentialType, payload)
 	if err != nil {
 		return "", fmt.Errorf("credential: %w", err)
 	}
-	signed, err := signer.Sign(payload)
-	if err != nil {
-		return "", fmt.Errorf("credential: %w", err)
-	}
-	token, err := signed.CompactSerialize()
-	if err == nil && len(token) > maxCredential {
+	if len(token) > maxCredential {
 		return "", fmt.Errorf("%w: the credential would have %d bytes, at most %d fit: use fewer labels", ErrConfig, len(token), maxCredential)
 	}
-	return token, err
+	return token, nil
 }
 
 // VerifyCredential checks a credential against the authority and the network

@@ -38,6 +38,16 @@ var (
 	ErrCredentialWrongPeer    = errors.New("the membership credential names another peer id: each node needs its own")
 )
 
+// Reasons to refuse a guest. Each sentence says what to do.
+var (
+	ErrPassMalformed    = errors.New("the guest pass is damaged: copy it again or ask whoever invited you for another one")
+	ErrPassExpired      = errors.New("the guest pass has expired: ask whoever invited you for another one")
+	ErrPassWrongNetwork = errors.New("the guest pass is for another network: check the bootstrap addresses")
+	ErrPassBadSignature = errors.New("the guest pass is not signed by the coordinator that it names: ask whoever invited you for another one")
+	ErrPassIssuer       = errors.New("the guest pass was not issued by a coordinator of this network: ask whoever invited you for another one")
+	ErrTooManyGuests    = errors.New("as many guests as are allowed are connected: try again later")
+)
+
 // refusalCodes are the reasons as they are said on the wire.
 var refusalCodes = map[string]error{
 	"missing":   ErrCredentialMissing,
@@ -46,6 +56,13 @@ var refusalCodes = map[string]error{
 	"network":   ErrCredentialWrongNetwork,
 	"signature": ErrCredentialBadSignature,
 	"peer":      ErrCredentialWrongPeer,
+
+	"pass-malformed": ErrPassMalformed,
+	"pass-expired":   ErrPassExpired,
+	"pass-network":   ErrPassWrongNetwork,
+	"pass-signature": ErrPassBadSignature,
+	"pass-issuer":    ErrPassIssuer,
+	"guests":         ErrTooManyGuests,
 }
 
 func refusalCode(reason error) string {
@@ -62,7 +79,7 @@ func refusalCode(reason error) string {
 type RefusedError struct {
 	Peer     PeerID
 	ByRemote bool  // the peer refused us; otherwise we refused the peer
-	Reason   error // one of the ErrCredential sentinels
+	Reason   error // one of the ErrCredential and ErrPass sentinels, or ErrTooManyGuests
 }
 
 func (e *RefusedError) Error() string {

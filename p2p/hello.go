@@ -77,7 +77,7 @@ func (h hello) refusal() error {
 // judge tells whether the hello of a peer, whose id the transport proved, makes
 // it a member.
 func (h hello) judge(authority ed25519.PublicKey, network string, from PeerID, now time.Time) (Member, error) {
-	m, err := VerifyCredential(authority, network, h.Credential, now)
+	m, err := verifyToken(authority, network, h.Credential, now)
 	if err != nil {
 		return Member{}, err
 	}

@@ -124,3 +124,31 @@ func parseBootstrap(addr string) (peer.AddrInfo, error) {
 	p, err := parsePeer(id)
 	return peer.AddrInfo{ID: p, Addrs: []ma.Multiaddr{a}}, err
 }
+
+// parsePeerAddr reads an address of a peer as Host.Addrs gives it: direct, or
+// through a relay. The addresses in the result lack the peer's own /p2p/.
+func parsePeerAddr(addr string) (peer.AddrInfo, error) {
+	relay, id, relayed := strings.Cut(addr, circuitPart+"/p2p/")
+	if !relayed {
+		return parseBootstrap(addr)
+	}
+	at, err := parseBootstrap(relay)
+	if err != nil {
+		return peer.AddrInfo{}, fmt.Errorf("relay of %q: %w", addr, err)
+	}
+	if err := ParsePeer(id); err != nil {
+		return peer.AddrInfo{}, fmt.Errorf("address %q: %w", addr, err)
+	}
+	p, err := parsePeer(id)
+	if err != nil {
+		return peer.AddrInfo{}, err
+	}
+	a, err := ma.NewMultiaddr(at.Addrs[0].String() + "/p2p/" + at.ID.String() + circuitPart)
+	if err != nil {
+		return peer.AddrInfo{}, fmt.Errorf("%w %q: %w", ErrAddr, addr, err)
+	}
+	return peer.AddrInfo{ID: p, Addrs: []ma.Multiaddr{a}}, nil
+}
+
+// circuitPart stands in an address between the relay and the peer behind it.
+const circuitPart = "/p2p-circuit"
