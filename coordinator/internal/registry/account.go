@@ -26,15 +26,27 @@ type Account struct {
 	Epoch   uint32
 	Created time.Time
 	Problem *Problem
+	Signing []Party // those that sign, if fixed
+	Erased  bool    // custody hybrid: the delegate has erased the user's share
 }
 
-// Roster returns the members of the key, in order. All are persistent.
+// Roster returns the members of the key, in order.
 func (a *Account) Roster() []protocol.Member {
 	roster := make([]protocol.Member, len(a.Parties))
 	for i, p := range a.Parties {
-		roster[i] = protocol.Member{Peer: p.Peer, Role: protocol.Persistent}
+		roster[i] = p.Member()
 	}
 	return roster
+}
+
+// Delegate returns the party that computes for the user, if there is one.
+func (a *Account) Delegate() (Party, bool) {
+	for _, p := range a.Parties {
+		if p.Role == protocol.Delegate {
+			return p, true
+		}
+	}
+	return Party{}, false
 }
 
 func (a *Account) fold(e *Event) {
@@ -45,5 +57,9 @@ func (a *Account) fold(e *Event) {
 		a.Status, a.Key = AccountStatusActive, *e.Key
 	case AccountFailed:
 		a.Status, a.Problem = AccountStatusFailed, e.Problem
+	case SigningParties:
+		a.Signing = e.Parties
+	case ShareErased:
+		a.Erased = true
 	}
 }

@@ -30,10 +30,24 @@
 //	session/<id>    session.completed  SID, Signature              status completed
 //	session/<id>    session.failed     Problem                     status failed
 //	session/<id>    session.expired    Problem                     status expired
+//	session/<id>    session.cancelled  Problem                     status cancelled
+//	session/<id>    session.ready      Expires                     it waits for nothing any more
+//	session/<id>    invite.created     Invite                      an open invite
+//	session/<id>    invite.revoked     Invite                      the invite is spent
+//	session/<id>    party.joined       Invite, Joined, Device      a device has used the invite
+//	session/<id>    approval.added     Approval                    one more approval
 //	account/<id>    account.created    Account                     an account in status creating
 //	account/<id>    account.activated  Key                         status active, with its public key
 //	account/<id>    account.failed     Problem                     status failed
+//	account/<id>    account.signing_parties  Parties               who signs; none: chosen for each session
+//	account/<id>    account.share_erased                           the delegate has erased the user's share
+//	webhook/<id>    webhook.created    Webhook                     a webhook
+//	webhook/<id>    webhook.deleted                                it is gone
+//	auth/failures   auth.failed        Code, Count, Actor          nothing: for the audit log
 //	orphan/<sid>    outcome.orphaned   SID, Party, Outcome         nothing: kept for a rebuild
+//
+// Any event may carry an Actor (who asked for it) and an Idem (the request that
+// it answers, so that a repeated one finds it).
 //
 // # Keys in Badger
 //

@@ -25,9 +25,20 @@ const (
 	SessionCompleted Type = "session.completed"
 	SessionFailed    Type = "session.failed"
 	SessionExpired   Type = "session.expired"
+	SessionCancelled Type = "session.cancelled"
+	SessionReady     Type = "session.ready"
+	InviteCreated    Type = "invite.created"
+	InviteRevoked    Type = "invite.revoked"
+	PartyJoined      Type = "party.joined"
+	ApprovalAdded    Type = "approval.added"
 	AccountCreated   Type = "account.created"
 	AccountActivated Type = "account.activated"
 	AccountFailed    Type = "account.failed"
+	SigningParties   Type = "account.signing_parties"
+	ShareErased      Type = "account.share_erased"
+	WebhookCreated   Type = "webhook.created"
+	WebhookDeleted   Type = "webhook.deleted"
+	AuthFailed       Type = "auth.failed"
 	OutcomeOrphaned  Type = "outcome.orphaned"
 )
 
@@ -54,12 +65,73 @@ type Event struct {
 	Signature *Signature  `json:"signature,omitempty"`
 	Key       *Key        `json:"key,omitempty"`
 	Problem   *Problem    `json:"problem,omitempty"`
+
+	Actor    *Actor     `json:"actor,omitempty"`    // who asked for it
+	Idem     *Idem      `json:"idem,omitempty"`     // the request that it answers
+	Invite   *Invite    `json:"invite,omitempty"`   // invite.*, party.joined
+	Joined   *Party     `json:"joined,omitempty"`   // party.joined
+	Approval string     `json:"approval,omitempty"` // approval.added: compact JWS
+	Parties  []Party    `json:"parties,omitempty"`  // account.signing_parties; none: chosen for each session
+	Device   DeviceInfo `json:"device,omitempty"`   // party.joined
+	Expires  time.Time  `json:"expires,omitzero"`   // session.ready: the new deadline
+	Webhook  *Webhook   `json:"webhook,omitempty"`  // webhook.created
+	Count    int        `json:"count,omitempty"`    // auth.failed: how often
+}
+
+// Actor is who made a request.
+type Actor struct {
+	Key     string `json:"key,omitempty"` // id of the API key
+	KeyName string `json:"key_name,omitempty"`
+	Client  string `json:"client,omitempty"` // address
+	Request string `json:"request,omitempty"`
+}
+
+// Idem makes a repeated request known: it refers to what the first one made,
+// and holds nothing of it.
+type Idem struct {
+	Key  string `json:"key"`  // hash of the API key's id and the Idempotency-Key
+	Body string `json:"body"` // hash of route and body
+	Ref  string `json:"ref"`  // id of what was made: a session, an invite, a webhook
+}
+
+// Meta is what every change carries: who asked, and the request's idempotency.
+type Meta struct {
+	Actor *Actor
+	Idem  *Idem
+}
+
+// DeviceInfo is what a caller says about a device, as JSON.
+type DeviceInfo = map[string]any
+
+// Invite lets one device join one session. The code itself is derived again when
+// it must be shown; the log holds its hash.
+type Invite struct {
+	ID      string    `json:"id"`
+	Hash    string    `json:"hash"` // hex: SHA-256 of the code
+	Expires time.Time `json:"expires"`
+}
+
+// Webhook is a webhook as the log keeps it.
+type Webhook struct {
+	URL    string   `json:"url"`
+	Events []string `json:"events"`
+	Secret []byte   `json:"secret"` // sealed
 }
 
 // Party is a node and the name that its membership credential gave it.
 type Party struct {
 	Peer protocol.PeerID `json:"peer_id"`
 	Name string          `json:"name"`
+	Role protocol.Role   `json:"role,omitempty"` // empty: persistent
+}
+
+// Member returns the party as a roster has it.
+func (p Party) Member() protocol.Member {
+	m := protocol.Member{Peer: p.Peer, Role: p.Role}
+	if m.Role == "" {
+		m.Role = protocol.Persistent
+	}
+	return m
 }
 
 // NewSession is what a session was asked to do.
@@ -73,7 +145,37 @@ type NewSession struct {
 	Payload   []byte             `json:"payload,omitempty"` // sign: digest or message
 	Parties   []Party            `json:"parties,omitempty"` // keygen: the ones asked for; none: any
 	Expires   time.Time          `json:"expires"`           // all attempts have ended by then
+
+	Custody   Custody            `json:"custody,omitempty"`   // empty: server
+	Wait      Wait               `json:"wait,omitempty"`      // what must come before the first attempt
+	Externals int                `json:"externals,omitempty"` // users' devices that take part
+	Message   []byte             `json:"message,omitempty"`   // sign: what was given, if it was hashed to Payload
+	Hash      string             `json:"hash,omitempty"`      // sign: what was applied to it; empty: none
+	Delegate  bool               `json:"delegate,omitempty"`  // sign: with the user's share
+	Recipient []byte             `json:"recipient,omitempty"` // keygen: X25519 key of the user
+	Approvers protocol.Approvers `json:"approvers,omitzero"`  // keygen: of the key
+	Approvals []string           `json:"approvals,omitempty"` // sign: that came with the request
 }
+
+// Custody says who holds the shares of a key.
+type Custody string
+
+// Custody models.
+const (
+	CustodyServer    Custody = "server"
+	CustodyHybrid    Custody = "hybrid"
+	CustodyCoManaged Custody = "co_managed"
+)
+
+// Wait says what a session waits for before its first attempt.
+type Wait string
+
+// What a session may wait for.
+const (
+	WaitUser      Wait = "user"             // shares/generate
+	WaitExternal  Wait = "external_parties" // joins
+	WaitApprovals Wait = "approvals"
+)
 
 // NewAccount is what an account was asked to be.
 type NewAccount struct {
@@ -83,6 +185,8 @@ type NewAccount struct {
 	Threshold protocol.Threshold `json:"threshold"`
 	Approvers protocol.Approvers `json:"approvers"`
 	Labels    map[string]string  `json:"labels,omitempty"`
+	Custody   Custody            `json:"custody,omitempty"` // empty: server
+	Device    DeviceInfo         `json:"device,omitempty"`
 }
 
 // Start is one attempt: its spec, with which it can be taken up again.

@@ -41,6 +41,22 @@ func (r *Registry) SessionBySID(sid protocol.SID) *Session {
 	return r.view.sessions[r.view.bySID[sid.String()]]
 }
 
+// SessionByInvite returns the session of an invite by its code's hash in hex, nil
+// if there is none.
+func (r *Registry) SessionByInvite(hash string) *Session {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.view.sessions[r.view.invites[hash]]
+}
+
+// Idem returns what an earlier request with this key has made.
+func (r *Registry) Idem(key string) (Idem, bool) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	e, ok := r.view.idem[key]
+	return e.Idem, ok
+}
+
 // Unfinished returns the sessions that have not ended, oldest first.
 func (r *Registry) Unfinished() []*Session {
 	r.mu.RLock()

@@ -63,7 +63,7 @@ func TestReplayEqualsLive(t *testing.T) {
 	dir := t.TempDir()
 	db := openDB(t, dir)
 	live := open(t, db)
-	parties := []Party{{"peer1", "p1"}, {"peer2", "p2"}}
+	parties := []Party{{Peer: "peer1", Name: "p1"}, {Peer: "peer2", Name: "p2"}}
 	steps := []func(id string) Event{
 		func(id string) Event {
 			return Event{Type: AttemptStarted, Attempt: 1, SID: "sid" + id, Start: &Start{Spec: []byte{3}, Parties: parties}}

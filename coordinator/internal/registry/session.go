@@ -49,6 +49,24 @@ type Session struct {
 	Finished  time.Time // zero while it runs
 	Problem   *Problem
 	Signature *Signature
+	Invites   []InviteState
+	Joined    []Party  // external parties that have used an invite
+	Approved  []string // approvals (JWS) that have come, those of the request included
+}
+
+// InviteState is an invite and what became of it.
+type InviteState struct {
+	Invite
+	Revoked bool
+	Peer    protocol.PeerID // who used it; empty: nobody
+}
+
+// Waiting returns what a session that has not begun waits for.
+func (s *Session) Waiting() Wait {
+	if s.Status != StatusCreated {
+		return ""
+	}
+	return s.Wait
 }
 
 // Member is a party in the last attempt of a session.
@@ -65,6 +83,8 @@ type Member struct {
 func (s *Session) clone() *Session {
 	c := *s
 	c.Members = slices.Clone(s.Members)
+	c.Invites = slices.Clone(s.Invites)
+	c.Joined, c.Approved = slices.Clone(s.Joined), slices.Clone(s.Approved)
 	return &c
 }
 
@@ -74,6 +94,7 @@ func (s *Session) fold(e *Event) {
 	switch e.Type {
 	case SessionCreated:
 		s.Seq, s.Created, s.Status, s.NewSession = e.Seq, e.Time, StatusCreated, *e.Session
+		s.Approved = slices.Clone(e.Session.Approvals)
 	case AttemptStarted:
 		s.Status, s.Attempt, s.SID, s.Spec = StatusRunning, e.Attempt, e.SID, e.Start.Spec
 		s.Members = make([]Member, len(e.Start.Parties))
@@ -87,10 +108,36 @@ func (s *Session) fold(e *Event) {
 		s.finish(e, StatusFailed)
 	case SessionExpired:
 		s.finish(e, StatusExpired)
+	case SessionCancelled:
+		s.finish(e, StatusCancelled)
+	case SessionReady:
+		s.Wait, s.Expires = "", e.Expires
+	case InviteCreated, InviteRevoked, PartyJoined:
+		s.foldInvite(e)
+	case ApprovalAdded:
+		s.Approved = append(s.Approved, e.Approval)
 	case PartyAccepted, PartyRefused, PartyProgress, PartyFinished, PartyFailed, PartyLost, OutcomeRejected, OutcomeLate:
 		s.foldMember(e)
-	case AttemptFailed, AccountCreated, AccountActivated, AccountFailed, OutcomeOrphaned:
+	default: // tells something, changes nothing
 	}
+}
+
+// foldInvite applies an event about an invite.
+func (s *Session) foldInvite(e *Event) {
+	if e.Type == InviteCreated {
+		s.Invites = append(s.Invites, InviteState{Invite: *e.Invite})
+		return
+	}
+	i := slices.IndexFunc(s.Invites, func(v InviteState) bool { return v.ID == e.Invite.ID })
+	if i < 0 {
+		return
+	}
+	if e.Type == InviteRevoked {
+		s.Invites[i].Revoked = true
+		return
+	}
+	s.Invites[i].Peer = e.Joined.Peer
+	s.Joined = append(s.Joined, *e.Joined)
 }
 
 func (s *Session) finish(e *Event, status Status) {

@@ -1,6 +1,9 @@
 package registry
 
-import "strings"
+import (
+	"strings"
+	"time"
+)
 
 // view is the fold of the whole log. It is a pure function of the events
 // applied, in order; Registry guards it.
@@ -15,6 +18,14 @@ type view struct {
 	byOwner    map[string][]string // owner → accounts
 	unfinished map[string]struct{} // session ids
 	late       map[string]struct{} // sid/party: outcomes that came late or belong to nothing
+	invites    map[string]string   // hash of a code → session
+	idem       map[string]idemEntry
+}
+
+// idemEntry is a request that was answered, and when.
+type idemEntry struct {
+	Idem
+	at time.Time
 }
 
 func newView() *view {
@@ -22,6 +33,7 @@ func newView() *view {
 		sessions: make(map[string]*Session), accounts: make(map[string]*Account), bySID: make(map[string]string),
 		byAccount: make(map[string][]string), byOwner: make(map[string][]string),
 		unfinished: make(map[string]struct{}), late: make(map[string]struct{}),
+		invites: make(map[string]string), idem: make(map[string]idemEntry),
 	}
 }
 
@@ -34,6 +46,9 @@ func (v *view) apply(e *Event) {
 		v.applySession(id, e)
 	case accountPrefix:
 		v.applyAccount(id, e)
+	}
+	if e.Idem != nil {
+		v.idem[e.Idem.Key] = idemEntry{*e.Idem, e.Time}
 	}
 	if e.Type == OutcomeLate || e.Type == OutcomeOrphaned {
 		v.late[e.SID+"/"+e.Party] = struct{}{}
@@ -53,8 +68,11 @@ func (v *view) applySession(id string, e *Event) {
 	s := old.clone()
 	s.fold(e)
 	v.sessions[id] = s
-	if e.Type == AttemptStarted {
+	switch e.Type {
+	case AttemptStarted:
 		v.bySID[e.SID] = id
+	case InviteCreated:
+		v.invites[e.Invite.Hash] = id
 	}
 	if s.Status.Finished() {
 		delete(v.unfinished, id)
