@@ -3,6 +3,7 @@ package protocol
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -90,9 +91,11 @@ func (s *Spec) Validate() error {
 	return fmt.Errorf("%w: unknown kind %q", ErrSpec, s.Kind)
 }
 
-// validateRoster checks that every member has a name of its own and a role.
+// validateRoster checks that every member has a name of its own and a role, and
+// that there is at most one user's share.
 func validateRoster(roster []Member) error {
 	seen := make(map[PeerID]bool)
+	delegates := 0
 	for i, m := range roster {
 		if m.Peer == "" || (m.Role != Persistent && m.Role != Delegate && m.Role != External) {
 			return fmt.Errorf("member %d of the roster has no peer id or an unknown role", i)
@@ -101,6 +104,31 @@ func validateRoster(roster []Member) error {
 			return errors.New("a peer is in the roster twice")
 		}
 		seen[m.Peer] = true
+		if m.Role == Delegate {
+			delegates++
+		}
+	}
+	if delegates > 1 {
+		return errors.New("the roster has more than one delegate")
+	}
+	return nil
+}
+
+// hasDelegate tells whether somebody takes part for a user.
+func (s *Spec) hasDelegate() bool {
+	return slices.ContainsFunc(s.Roster, func(m Member) bool { return m.Role == Delegate })
+}
+
+// validateRecipient checks whom a keygen's delegate is to seal the share to.
+func (s *Spec) validateRecipient() error {
+	if len(s.Recipient) == 0 {
+		return nil
+	}
+	if !s.hasDelegate() {
+		return fmt.Errorf("%w: it names a recipient of a user's share, and no member is a delegate", ErrSpec)
+	}
+	if err := CheckRecipient(s.Recipient); err != nil {
+		return fmt.Errorf("%w: %w", ErrSpec, err)
 	}
 	return nil
 }
@@ -121,11 +149,13 @@ func (s *Spec) validateKeygen() error {
 	if err := s.Approvers.Validate(); err != nil {
 		return fmt.Errorf("%w: %w", ErrSpec, err)
 	}
-	return nil
+	return s.validateRecipient()
 }
 
 func (s *Spec) validateSign() error {
 	switch {
+	case len(s.Recipient) != 0:
+		return fmt.Errorf("%w: a signing has no recipient", ErrSpec)
 	case s.Threshold < MinThreshold || s.Threshold > MaxParties || len(s.Roster) != s.Threshold:
 		return fmt.Errorf("%w: signing takes exactly t members, %d ≤ t ≤ %d", ErrSpec, MinThreshold, MaxParties)
 	case s.Scheme == ECDSA && len(s.Payload) != DigestSize:
