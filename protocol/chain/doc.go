@@ -37,7 +37,7 @@
 //	Ethereum   65       r ‖ s ‖ v, v = 27 or 28 (yellow paper, appendix F)
 //
 // Bit 0 of the recovery id is the parity of the nonce point's y. Bit 1 says that
-// its x is r + q and not r, which happens by chance once in about 2^128
+// its x is r + q and not r, which happens by chance once in about 2^127
 // signatures and has no Ethereum form. Parsers accept exactly what is written here:
 // each signature has one encoding in each form, and another is ErrForm.
 package chain

@@ -71,6 +71,8 @@ var unlinked = []struct{ area, prefix string }{
 	{"keystore", "github.com/libp2p/"},
 	{"protocol", "github.com/libp2p/"},
 	{"protocol", "github.com/bnb-chain/tss-lib"},
+	{"protocol/chain", "github.com/libp2p/"},
+	{"protocol/chain", "github.com/bnb-chain/tss-lib"},
 }
 
 // areaOf returns the innermost area that holds a path of the product.
