@@ -143,6 +143,15 @@ func openApproval(approvers Approvers, token string) (kid string, a Approval, er
 	return header.KeyID, a, nil
 }
 
+// ApprovalKey returns the key id that an approval names, unverified.
+func ApprovalKey(token string) (kid string, err error) {
+	jws, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.EdDSA, jose.ES256})
+	if err != nil {
+		return "", fmt.Errorf("%w: malformed approval: %w", ErrApproval, err)
+	}
+	return jws.Signatures[0].Protected.KeyID, nil
+}
+
 // claimNames are all claims of an approval; each must be there.
 var claimNames = []string{"aud", "op", "sub", "key", "epoch", "path", "digest", "jti", "nbf", "exp"}
 

@@ -97,6 +97,10 @@ func approvalAlgorithm(pub crypto.PublicKey) (jose.SignatureAlgorithm, error) {
 	return "", fmt.Errorf("approver key: use Ed25519 or ECDSA P-256, not %T", pub)
 }
 
+// ApproverID returns the key id of an approver, which approvals carry as kid:
+// SHA-256 of its SubjectPublicKeyInfo in hex.
+func ApproverID(spki []byte) string { return keyID(spki) }
+
 func keyID(spki []byte) string {
 	sum := sha256.Sum256(spki)
 	return hex.EncodeToString(sum[:])
