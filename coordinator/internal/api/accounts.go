@@ -8,6 +8,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/meshmpc/mpcd/coordinator/internal/access"
 	"github.com/meshmpc/mpcd/coordinator/internal/engine"
 	"github.com/meshmpc/mpcd/coordinator/internal/registry"
 	"github.com/meshmpc/mpcd/coordinator/rest"
@@ -93,7 +94,7 @@ func (s *server) follow(ctx context.Context, p Preference, id string, done func(
 
 func (s *server) accountRoutes(api huma.API) {
 	huma.Register(api, s.operation(api, route{
-		id: "create-account", method: http.MethodPost, path: prefix + "/accounts", tag: "accounts",
+		id: "create-account", method: http.MethodPost, path: prefix + "/accounts", tag: "accounts", scope: access.Accounts,
 		summary: "Make an account: the parties generate a key that exists only as shares.",
 		answers: map[int]any{http.StatusCreated: rest.Account{}, http.StatusAccepted: rest.Session{}},
 		errors: append([]string{
@@ -101,11 +102,11 @@ func (s *server) accountRoutes(api huma.API) {
 		}, sessionErrors...),
 	}), s.createAccount)
 	huma.Register(api, s.operation(api, route{
-		id: "list-accounts", method: http.MethodGet, path: prefix + "/accounts", tag: "accounts",
+		id: "list-accounts", method: http.MethodGet, path: prefix + "/accounts", tag: "accounts", scope: access.Read,
 		summary: "List accounts, newest first.", errors: []string{codeInvalid, codeCursor},
 	}), s.listAccounts)
 	huma.Register(api, s.operation(api, route{
-		id: "get-account", method: http.MethodGet, path: prefix + "/accounts/{id}", tag: "accounts",
+		id: "get-account", method: http.MethodGet, path: prefix + "/accounts/{id}", tag: "accounts", scope: access.Read,
 		summary: "Show an account.", errors: []string{registry.CodeAccountNotFound},
 	}), s.getAccount)
 }

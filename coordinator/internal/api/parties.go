@@ -6,13 +6,14 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/meshmpc/mpcd/coordinator/internal/access"
 	"github.com/meshmpc/mpcd/coordinator/internal/pool"
 	"github.com/meshmpc/mpcd/coordinator/rest"
 )
 
 func (s *server) partyRoute(api huma.API) {
 	huma.Register(api, s.operation(api, route{
-		id: "list-parties", method: http.MethodGet, path: prefix + "/parties", tag: "operation",
+		id: "list-parties", method: http.MethodGet, path: prefix + "/parties", tag: "operation", scope: access.Read,
 		summary: "List the parties seen since the coordinator started.",
 	}), func(context.Context, *none) (*body[rest.PartyList], error) {
 		all := s.cfg.Pool.All()

@@ -21,8 +21,19 @@ type route struct {
 	tag              string
 	errors           []string    // problem codes, beside the ones that every route has
 	answers          map[int]any // statuses and the zero value of their bodies; nil: by the handler's type
-	open             bool        // needs no key
+	scope            string      // what the caller's key must be for; see package access
+	open             bool        // needs neither key nor address
+	join             joinRule    // who may call without a key
 }
+
+// joinRule says how those who were invited to a session may call a route.
+type joinRule int
+
+const (
+	joinNever   joinRule = iota
+	joinByCode           // the invite code in the path is all that is needed
+	joinByToken          // a join token for the session in the path does instead of a key
+)
 
 // operation turns a route into huma's form. Errors are documented with our
 // Problem; huma would document its own type.

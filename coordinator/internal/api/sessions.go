@@ -8,6 +8,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/meshmpc/mpcd/coordinator/internal/access"
 	"github.com/meshmpc/mpcd/coordinator/internal/registry"
 	"github.com/meshmpc/mpcd/coordinator/rest"
 	"github.com/meshmpc/mpcd/protocol"
@@ -39,15 +40,15 @@ func sessionView(s *registry.Session) rest.Session {
 
 func (s *server) sessionRoutes(api huma.API) {
 	huma.Register(api, s.operation(api, route{
-		id: "list-sessions", method: http.MethodGet, path: prefix + "/sessions", tag: "sessions",
+		id: "list-sessions", method: http.MethodGet, path: prefix + "/sessions", tag: "sessions", scope: access.Read,
 		summary: "List sessions, newest first.", errors: []string{codeInvalid, codeCursor},
 	}), s.listSessions)
 	huma.Register(api, s.operation(api, route{
-		id: "get-session", method: http.MethodGet, path: prefix + "/sessions/{id}", tag: "sessions",
+		id: "get-session", method: http.MethodGet, path: prefix + "/sessions/{id}", tag: "sessions", scope: access.Read,
 		summary: "Show a session.", errors: []string{registry.CodeSessionNotFound},
 	}), s.getSession)
 	huma.Register(api, s.operation(api, route{
-		id: "list-session-events", method: http.MethodGet, path: prefix + "/sessions/{id}/events", tag: "sessions",
+		id: "list-session-events", method: http.MethodGet, path: prefix + "/sessions/{id}/events", tag: "sessions", scope: access.Read,
 		summary: "List what happened in a session, oldest first.", errors: []string{registry.CodeSessionNotFound, codeInvalid},
 	}), s.listEvents)
 }

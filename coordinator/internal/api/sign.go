@@ -10,6 +10,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/meshmpc/mpcd/coordinator/internal/access"
 	"github.com/meshmpc/mpcd/coordinator/internal/engine"
 	"github.com/meshmpc/mpcd/coordinator/internal/registry"
 	"github.com/meshmpc/mpcd/coordinator/rest"
@@ -57,7 +58,7 @@ func decodeMessage(message, encoding string) ([]byte, error) {
 
 func (s *server) signRoute(api huma.API) {
 	huma.Register(api, s.operation(api, route{
-		id: "sign", method: http.MethodPost, path: prefix + "/accounts/{id}/sign", tag: "accounts",
+		id: "sign", method: http.MethodPost, path: prefix + "/accounts/{id}/sign", tag: "accounts", scope: access.Sign,
 		summary: "Sign with an account. The signature was verified under the account's public key.",
 		answers: map[int]any{http.StatusOK: rest.SignResult{}, http.StatusAccepted: rest.Session{}},
 		errors: append([]string{
