@@ -40,6 +40,18 @@
 //	mpc/chaincode/v1       SID and every member's contribution, in roster order
 //	mpc/approvers/v1       Approvers: who may authorise signing, in certificates
 //	mpc/committee/v1       threshold and roster: who holds a key's shares
+//	mpc/sealkey/v1         SealKey: a delegate says which key users seal to
+//	mpc/join/v1            what a device signs to join by invite, see JoinStatement
+//	mpc/roster/v1          what people compare, see RosterFingerprint
+//
+// # User shares
+//
+// A delegate takes part for a user and gives the user the share. Its data is a
+// KeyRecord: spec, share and certificate, so that it can be checked by itself
+// (OpenUserShare). It travels as text (FormatShare), plain or sealed with HPKE
+// (RFC 9180) under a ShareBinding: to the user's key when it is delivered, and to
+// the delegate's seal key, for one digest, when the user signs with it. HPKE's
+// info is the label mpc/usershare/v1, a zero byte and the binding's encoding.
 //
 // testdata/vectors.txt has an example of each, with every byte.
 package protocol

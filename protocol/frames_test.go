@@ -18,7 +18,12 @@ func sampleFrames() map[string]Frame {
 	spec := signSpec(2)
 	spec.Authorisation = []string{"token"}
 	return map[string]Frame{
-		"propose":  {Propose: &Propose{Spec: *spec}},
+		"propose":       {Propose: &Propose{Spec: *spec}},
+		"delegate":      {Propose: &Propose{Spec: *spec, UserShare: FormatShare(true, []byte("sealed"))}},
+		"share request": {ShareRequest: &ShareRequest{ID: "request-1", Key: spec.Key, Epoch: 1, Recipient: digestOf("recipient"), Erase: true}},
+		"share reply": {ShareReply: &ShareReply{
+			ID: "request-1", Code: CodeNoShare, Detail: "erased", Share: FormatShare(false, []byte("plain")), Expires: testNow.Unix(), Erased: true,
+		}},
 		"cancel":   {Cancel: &Cancel{SID: sid, Reason: "the caller went away"}},
 		"ack":      {Ack: &Ack{SID: sid}},
 		"accepted": {Answer: &Answer{SID: sid}},

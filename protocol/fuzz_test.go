@@ -261,3 +261,44 @@ func FuzzApproval(f *testing.F) {
 		}
 	})
 }
+
+// Whatever a text is read as is written the same, and nothing but what was
+// sealed opens.
+func FuzzUserShare(f *testing.F) {
+	user, bind := x25519(f, "user"), BindingFor(signSpec(2))
+	sealed, err := SealShare(user.PublicKey().Bytes(), bind, []byte("share"))
+	noError(f, err)
+	f.Add(FormatShare(true, sealed))
+	f.Add(FormatShare(false, encode(f, sampleUserRecord())))
+	f.Add("mpcshare-plain-1.AA\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		isSealed, data, err := ParseShare(text)
+		if err != nil {
+			return
+		}
+		if FormatShare(isSealed, data) != text {
+			t.Fatalf("%q is written another way", text)
+		}
+		if plain, err := OpenShare(user, bind, data); err == nil && !bytes.Equal(data, sealed) {
+			t.Fatalf("%x opens, as %q", data, plain)
+		}
+		if r, err := OpenUserShare(data, verify); err == nil {
+			canonical(t, data, r)
+		}
+	})
+}
+
+func FuzzOpenSealKey(f *testing.F) {
+	good, err := SignSealKey(parties[0], sampleSealKey(f))
+	noError(f, err)
+	f.Add(good)
+	f.Add([]byte{0xa2, 0x01, 0xa0, 0x02, 0x40})
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if _, err := OpenSealKey(data, verify); err == nil && !bytes.Equal(data, good) {
+			t.Fatalf("%x is accepted", data)
+		}
+		if k, err := OpenSealKey(data, func(PeerID, []byte, []byte) bool { return true }); err == nil && len(k.Key) != RecipientSize {
+			t.Fatalf("a key of %d bytes is accepted", len(k.Key))
+		}
+	})
+}

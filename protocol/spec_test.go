@@ -36,6 +36,7 @@ var specRules = []specCase{
 	{"member without role", func(s *Spec) { s.Roster[0].Role = "" }, "member 0 of the roster"},
 	{"unknown role", func(s *Spec) { s.Roster[1].Role = "admin" }, "unknown role"},
 	{"member twice", func(s *Spec) { s.Roster[1] = s.Roster[0] }, "in the roster twice"},
+	{"two delegates", func(s *Spec) { s.Roster[0].Role, s.Roster[2].Role = Delegate, Delegate }, "more than one delegate"},
 	{"member twice in two roles", func(s *Spec) { s.Roster[1] = Member{s.Roster[0].Peer, External} }, "in the roster twice"},
 }
 
@@ -55,6 +56,9 @@ var keygenRules = []specCase{
 	{"33 approvers", func(s *Spec) { s.Approvers.Keys = slices.Repeat(s.Approvers.Keys, 33) }, "1 of 33 keys"},
 	{"approver twice", func(s *Spec) { s.Approvers.Keys = slices.Repeat(s.Approvers.Keys, 2) }, "approver key 1 is listed twice"},
 	{"approver that is no key", func(s *Spec) { s.Approvers.Keys = [][]byte{{1, 2, 3}} }, "approver key 0"},
+	{"recipient without a delegate", func(s *Spec) { s.Recipient = digestOf("recipient") }, "no member is a delegate"},
+	{"recipient of 31 bytes", func(s *Spec) { s.Roster[2].Role, s.Recipient = Delegate, make([]byte, 31) }, "has 32 bytes, not 31"},
+	{"recipient of small order", func(s *Spec) { s.Roster[2].Role, s.Recipient = Delegate, make([]byte, 32) }, "small order"},
 	{"approver on P-384", func(s *Spec) { s.Approvers.Keys = [][]byte{rawSPKI(newECDSA(elliptic.P384()))} }, "use Ed25519 or ECDSA P-256"},
 }
 
@@ -71,6 +75,7 @@ var signRules = []specCase{
 	{"31 bytes", func(s *Spec) { s.Payload = s.Payload[1:] }, "32 bytes, not 31"},
 	{"33 bytes", func(s *Spec) { s.Payload = append(s.Payload, 0) }, "32 bytes, not 33"},
 	{"no message", func(s *Spec) { s.Scheme, s.Payload = EdDSA, nil }, "1 to 32768 bytes"},
+	{"recipient", func(s *Spec) { s.Roster[2].Role, s.Recipient = Delegate, digestOf("recipient") }, "has no recipient"},
 	{"message too long", func(s *Spec) { s.Scheme, s.Payload = EdDSA, make([]byte, MaxMessage+1) }, "1 to 32768 bytes"},
 }
 
@@ -105,6 +110,8 @@ func TestSpecAllows(t *testing.T) {
 		"coordinator as a member":   func() *Spec { s := signSpec(2); s.Coordinator = s.Roster[0].Peer; return s }(),
 		"later epoch":               func() *Spec { s := signSpec(2); s.Epoch = 7; return s }(),
 		"delegate and external":     func() *Spec { s := signSpec(2); s.Roster[0].Role, s.Roster[1].Role = Delegate, External; return s }(),
+		"keygen with a delegate":    hybridSpec(),
+		"keygen with a recipient":   func() *Spec { s := hybridSpec(); s.Recipient = digestOf("recipient"); return s }(),
 		"sign, approvers unchecked": func() *Spec { s := signSpec(2); s.Approvers = Approvers{}; return s }(),
 	} {
 		if err := s.Validate(); err != nil {
@@ -140,6 +147,7 @@ func TestSIDCoversEveryField(t *testing.T) {
 		"authorisation":    func(s *Spec) { s.Authorisation = []string{"x"} },
 		"coordinator":      func(s *Spec) { s.Coordinator = outsider.id },
 		"owner":            func(s *Spec) { s.Owner += "x" },
+		"recipient":        func(s *Spec) { s.Recipient = []byte{1} },
 	} {
 		s := signSpec(3)
 		change(s)

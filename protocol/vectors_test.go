@@ -81,7 +81,8 @@ func vectors(tb testing.TB) []*vector {
 	list = append(list, keyVectors(tb)...)
 	list = append(list, recordVectors(tb)...)
 	list = append(list, frameVectors(tb)...)
-	return append(list, approvalVectors(tb)...)
+	list = append(list, approvalVectors(tb)...)
+	return append(list, shareVectors(tb)...)
 }
 
 func identityVectors() *vector {
@@ -203,19 +204,28 @@ func recordVectors(tb testing.TB) []*vector {
 		Version: HeartbeatVersion, Network: "testnet", Peer: parties[0].id, Boot: 5, Seq: 6, Time: testNow.UnixMilli(), Software: "mpcd/1.0",
 		Labels: map[string]string{"zone": "b", "a": ""}, Sessions: 1, Stock: 2, Keys: 3,
 	}
-	v := &vector{title: "SignedHeartbeat"}
+	list = append(list, heartbeatVector(tb, "SignedHeartbeat", beat))
+	seal, err := SignSealKey(parties[0], sampleSealKey(tb))
+	noError(tb, err)
+	beat.SealKey = seal
+	return append(list, heartbeatVector(tb, "SignedHeartbeat with a seal key", beat))
+}
+
+func heartbeatVector(tb testing.TB, title string, beat Heartbeat) *vector {
+	tb.Helper()
+	v := &vector{title: title}
 	body := encode(tb, beat)
 	v.add("body", "%x", body).add("preimage", "the body")
 	sig := v.signed(parties[0], v.hashed("mpc/heartbeat/v1", body))
 	data, err := SealHeartbeat(parties[0], beat)
 	noError(tb, err)
 	same(tb, v.title, data, v.encoded(tb, SignedHeartbeat{Body: beat, Signature: sig}))
-	return append(list, v)
+	return v
 }
 
 func frameVectors(tb testing.TB) []*vector {
 	var list []*vector
-	for _, name := range []string{"cancel", "ack", "accepted", "refused", "progress", "failure"} {
+	for _, name := range []string{"cancel", "ack", "accepted", "refused", "progress", "failure", "share request", "share reply"} {
 		v := &vector{title: "Frame: " + name}
 		v.encoded(tb, sampleFrames()[name])
 		list = append(list, v)
