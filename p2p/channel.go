@@ -32,7 +32,7 @@ var (
 type Channel struct {
 	Name     string // at most 32 of a-z, 0-9, '-'
 	MaxFrame int    // bytes, at most MaxFrame
-	Roles    []Role // who may send; empty: every admitted peer
+	Roles    []Role // who may send; empty: every member, which guests (RoleExternal) are not
 
 	// Receive is called for each frame, in order for each peer, concurrently for
 	// different peers. It owns the frame. While it runs the peer's next frame
@@ -51,6 +51,14 @@ func (c *Channel) validate() error {
 		return fmt.Errorf("%w: channel %s has no Receive", ErrConfig, c.Name)
 	}
 	return nil
+}
+
+// grants tells whether a member may send on the channel.
+func (c *Channel) grants(m Member) bool {
+	if len(c.Roles) == 0 {
+		return !m.guest()
+	}
+	return slices.Contains(c.Roles, m.Role)
 }
 
 // inbox receives frames.
@@ -112,7 +120,7 @@ func (b *inbox) serve(c Channel, s network.Stream) {
 	// Only the peer writes: there is nothing of ours that a reset could lose.
 	defer s.Reset() //nolint:errcheck // nothing can be done about it
 	st, admitted := b.h.peers.get(p)
-	if !admitted || (len(c.Roles) > 0 && !slices.Contains(c.Roles, st.member.Role)) {
+	if !admitted || !c.grants(st.member) {
 		b.h.stats.framesRejected.Add(1)
 		log.Warnw("a peer may not use this channel", "peer", p.String(), "channel", c.Name, "role", string(st.member.Role))
 		return

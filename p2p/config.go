@@ -40,7 +40,7 @@ type parsed struct {
 	id        peer.ID
 	listen    []ma.Multiaddr
 	announce  []ma.Multiaddr
-	bootstrap []peer.AddrInfo
+	bootstrap []peer.AddrInfo // one for each address
 }
 
 func (c *Config) parse() (parsed, error) {

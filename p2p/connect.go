@@ -9,12 +9,13 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
-	"github.com/libp2p/go-libp2p/core/peerstore"
+	"github.com/multiformats/go-multistream"
 )
 
 // Connect returns when a connection to the peer stands and its hello has passed.
-// The address is one known from before or from the DHT. Errors: ErrAddr,
-// ErrUnreachable, and a *RefusedError, which is an ErrNotAdmitted.
+// It tries the addresses known from before, those in the DHT, and the relays of
+// the bootstrap nodes. Errors: ErrAddr, ErrUnreachable, and a *RefusedError,
+// which is an ErrNotAdmitted.
 func (h *Host) Connect(ctx context.Context, id PeerID) error {
 	p, err := parsePeer(id)
 	switch {
@@ -30,44 +31,14 @@ func (h *Host) Connect(ctx context.Context, id PeerID) error {
 		return fmt.Errorf("host %w", ErrClosed)
 	}
 	h.clearBackoff(id)
-	known := len(h.raw.Peerstore().Addrs(p)) > 0 || h.raw.Network().Connectedness(p) == network.Connected
-	if known {
-		// Half of the time, so that the DHT is asked while there is some left: the
-		// peer may have moved.
-		dial, cancel := h.share(ctx)
-		err = h.guard.Connect(dial, peer.AddrInfo{ID: p})
-		cancel()
-		if err == nil || errors.Is(err, ErrNotAdmitted) {
-			return err
-		}
-	}
-	info, found := h.dht.FindPeer(ctx, p)
-	if found != nil {
-		if err == nil {
-			err = fmt.Errorf("%w: the DHT does not know %s: %w", ErrUnreachable, id, found)
-		}
-		return err
-	}
-	h.clearBackoff(id)
-	return h.guard.Connect(ctx, info)
+	return h.race(ctx, p)
 }
 
-// share is a part of the time that ctx leaves.
-func (h *Host) share(ctx context.Context) (context.Context, context.CancelFunc) {
-	if deadline, ok := ctx.Deadline(); ok {
-		return context.WithTimeout(ctx, time.Until(deadline)/2)
-	}
-	return context.WithTimeout(ctx, helloTimeout)
-}
-
-// keepBootstrap stays connected to the configured bootstrap nodes, whose
-// addresses do not age.
+// keepBootstrap stays connected to the configured bootstrap nodes.
 func (h *Host) keepBootstrap() {
-	for _, info := range h.conf.bootstrap {
-		if info.ID != h.conf.id {
-			h.raw.Peerstore().AddAddrs(info.ID, info.Addrs, peerstore.PermanentAddrTTL)
-			h.Keep(info.ID.String())
-		}
+	h.rememberBootstrap()
+	for _, relay := range h.slots.relays {
+		h.Keep(relay.String())
 	}
 }
 
@@ -94,27 +65,49 @@ func (h *Host) Ping(ctx context.Context, id PeerID) (time.Duration, error) {
 
 // pingOnce pings over a stream of its own: a kept-open one would not show that
 // the peer still accepts streams.
-func (h *Host) pingOnce(ctx context.Context, p peer.ID) (took time.Duration, err error) {
+func (h *Host) pingOnce(ctx context.Context, p peer.ID) (time.Duration, error) {
 	start := time.Now()
 	s, err := h.guard.NewStream(ctx, p, h.protocol("ping"))
 	if err != nil {
 		return 0, err
 	}
+	if err := h.askEcho(ctx, s, s); err != nil {
+		return 0, err
+	}
+	return time.Since(start), nil
+}
+
+// pingOn pings over one connection of the peer's.
+func (h *Host) pingOn(ctx context.Context, c network.Conn) error {
+	s, err := c.NewStream(ctx)
+	if err != nil {
+		return err
+	}
+	if err := s.SetProtocol(h.protocol("ping")); err != nil {
+		s.Reset() //nolint:errcheck // nothing can be done about it
+		return err
+	}
+	return h.askEcho(ctx, s, multistream.NewMSSelect(s, h.protocol("ping")))
+}
+
+// askEcho asks over rw, which is the stream s, and ends it.
+func (h *Host) askEcho(ctx context.Context, s network.Stream, rw io.ReadWriter) (err error) {
 	defer s.Reset()                                      //nolint:errcheck // after a Close it does nothing
 	defer context.AfterFunc(ctx, func() { s.Reset() })() //nolint:errcheck // it only ends the read below
 	var question, answer [pingSize]byte
 	question[0] = 1
-	if _, err = s.Write(question[:]); err == nil {
-		_, err = io.ReadFull(s, answer[:])
+	if _, err = rw.Write(question[:]); err == nil {
+		_, err = io.ReadFull(rw, answer[:])
 	}
 	if err == nil && answer != question {
 		err = errors.New("a wrong answer")
 	}
+	p := s.Conn().RemotePeer()
 	if err != nil {
-		return 0, fmt.Errorf("%w: ping %s: %w", ErrUnreachable, p, errors.Join(err, ctx.Err()))
+		return fmt.Errorf("%w: ping %s: %w", ErrUnreachable, p, errors.Join(err, ctx.Err()))
 	}
 	h.peers.heardFrom(p)
-	return time.Since(start), nil
+	return nil
 }
 
 // answerPing echoes one ping.

@@ -29,10 +29,14 @@ const (
 // but who announced which role, and those are hints. Every node is a server, on
 // private and loopback addresses too.
 func (h *Host) startDHT() (err error) {
-	h.dht, err = dht.New(h.guard,
+	h.dht, err = dht.New(&guardedHost{Host: h.raw, h: h, allow: func(m Member) bool { return !m.guest() }},
 		dht.ProtocolPrefix(protocol.ID("/mpc/"+h.cfg.Network)),
 		dht.Mode(dht.ModeServer),
 		dht.DisableValues(),
+		// A peer that is not admitted yet may pass; it is asked for an answer before
+		// it enters the table, and the guard keeps a guest from giving one.
+		dht.RoutingTableFilter(func(_ any, p peer.ID) bool { return !h.peers.isGuest(p) }),
+		dht.QueryFilter(func(_ any, info peer.AddrInfo) bool { return !h.peers.isGuest(info.ID) }),
 		dht.BootstrapPeersFunc(func() []peer.AddrInfo {
 			if !h.running.Load() {
 				return nil // it would dial them at once

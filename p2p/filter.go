@@ -13,23 +13,25 @@ import (
 
 const (
 	maxTopicName     = 256              // bytes
-	maxSubscriptions = 4096             // topics a peer may be subscribed to at once
+	maxSubscriptions = 4096             // topics a member may be subscribed to at once
+	maxGuestTopics   = 64               // topics a guest may be subscribed to at once
 	topicMemory      = 10 * time.Minute // how long a name stays used; pubsub's back-offs end well before
 )
 
 // topicTable knows the topics joined here and who may take part in them.
 type topicTable struct {
-	self peer.ID
+	self   peer.ID
+	member func(peer.ID) bool // admitted and no guest
 
 	mu     sync.Mutex
-	joined map[string]map[peer.ID]bool // members by topic; nil: every admitted peer
+	joined map[string]map[peer.ID]bool // members by topic; nil: every member of the network
 	left   map[string]time.Time        // when a topic was left
 	theirs map[peer.ID]map[string]bool // what each peer is subscribed to
 }
 
-func newTopicTable(self peer.ID) *topicTable {
+func newTopicTable(self peer.ID, member func(peer.ID) bool) *topicTable {
 	return &topicTable{
-		self: self, joined: map[string]map[peer.ID]bool{}, left: map[string]time.Time{}, theirs: map[peer.ID]map[string]bool{},
+		self: self, member: member, joined: map[string]map[peer.ID]bool{}, left: map[string]time.Time{}, theirs: map[peer.ID]map[string]bool{},
 	}
 }
 
@@ -64,7 +66,16 @@ func (t *topicTable) mayReceive(p peer.ID, name string) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	members, joined := t.joined[name]
-	return joined && (members == nil || members[p])
+	return joined && t.belongs(p, members)
+}
+
+// belongs tells whether a peer is one of a topic's members. Guests are only if
+// they are named.
+func (t *topicTable) belongs(p peer.ID, members map[peer.ID]bool) bool {
+	if members == nil {
+		return t.member(p)
+	}
+	return members[p]
 }
 
 // forget drops what a peer was subscribed to.
@@ -80,15 +91,19 @@ func (t *topicTable) forget(p peer.ID) {
 func (t *topicTable) subscribe(p peer.ID, name string) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if members := t.joined[name]; members != nil && !members[p] {
+	if members, joined := t.joined[name]; joined && !t.belongs(p, members) {
 		return false
+	}
+	limit := maxSubscriptions
+	if !t.member(p) {
+		limit = maxGuestTopics
 	}
 	topics := t.theirs[p]
 	if topics == nil {
 		topics = map[string]bool{}
 		t.theirs[p] = topics
 	}
-	if len(topics) >= maxSubscriptions && !topics[name] {
+	if len(topics) >= limit && !topics[name] {
 		return false
 	}
 	topics[name] = true

@@ -8,9 +8,7 @@ import (
 )
 
 // gater turns peers away that were refused a moment ago. It cannot do more: a
-// credential is shown over the finished connection. Parties that a session's
-// roster names and that hold no credential will have to be let through hello,
-// not here.
+// credential or a pass is shown over the finished connection.
 type gater struct{ peers *registry }
 
 func (g *gater) InterceptPeerDial(p peer.ID) bool                                { return g.peers.lately(p) == nil }

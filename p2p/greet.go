@@ -126,11 +126,10 @@ func (h *Host) sayHello(ctx context.Context, c network.Conn) (err error) {
 		return h.refuse(x, err)
 	}
 	h.settle(ctx, c.RemotePeer(), theirs.Boot)
-	if err := x.send(hello{}); err != nil {
-		return err
+	if err := h.admit(c, m, theirs); err != nil {
+		return h.refuse(x, err)
 	}
-	h.admit(c, m, theirs)
-	return nil
+	return x.send(hello{})
 }
 
 // answerHello is the listener's side.
@@ -164,7 +163,9 @@ func (h *Host) exchange(ctx context.Context, s network.Stream) error {
 	}
 	h.settle(ctx, c.RemotePeer(), theirs.Boot)
 	// Admitted before we answer: when the dialler knows, it may send at once.
-	h.admit(c, m, theirs)
+	if err := h.admit(c, m, theirs); err != nil {
+		return h.refuse(x, err)
+	}
 	if err := x.send(h.ownHello()); err != nil {
 		return err
 	}
@@ -218,12 +219,20 @@ func (h *Host) settle(ctx context.Context, p peer.ID, boot uint64) {
 	}
 }
 
-func (h *Host) admit(c network.Conn, m Member, theirs hello) {
+// admit lets a peer in whose hello was good. The error is ErrTooManyGuests; that
+// the connection has closed shows soon enough.
+func (h *Host) admit(c network.Conn, m Member, theirs hello) error {
 	p := c.RemotePeer()
-	expired := func() { h.tasks.spawn(func() { h.dropExpired(p) }) }
-	fresh, ok := h.peers.admit(c, m, theirs, expired)
-	if !ok {
-		return
+	expired := func() { h.tasks.spawn(func() { h.dropExpired(p, m) }) }
+	fresh, err := h.peers.admit(c, m, theirs, expired)
+	if err != nil {
+		if errors.Is(err, ErrTooManyGuests) {
+			return err
+		}
+		return nil
+	}
+	if m.guest() {
+		h.restrain(p)
 	}
 	h.stats.admitted.Add(1)
 	say := log.Debugw // a further connection
@@ -233,13 +242,18 @@ func (h *Host) admit(c network.Conn, m Member, theirs hello) {
 	say("peer admitted", "peer", m.Peer, "role", string(m.Role), "name", m.Name, "software", theirs.Software)
 	h.bridge.watch(p)
 	h.seeker.met(m)
+	return nil
 }
 
 // dropExpired ends the membership of a connected peer.
-func (h *Host) dropExpired(p peer.ID) {
-	err := &RefusedError{Peer: p.String(), Reason: ErrCredentialExpired}
+func (h *Host) dropExpired(p peer.ID, m Member) {
+	reason := ErrCredentialExpired
+	if m.guest() {
+		reason = ErrPassExpired
+	}
+	err := &RefusedError{Peer: p.String(), Reason: reason}
 	h.stats.refused.Add(1)
-	log.Warnw("peer dropped", "peer", p.String(), "reason", ErrCredentialExpired.Error())
+	log.Warnw("peer dropped", "peer", p.String(), "reason", reason.Error())
 	h.peers.refuse(p, err)
 	h.raw.Network().ClosePeer(p) //nolint:errcheck // nothing can be done about it
 }

@@ -17,10 +17,27 @@ import (
 const streamPatience = 2 * time.Second
 
 // guardedHost is libp2p's host behind the hello: streams go to and come from
-// admitted peers only. The DHT, pubsub and our own protocols use it.
+// admitted peers only, or only some of them. The DHT, pubsub, relaying and our
+// own protocols use it.
 type guardedHost struct {
 	host.Host
-	h *Host
+	h     *Host
+	allow func(Member) bool // nil: every admitted peer, guests too
+}
+
+// allows is nil if streams may go to and come from a peer.
+func (g *guardedHost) allows(p peer.ID) error {
+	if g.allow == nil {
+		return nil
+	}
+	st, admitted := g.h.peers.get(p)
+	if !admitted {
+		return fmt.Errorf("%w: %s is gone", ErrUnreachable, p)
+	}
+	if !g.allow(st.member) {
+		return fmt.Errorf("%w: %s has the role %s, which this protocol is not for", ErrNotAdmitted, p, st.member.Role)
+	}
+	return nil
 }
 
 func (g *guardedHost) connectedTo(p peer.ID) func() bool {
@@ -47,9 +64,15 @@ func (g *guardedHost) await(ctx context.Context, p peer.ID) error {
 // NewStream dials if need be, waits for the hello and opens the stream.
 func (g *guardedHost) NewStream(ctx context.Context, p peer.ID, protocols ...protocol.ID) (network.Stream, error) {
 	if _, admitted := g.h.peers.get(p); !admitted {
+		if noDial, why := network.GetNoDial(ctx); noDial {
+			return nil, fmt.Errorf("%w: %s: no dial: %s", ErrUnreachable, p, why)
+		}
 		if err := g.Connect(ctx, peer.AddrInfo{ID: p}); err != nil {
 			return nil, err
 		}
+	}
+	if err := g.allows(p); err != nil {
+		return nil, err
 	}
 	s, err := g.Host.NewStream(network.WithNoDial(ctx, "only over an admitted connection"), p, protocols...)
 	if err != nil {
@@ -74,6 +97,9 @@ func (g *guardedHost) guarded(handle network.StreamHandler) network.StreamHandle
 		ctx, cancel := context.WithTimeout(g.h.ctx, streamPatience)
 		err := g.h.peers.await(ctx, p, func() bool { return !s.Conn().IsClosed() })
 		cancel()
+		if err == nil {
+			err = g.allows(p)
+		}
 		if err != nil {
 			g.h.stats.streamsTurnedAway.Add(1)
 			s.Reset() //nolint:errcheck // nothing can be done about it

@@ -1,10 +1,12 @@
 package p2p
 
 import (
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"errors"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,6 +17,8 @@ import (
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/protocol"
+	"github.com/libp2p/go-libp2p/core/transport"
+	"github.com/libp2p/go-libp2p/p2p/protocol/circuitv2/relay"
 	ma "github.com/multiformats/go-multiaddr"
 )
 
@@ -31,7 +35,7 @@ type Host struct {
 	raw    host.Host    // libp2p's, without guards
 	guard  *guardedHost // what everything of ours uses
 	peers  *registry
-	dht    *dht.IpfsDHT
+	dht    *dht.IpfsDHT // nil on a guest's host
 	pubsub *pubsub.PubSub
 
 	bridge *pubsubBridge
@@ -40,6 +44,8 @@ type Host struct {
 	out    *outbox
 	in     *inbox
 	topics *topicTable
+	slots  *slots       // reservations on relays
+	relay  *relay.Relay // nil unless Config.Relay
 
 	running atomic.Bool // Run was called
 
@@ -74,14 +80,16 @@ func New(cfg Config) (*Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &Host{cfg: cfg, conf: conf, boot: newBootID(), stats: &counters{}, peers: newRegistry()}
+	h := &Host{cfg: cfg, conf: conf, boot: newBootID(), stats: &counters{}, peers: newRegistry(cmp.Or(cfg.MaxGuests, DefaultGuests))}
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	h.keeper = newKeeper(h)
 	h.seeker = newSeeker(h)
 	h.out = newOutbox(h)
 	h.in = newInbox(h)
-	h.topics = newTopicTable(conf.id)
-	if h.raw, err = newLibp2p(cfg, conf, &gater{peers: h.peers}); err != nil {
+	h.topics = newTopicTable(conf.id, h.peers.isMember)
+	h.slots = newSlots(conf)
+	var upgrader transport.Upgrader
+	if h.raw, upgrader, err = h.newLibp2p(); err != nil {
 		h.cancel()
 		return nil, err
 	}
@@ -93,7 +101,7 @@ func New(cfg Config) (*Host, error) {
 	h.raw.Network().Notify(&network.NotifyBundle{ConnectedF: h.connected, DisconnectedF: h.disconnected})
 	h.raw.SetStreamHandler(helloProtocol, h.answerHello)
 	h.guard.SetStreamHandler(h.protocol("ping"), h.answerPing)
-	if err = h.startServices(); err == nil {
+	if err = h.startServices(upgrader); err == nil {
 		err = listen(h.raw, conf.listen)
 	}
 	if err != nil {
@@ -102,12 +110,19 @@ func New(cfg Config) (*Host, error) {
 	return h, nil
 }
 
-func (h *Host) startServices() error {
-	err := h.startDHT()
-	if err != nil {
+func (h *Host) startServices(upgrader transport.Upgrader) error {
+	if !h.conf.self.guest() {
+		if err := h.startDHT(); err != nil {
+			return err
+		}
+	}
+	if err := h.startPubsub(); err != nil {
 		return err
 	}
-	return h.startPubsub()
+	if err := h.startCircuits(upgrader); err != nil {
+		return err
+	}
+	return h.startRelay()
 }
 
 // protocol is the id of one of the network's protocols.
@@ -120,6 +135,9 @@ func (h *Host) protocol(channel string) protocol.ID {
 func (h *Host) Close() error {
 	h.closeOnce.Do(func() {
 		h.cancel()
+		if h.relay != nil {
+			h.closeErr = errors.Join(h.closeErr, h.relay.Close())
+		}
 		if h.dht != nil {
 			h.closeErr = errors.Join(h.closeErr, h.dht.Close())
 		}
@@ -145,15 +163,17 @@ func (h *Host) BootID() uint64 { return h.boot }
 func (h *Host) Sign(data []byte) []byte { return ed25519.Sign(h.cfg.Identity, data) }
 
 // Addrs are the addresses under which others reach this node, with /p2p/ and
-// its peer id at the end: fit for Config.Bootstrap.
+// its peer id at the end: those on which it listens, fit for Config.Bootstrap,
+// the announced ones, and those through relays that hold a slot for it now.
 func (h *Host) Addrs() []string {
 	listening, err := h.raw.Network().InterfaceListenAddresses()
 	if err != nil {
 		log.Warnw("interface addresses are not known", "error", err)
 		listening = h.raw.Network().ListenAddresses()
 	}
-	addrs := append([]ma.Multiaddr{}, listening...)
-	return withPeer(append(addrs, h.conf.announce...), h.ID())
+	addrs := slices.DeleteFunc(slices.Clone(listening), isCircuit)
+	addrs = append(addrs, h.conf.announce...)
+	return withPeer(append(addrs, h.slots.addrs()...), h.ID())
 }
 
 func withPeer(addrs []ma.Multiaddr, id PeerID) []string {

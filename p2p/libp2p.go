@@ -10,6 +10,7 @@ import (
 	"github.com/libp2p/go-libp2p"
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/transport"
 	"github.com/libp2p/go-libp2p/p2p/muxer/yamux"
 	"github.com/libp2p/go-libp2p/p2p/net/swarm"
 	"github.com/libp2p/go-libp2p/p2p/security/noise"
@@ -17,26 +18,27 @@ import (
 	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
 	"github.com/libp2p/go-libp2p/x/rate"
 	ma "github.com/multiformats/go-multiaddr"
+	"go.uber.org/fx"
 )
 
 // newLibp2p makes the libp2p host, which listens nowhere yet: nobody can come
 // in before the hello and the guards stand.
-func newLibp2p(cfg Config, p parsed, gate *gater) (host.Host, error) {
-	key, err := crypto.UnmarshalEd25519PrivateKey(cfg.Identity)
+func (h *Host) newLibp2p() (raw host.Host, upgrader transport.Upgrader, err error) {
+	key, err := crypto.UnmarshalEd25519PrivateKey(h.cfg.Identity)
 	if err != nil {
-		return nil, fmt.Errorf("%w: identity: %w", ErrConfig, err)
+		return nil, nil, fmt.Errorf("%w: identity: %w", ErrConfig, err)
 	}
 	resources, err := resourceManager()
 	if err != nil {
-		return nil, fmt.Errorf("p2p: resource manager: %w", err)
+		return nil, nil, fmt.Errorf("p2p: resource manager: %w", err)
 	}
 	conns, err := connectionManager()
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("p2p: connection manager: %w", err), resources.Close())
+		return nil, nil, errors.Join(fmt.Errorf("p2p: connection manager: %w", err), resources.Close())
 	}
 	options := []libp2p.Option{
 		libp2p.Identity(key),
-		libp2p.UserAgent("mpcd/" + cfg.Software),
+		libp2p.UserAgent("mpcd/" + h.cfg.Software),
 		libp2p.Transport(quic.NewTransport),
 		// With SO_REUSEPORT two daemons would share a TCP port without a word.
 		libp2p.Transport(tcp.NewTCPTransport, tcp.DisableReuseport()),
@@ -44,11 +46,14 @@ func newLibp2p(cfg Config, p parsed, gate *gater) (host.Host, error) {
 		libp2p.Muxer(yamux.ID, yamux.DefaultTransport),
 		libp2p.ResourceManager(resources),
 		libp2p.ConnectionManager(conns),
-		libp2p.ConnectionGater(gate),
+		libp2p.ConnectionGater(&gater{peers: h.peers}),
 		libp2p.AddrsFactory(func(listening []ma.Multiaddr) []ma.Multiaddr {
-			return append(slices.Clone(listening), p.announce...)
+			return slices.Concat(listening, h.conf.announce, h.slots.addrs())
 		}),
+		// libp2p's own would take relayed connections before the hello: see
+		// startCircuits.
 		libp2p.DisableRelay(),
+		libp2p.WithFxOption(fx.Populate(&upgrader)),
 		libp2p.DisableMetrics(),
 		libp2p.Ping(false), // ours tells more: it needs an admitted peer
 		// What others observe is not used: members say where they listen. It also
@@ -59,14 +64,13 @@ func newLibp2p(cfg Config, p parsed, gate *gater) (host.Host, error) {
 		libp2p.UDPBlackHoleSuccessCounter(nil),
 		libp2p.IPv6BlackHoleSuccessCounter(nil),
 	}
-	if cfg.Simulated != nil {
-		options = append(options, cfg.Simulated()...)
+	if h.cfg.Simulated != nil {
+		options = append(options, h.cfg.Simulated()...)
 	}
-	h, err := libp2p.New(options...)
-	if err != nil {
-		return nil, fmt.Errorf("p2p: %w", err)
+	if raw, err = libp2p.New(options...); err != nil {
+		return nil, nil, fmt.Errorf("p2p: %w", err)
 	}
-	return h, nil
+	return raw, upgrader, nil
 }
 
 // listen opens every address, or none and says which one failed.

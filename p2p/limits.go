@@ -5,8 +5,11 @@ import (
 
 	"github.com/libp2p/go-libp2p"
 	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/protocol"
 	rcmgr "github.com/libp2p/go-libp2p/p2p/host/resource-manager"
 	"github.com/libp2p/go-libp2p/p2p/net/connmgr"
+	"github.com/libp2p/go-libp2p/p2p/protocol/circuitv2/proto"
+	"github.com/libp2p/go-libp2p/p2p/protocol/circuitv2/relay"
 	"github.com/libp2p/go-libp2p/x/rate"
 )
 
@@ -22,6 +25,8 @@ const (
 	connGrace    = time.Minute
 	connRate     = 200 // new connections a second and address
 	connBurst    = 2048
+
+	circuitsMemory = relayCircuits*2*circuitBuffer + 32<<20 // bytes
 )
 
 // resourceManager keeps libp2p's own limits on memory and descriptors and
@@ -35,8 +40,17 @@ func resourceManager() (network.ResourceManager, error) {
 		Streams: streamsTotal, StreamsInbound: streamsTotal, StreamsOutbound: streamsTotal,
 	}
 	streams := rcmgr.ResourceLimits{Streams: streamsTotal, StreamsInbound: streamsTotal, StreamsOutbound: streamsTotal}
+	// Each circuit is a stream that came in and one that went out.
+	circuits := rcmgr.ResourceLimits{
+		Streams: 2 * relayCircuits, StreamsInbound: relayCircuits, StreamsOutbound: relayCircuits, Memory: circuitsMemory,
+	}
+	ofPeer := rcmgr.ResourceLimits{Streams: 2 * circuitsPerPeer, StreamsInbound: circuitsPerPeer, StreamsOutbound: circuitsPerPeer}
 	limits := rcmgr.PartialLimitConfig{
 		System: many, Transient: many, ProtocolDefault: streams,
+		Service:      map[string]rcmgr.ResourceLimits{relay.ServiceName: circuits},
+		ServicePeer:  map[string]rcmgr.ResourceLimits{relay.ServiceName: ofPeer},
+		Protocol:     map[protocol.ID]rcmgr.ResourceLimits{proto.ProtoIDv2Hop: circuits, proto.ProtoIDv2Stop: circuits},
+		ProtocolPeer: map[protocol.ID]rcmgr.ResourceLimits{proto.ProtoIDv2Hop: ofPeer, proto.ProtoIDv2Stop: ofPeer},
 		PeerDefault: rcmgr.ResourceLimits{
 			Conns: connsPerPeer, ConnsInbound: connsPerPeer, ConnsOutbound: connsPerPeer,
 			Streams: streamsPeer, StreamsInbound: streamsPeer, StreamsOutbound: streamsPeer,

@@ -22,6 +22,7 @@ type registry struct {
 	peers   map[peer.ID]*peerState
 	refused map[peer.ID]refusal
 	changed chan struct{} // closed and replaced at every change
+	guests  int           // how many may be admitted at once
 }
 
 type peerState struct {
@@ -54,8 +55,8 @@ type refusal struct {
 	at  time.Time
 }
 
-func newRegistry() *registry {
-	return &registry{peers: map[peer.ID]*peerState{}, refused: map[peer.ID]refusal{}, changed: make(chan struct{})}
+func newRegistry(guests int) *registry {
+	return &registry{peers: map[peer.ID]*peerState{}, refused: map[peer.ID]refusal{}, changed: make(chan struct{}), guests: guests}
 }
 
 // tell wakes everybody who waits for a change; the caller holds mu.
@@ -133,13 +134,17 @@ func (r *registry) greeted(p peer.ID) (conns []network.Conn) {
 }
 
 // admit records a hello that passed on c; onExpiry is called when the
-// credential ends. ok is false when c closed meanwhile, fresh tells whether the
-// peer, or this start of it, was not admitted before.
-func (r *registry) admit(c network.Conn, m Member, h hello, onExpiry func()) (fresh, ok bool) {
+// credential ends. fresh tells whether the peer, or this start of it, was not
+// admitted before. The error is ErrTooManyGuests, or ErrUnreachable when c closed
+// meanwhile.
+func (r *registry) admit(c network.Conn, m Member, h hello, onExpiry func()) (fresh bool, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if c.IsClosed() {
-		return false, false
+	switch {
+	case c.IsClosed():
+		return false, ErrUnreachable
+	case m.guest() && r.otherGuests(c.RemotePeer()) >= r.guests:
+		return false, ErrTooManyGuests
 	}
 	now := time.Now()
 	st := r.state(c.RemotePeer())
@@ -158,7 +163,35 @@ func (r *registry) admit(c network.Conn, m Member, h hello, onExpiry func()) (fr
 	st.expiry = time.AfterFunc(st.member.Expires.Sub(now), onExpiry)
 	delete(r.refused, c.RemotePeer())
 	r.tell()
-	return fresh, true
+	return fresh, nil
+}
+
+// otherGuests counts the guests that are admitted, apart from p; the caller
+// holds mu.
+func (r *registry) otherGuests(p peer.ID) (n int) {
+	for id, st := range r.peers {
+		if id != p && st.member.guest() && st.live() {
+			n++
+		}
+	}
+	return n
+}
+
+// isMember tells whether a peer is admitted and no guest. About a peer that it
+// does not know it says no.
+func (r *registry) isMember(p peer.ID) bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	st := r.peers[p]
+	return st != nil && st.admitted && !st.member.guest()
+}
+
+// isGuest tells whether a peer is admitted as a guest.
+func (r *registry) isGuest(p peer.ID) bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	st := r.peers[p]
+	return st != nil && st.admitted && st.member.guest()
 }
 
 // refuse remembers a failed hello for a moment.

@@ -8,7 +8,7 @@ type Stats struct {
 	Refused           uint64 // peers that this node refused
 	RefusedBy         uint64 // peers that refused this node
 	HelloFailed       uint64 // connections closed because no hello came
-	StreamsTurnedAway uint64 // incoming streams of peers that were not admitted
+	StreamsTurnedAway uint64 // incoming streams of peers that were not admitted, or not for this
 	FramesIn          uint64 // frames handed to a channel
 	FramesOut         uint64 // frames written to a stream
 	FramesRejected    uint64 // streams reset for a frame that was too large or malformed, or for a role that may not send

@@ -24,7 +24,7 @@ const readyPoll = 10 * time.Millisecond
 // TopicConfig describes a topic.
 type TopicConfig struct {
 	Name    string   // within the network, such as s/<session id>; used once (see ErrTopicUsed)
-	Members []PeerID // who may send and receive; may include this node. nil: every admitted peer
+	Members []PeerID // who may send and receive, guests among them; may include this node. nil: every member of the network, and no guest
 
 	// Validate returns the peer whose signature over data it has verified, and
 	// whether data is fit for this topic. It is called for each message of
@@ -146,25 +146,18 @@ func (t *Topic) maySend(sender PeerID) bool {
 	if err != nil || p == t.h.conf.id {
 		return false
 	}
-	if t.members != nil {
-		return t.members[p]
-	}
-	_, admitted := t.h.peers.get(p)
-	return admitted
+	return t.h.topics.belongs(p, t.members)
 }
 
 // evictStrangers undoes subscriptions that came before the members were known
 // here. It tells whether there were any.
 func (t *Topic) evictStrangers() bool {
 	found := false
-	if t.members == nil {
-		return false
-	}
 	for _, p := range t.topic.ListPeers() {
-		if !t.members[p] {
+		if !t.h.topics.belongs(p, t.members) {
 			found = true
 			t.h.stats.evicted.Add(1)
-			log.Warnw("a stranger is subscribed to a session's topic", "topic", t.name, "peer", p.String())
+			log.Warnw("a stranger is subscribed to a topic", "topic", t.name, "peer", p.String())
 			t.h.bridge.host.evict(p)
 		}
 	}
