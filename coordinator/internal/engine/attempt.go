@@ -22,6 +22,7 @@ type attempt struct {
 	members  map[protocol.PeerID]*member
 	deadline time.Time
 	resumed  bool
+	share    string // the user's, for the delegate
 
 	in     chan inbound
 	lost   chan protocol.PeerID // parties that answer no pings
@@ -52,7 +53,7 @@ func (r *runner) newAttempt(parties []registry.Party) (*attempt, error) {
 		return nil, err
 	}
 	a := &attempt{
-		e: r.e, session: r.id, req: r.req, spec: spec, sid: spec.SID(), parties: parties, deadline: spec.Deadline(),
+		e: r.e, session: r.id, req: r.req, spec: spec, sid: spec.SID(), parties: parties, deadline: spec.Deadline(), share: r.userShare,
 		members: make(map[protocol.PeerID]*member, len(parties)), in: make(chan inbound, inboxSize),
 		lost: make(chan protocol.PeerID, len(parties)), broken: make(chan error, 1),
 	}
@@ -88,8 +89,11 @@ func (a *attempt) run(ctx context.Context) ending {
 		var end *ending
 		select {
 		case <-ctx.Done():
-			if a.e.ctx.Err() != nil {
+			switch {
+			case a.e.ctx.Err() != nil:
 				return ending{stopped: true}
+			case wasCancelled(ctx):
+				return ending{ended: true}
 			}
 			return a.expired()
 		case err := <-a.broken:

@@ -31,42 +31,105 @@ func (r *runner) choose(ctx context.Context) ([]registry.Party, *registry.Proble
 }
 
 func (r *runner) chooseNow(ctx context.Context) ([]registry.Party, *registry.Problem) {
-	candidates, missing, need := r.candidates()
-	var alive []registry.Party
-	if len(candidates) >= need {
-		alive = r.e.probe(ctx, candidates, need)
-	}
-	if len(alive) < need {
-		for _, p := range candidates {
-			if len(candidates) >= need && !slices.Contains(alive, p) {
-				missing = append(missing, registry.PartyProblem{Party: p, Code: protocol.CodeUnreachable, Detail: "it does not answer"})
-			}
+	var chosen []registry.Party
+	for _, g := range r.groups() {
+		picked, problem := r.pick(ctx, g, chosen)
+		if problem != nil {
+			return nil, problem
 		}
-		return nil, r.tooFew(need, len(alive), missing)
+		chosen = append(chosen, picked...)
 	}
-	r.rank(alive)
-	chosen := alive[:need]
 	if r.timedOut && sameParties(chosen, r.previous) {
 		return nil, r.lastFault // the same parties would only time out again
 	}
 	return r.inOrder(chosen), nil
 }
 
-// candidates returns who may take part, who may not and why, and how many are
-// needed.
-func (r *runner) candidates() (candidates []registry.Party, missing []registry.PartyProblem, need int) {
-	all := r.req.Parties
-	need = r.req.Threshold.N
+// group is a part of a roster: need of the parties in from, in this role.
+type group struct {
+	from []registry.Party
+	need int
+	role protocol.Role // empty: the one that the party has
+}
+
+// groups says whom an attempt needs. A party chosen for one group is not chosen
+// for another.
+func (r *runner) groups() []group {
+	if r.req.Kind == protocol.KindSign {
+		return r.signerGroups()
+	}
+	s := r.e.cfg.Registry.Session(r.id)
+	own := r.req.Threshold.N - r.req.Externals
+	var live []registry.Party
+	for _, p := range r.e.cfg.Pool.Live() {
+		live = append(live, partyOf(p))
+	}
+	from := r.req.Parties
+	if len(from) == 0 {
+		from = live
+	}
+	var groups []group
 	switch {
-	case r.req.Kind == protocol.KindSign:
-		all = r.e.cfg.Registry.Account(r.req.Account).Parties
-		need = r.req.Threshold.T
-	case len(all) == 0:
-		for _, p := range r.e.cfg.Pool.Live() {
-			all = append(all, partyOf(p))
+	case r.req.Custody == registry.CustodyHybrid:
+		groups = append(groups, group{from: from, need: own - 1}, group{from: live, need: 1, role: protocol.Delegate})
+	case own > 0:
+		groups = append(groups, group{from: from, need: own})
+	}
+	if r.req.Externals > 0 && s != nil {
+		groups = append(groups, group{from: s.Joined, need: r.req.Externals})
+	}
+	return groups
+}
+
+func (r *runner) signerGroups() (groups []group) {
+	a := r.e.cfg.Registry.Account(r.req.Account)
+	need := r.req.Threshold.T - r.req.Externals
+	allowed := signingParties(a)
+	if delegate, has := a.Delegate(); has && r.req.Delegate {
+		need--
+		groups = append(groups, group{from: []registry.Party{delegate}, need: 1})
+	}
+	if r.req.Externals > 0 {
+		groups = append(groups, group{from: r.e.cfg.Registry.Session(r.id).Joined, need: r.req.Externals})
+	}
+	persistent := slices.DeleteFunc(slices.Clone(allowed), func(p registry.Party) bool { return p.Role != "" && p.Role != protocol.Persistent })
+	if need > 0 {
+		groups = append(groups, group{from: persistent, need: need})
+	}
+	return groups
+}
+
+// pick chooses the best parties of a group that answer.
+func (r *runner) pick(ctx context.Context, g group, taken []registry.Party) ([]registry.Party, *registry.Problem) {
+	candidates, missing := r.candidates(g, taken)
+	var alive []registry.Party
+	if len(candidates) >= g.need {
+		alive = r.e.probe(ctx, candidates, g.need)
+	}
+	if len(alive) < g.need {
+		for _, p := range candidates {
+			if len(candidates) >= g.need && !slices.Contains(alive, p) {
+				missing = append(missing, registry.PartyProblem{Party: p, Code: protocol.CodeUnreachable, Detail: "it does not answer"})
+			}
+		}
+		return nil, r.tooFew(g.need, len(alive), missing)
+	}
+	r.rank(alive)
+	picked := alive[:g.need]
+	if g.role != "" {
+		for i := range picked {
+			picked[i].Role = g.role
 		}
 	}
-	for _, p := range all {
+	return picked, nil
+}
+
+// candidates returns who of a group may take part, and who may not and why.
+func (r *runner) candidates(g group, taken []registry.Party) (candidates []registry.Party, missing []registry.PartyProblem) {
+	for _, p := range g.from {
+		if slices.ContainsFunc(taken, func(t registry.Party) bool { return t.Peer == p.Peer }) {
+			continue
+		}
 		if i := slices.IndexFunc(r.excluded, func(x registry.PartyProblem) bool { return x.Peer == p.Peer }); i >= 0 {
 			missing = append(missing, r.excluded[i])
 			continue
@@ -77,7 +140,7 @@ func (r *runner) candidates() (candidates []registry.Party, missing []registry.P
 		}
 		candidates = append(candidates, p)
 	}
-	return candidates, missing, need
+	return candidates, missing
 }
 
 // tooFew names who is missing. When nobody is out of reach, the reason is how

@@ -13,6 +13,12 @@ func (a *attempt) invite(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	withShare := frame
+	if a.share != "" {
+		if withShare, err = protocol.Marshal(protocol.Frame{Propose: &protocol.Propose{Spec: *a.spec, UserShare: a.share}}); err != nil {
+			return err
+		}
+	}
 	quiet := time.Duration(0)
 	if a.resumed {
 		quiet = resumeQuiet
@@ -22,7 +28,11 @@ func (a *attempt) invite(ctx context.Context) error {
 			continue
 		}
 		if time.Now().Before(a.spec.Deadline()) {
-			a.e.spawn(func() { a.propose(ctx, m, frame) })
+			own := frame
+			if m.Role == protocol.Delegate {
+				own = withShare
+			}
+			a.e.spawn(func() { a.propose(ctx, m, own) })
 		}
 		a.e.spawn(func() { a.watch(ctx, m, quiet) })
 	}

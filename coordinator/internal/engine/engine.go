@@ -39,7 +39,15 @@ const (
 	resumeRetry   = 250 * time.Millisecond
 	flushEvery    = 100 * time.Millisecond
 	maxFrameQueue = 1024
+	maxWaiting    = 10000 // sessions that wait for people
 )
+
+// consentTimeout bounds an attempt in which people take part: they compare
+// fingerprints before their devices accept.
+const consentTimeout = 10 * time.Minute
+
+// DefaultMaxSessions bounds the sessions that run at a time.
+const DefaultMaxSessions = 256
 
 // Mesh is what the engine needs of the network.
 type Mesh interface {
@@ -62,6 +70,8 @@ type Config struct {
 	Approver crypto.Signer
 	// KeygenTimeout and SignTimeout bound one attempt. 0: the defaults.
 	KeygenTimeout, SignTimeout time.Duration
+	// MaxSessions bounds the sessions that run at a time; 0: DefaultMaxSessions.
+	MaxSessions int
 }
 
 // Engine runs the sessions of one coordinator.
@@ -74,11 +84,14 @@ type Engine struct {
 	work    sync.WaitGroup // every goroutine of the engine
 	late    chan inbound   // frames about attempts that do not run
 	writing inFlight
+	replies replies
+	gather  sync.Mutex // held while somebody joins, approves or completes a session that waits
 
 	mu       sync.Mutex
 	draining bool
 	stopped  bool
-	running  map[string]struct{} // session ids
+	running  map[string]struct{}                // session ids
+	runners  map[string]context.CancelCauseFunc // of running and waiting sessions
 	attempts map[protocol.SID]*attempt
 	load     map[protocol.PeerID]int // running attempts by party
 	idle     chan struct{}           // closed while nothing runs
@@ -101,6 +114,9 @@ func New(cfg Config) (*Engine, error) {
 	if cfg.SignTimeout == 0 {
 		cfg.SignTimeout = DefaultSignTimeout
 	}
+	if cfg.MaxSessions == 0 {
+		cfg.MaxSessions = DefaultMaxSessions
+	}
 	spki, err := protocol.ApproverKey(cfg.Approver.Public())
 	if err != nil {
 		return nil, fmt.Errorf("engine: %w", err)
@@ -108,7 +124,7 @@ func New(cfg Config) (*Engine, error) {
 	ctx, stop := context.WithCancel(context.Background())
 	e := &Engine{
 		cfg: cfg, approvers: protocol.Approvers{M: 1, Keys: [][]byte{spki}}, ctx: ctx, stop: stop,
-		late: make(chan inbound, maxFrameQueue), running: make(map[string]struct{}),
+		late: make(chan inbound, maxFrameQueue), running: make(map[string]struct{}), runners: make(map[string]context.CancelCauseFunc),
 		attempts: make(map[protocol.SID]*attempt), load: make(map[protocol.PeerID]int), idle: make(chan struct{}),
 	}
 	close(e.idle)
@@ -163,33 +179,6 @@ func (e *Engine) spawn(fn func()) {
 		return
 	}
 	e.work.Go(fn)
-}
-
-// enter counts a session as running; false when none may start any more.
-func (e *Engine) enter(id string) bool {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.draining {
-		return false
-	}
-	e.enterLocked(id)
-	return true
-}
-
-func (e *Engine) enterLocked(id string) {
-	if len(e.running) == 0 {
-		e.idle = make(chan struct{})
-	}
-	e.running[id] = struct{}{}
-}
-
-func (e *Engine) leave(id string) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	delete(e.running, id)
-	if len(e.running) == 0 {
-		close(e.idle)
-	}
 }
 
 // IsDraining reports whether new sessions are refused.

@@ -18,6 +18,10 @@ func (e *Engine) Receive(from protocol.PeerID, data []byte) {
 		log.Warnw("a frame cannot be read", "party", from, "error", err)
 		return
 	}
+	if f.ShareReply != nil {
+		e.replies.take(from, f.ShareReply)
+		return
+	}
 	sid, ok := about(f)
 	if !ok {
 		log.Warnw("a frame that is for parties came from one", "party", from)

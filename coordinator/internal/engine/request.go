@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"crypto/ecdh"
 	"fmt"
 	"time"
 
@@ -16,23 +17,44 @@ type KeygenRequest struct {
 	Owner     string
 	Scheme    protocol.Scheme
 	Threshold protocol.Threshold
-	Parties   []string // names or peer ids of exactly N parties; none: any
+	Parties   []string // names or peer ids of the network's parties that are to hold shares; none: any
 	Labels    map[string]string
+	Device    registry.DeviceInfo
+	Approvers protocol.Approvers // zero: the network's approver key
+
+	Custody   registry.Custody
+	Recipient []byte // hybrid: X25519 key to seal the user's share to; none: named later
+	Open      bool   // hybrid: wait for Complete
+	Externals int    // co-managed: how many of the members are users' devices
+
+	Waiting
+	Meta registry.Meta
 }
 
-// SignRequest asks for a signature.
-type SignRequest struct {
-	Account string
-	Payload []byte // ECDSA: a digest of 32 bytes; EdDSA: 1 to protocol.MaxMessage bytes
+// Waiting is what a session that may have to wait needs.
+type Waiting struct {
+	Life   time.Duration                   // how long it waits; 0: DefaultKeygenWait, DefaultSignWait
+	Invite func() (registry.Invite, error) // makes one invite, expiring with the session; nil: none can be made
 }
 
-// Keygen starts a keygen and returns the session's id once it is durable. An
-// error is a *registry.Problem.
-func (e *Engine) Keygen(req KeygenRequest) (session string, err error) {
-	if err := req.Threshold.Validate(); err != nil {
-		return "", &registry.Problem{Code: registry.CodeInvalidThreshold, Detail: err.Error()}
+// own counts the members of a keygen that are parties of the network.
+func (req *KeygenRequest) own() int { return req.Threshold.N - req.Externals }
+
+// named is how many parties a keygen that names any must name.
+func (req *KeygenRequest) named() int {
+	if req.Custody == registry.CustodyHybrid {
+		return req.own() - 1 // the delegate is any other party
 	}
-	parties, err := e.requested(req)
+	return req.own()
+}
+
+// Keygen starts a keygen, or leaves it waiting for users, and returns the
+// session's id once it is durable. An error is a *registry.Problem.
+func (e *Engine) Keygen(req KeygenRequest) (session string, err error) {
+	if err := e.checkKeygen(&req); err != nil {
+		return "", err
+	}
+	parties, err := e.requested(&req)
 	if err != nil {
 		return "", err
 	}
@@ -42,15 +64,52 @@ func (e *Engine) Keygen(req KeygenRequest) (session string, err error) {
 	}
 	created := registry.NewSession{
 		Kind: protocol.KindKeygen, Account: account, Owner: req.Owner, KeyID: session, Scheme: req.Scheme,
-		Threshold: req.Threshold, Parties: parties, Expires: e.sessionDeadline(protocol.KindKeygen),
+		Threshold: req.Threshold, Parties: parties, Custody: req.Custody, Externals: req.Externals,
+		Recipient: req.Recipient, Approvers: req.Approvers,
 	}
-	return session, e.start(session, created, registry.Event{
+	switch {
+	case req.Externals > 0:
+		created.Wait = registry.WaitExternal
+	case req.Open:
+		created.Wait = registry.WaitUser
+	}
+	n := newcomer{id: session, created: created, waiting: req.Waiting, meta: req.Meta}
+	n.more = append(n.more, registry.Event{
 		Stream: registry.AccountStream(account), Type: registry.AccountCreated,
 		Account: &registry.NewAccount{
 			Owner: req.Owner, KeyID: session, Scheme: req.Scheme, Threshold: req.Threshold,
-			Approvers: e.approvers, Labels: req.Labels,
+			Approvers: req.Approvers, Labels: req.Labels, Custody: req.Custody, Device: req.Device,
 		},
 	})
+	return session, e.start(n)
+}
+
+// checkKeygen checks a request and fills its defaults.
+func (e *Engine) checkKeygen(req *KeygenRequest) error {
+	if err := req.Threshold.Validate(); err != nil {
+		return &registry.Problem{Code: registry.CodeInvalidThreshold, Detail: err.Error()}
+	}
+	if req.Custody == "" {
+		req.Custody = registry.CustodyServer
+	}
+	if req.Approvers.M == 0 && len(req.Approvers.Keys) == 0 {
+		req.Approvers = e.approvers
+	}
+	if err := req.Approvers.Validate(); err != nil {
+		return &registry.Problem{Code: registry.CodeInvalidApprovers, Detail: err.Error()}
+	}
+	if len(req.Recipient) != 0 {
+		if _, err := ecdh.X25519().NewPublicKey(req.Recipient); err != nil || req.Custody != registry.CustodyHybrid {
+			return &registry.Problem{Code: registry.CodeBadUserShare, Detail: "recipient_key is for accounts with a user's share, and is an X25519 public key of 32 bytes"}
+		}
+	}
+	if req.Externals < 0 || req.Externals > req.Threshold.N || (req.Externals > 0) != (req.Custody == registry.CustodyCoManaged) {
+		return &registry.Problem{
+			Code:   registry.CodeInvalidThreshold,
+			Detail: fmt.Sprintf("%d external parties do not go with custody %s and a threshold of %v", req.Externals, req.Custody, req.Threshold),
+		}
+	}
+	return nil
 }
 
 func newIDs() (session, account string, err error) {
@@ -67,21 +126,20 @@ func newIDs() (session, account string, err error) {
 
 // requested resolves the parties that a keygen names, and checks that the pool
 // is large enough for one that names none.
-func (e *Engine) requested(req KeygenRequest) ([]registry.Party, error) {
-	n := req.Threshold.N
-	if len(req.Parties) == 0 {
-		if live := len(e.cfg.Pool.Live()); n > live {
-			return nil, &registry.Problem{
-				Code:   registry.CodePoolTooSmall,
-				Detail: fmt.Sprintf("%v needs %d parties and the pool has %d live ones", req.Threshold, n, live),
-			}
+func (e *Engine) requested(req *KeygenRequest) ([]registry.Party, error) {
+	if live := len(e.cfg.Pool.Live()); req.own() > live && !req.Open && req.Externals == 0 { // others may wait for a larger pool
+		return nil, &registry.Problem{
+			Code:   registry.CodePoolTooSmall,
+			Detail: fmt.Sprintf("%v needs %d parties of the network and the pool has %d live ones", req.Threshold, req.own(), live),
 		}
+	}
+	if len(req.Parties) == 0 {
 		return nil, nil
 	}
-	if len(req.Parties) != n {
+	if len(req.Parties) != req.named() {
 		return nil, &registry.Problem{
 			Code:   registry.CodeInvalidThreshold,
-			Detail: fmt.Sprintf("%d parties are named and the threshold is %v: name exactly %d", len(req.Parties), req.Threshold, n),
+			Detail: fmt.Sprintf("%d parties are named and the threshold is %v: name exactly %d", len(req.Parties), req.Threshold, req.named()),
 		}
 	}
 	return e.resolve(req.Parties)
@@ -109,82 +167,19 @@ func (e *Engine) resolve(names []string) ([]registry.Party, error) {
 
 func partyOf(p pool.Party) registry.Party { return registry.Party{Peer: p.Peer, Name: p.Name} }
 
-// Sign starts a sign session and returns its id once it is durable. An error is
-// a *registry.Problem.
-func (e *Engine) Sign(req SignRequest) (session string, err error) {
-	a := e.cfg.Registry.Account(req.Account)
+// attemptTimeout bounds one attempt. People who compare fingerprints take their
+// time.
+func (e *Engine) attemptTimeout(s *registry.NewSession) time.Duration {
 	switch {
-	case a == nil:
-		return "", &registry.Problem{Code: registry.CodeAccountNotFound, Detail: fmt.Sprintf("there is no account %q", req.Account)}
-	case a.Status != registry.AccountStatusActive:
-		return "", &registry.Problem{
-			Code:    registry.CodeAccountNotActive,
-			Detail:  fmt.Sprintf("the account has no key: its status is %s; its keygen session tells more", a.Status),
-			Session: a.KeyID,
-		}
-	}
-	if err := checkPayload(a.Scheme, req.Payload); err != nil {
-		return "", err
-	}
-	session, _, err = newIDs()
-	if err != nil {
-		return "", err
-	}
-	return session, e.start(session, registry.NewSession{
-		Kind: protocol.KindSign, Account: a.ID, Owner: a.Owner, KeyID: a.KeyID, Scheme: a.Scheme,
-		Threshold: a.Threshold, Payload: req.Payload, Expires: e.sessionDeadline(protocol.KindSign),
-	})
-}
-
-func checkPayload(scheme protocol.Scheme, payload []byte) error {
-	n := len(payload)
-	switch {
-	case scheme == protocol.ECDSA && n != protocol.DigestSize:
-		return &registry.Problem{
-			Code:   registry.CodeInvalidPayload,
-			Detail: fmt.Sprintf("an ECDSA account signs a digest of %d bytes, not %d: hash the message first", protocol.DigestSize, n),
-		}
-	case n == 0 || n > protocol.MaxMessage:
-		return &registry.Problem{
-			Code:   registry.CodeInvalidPayload,
-			Detail: fmt.Sprintf("a message has 1 to %d bytes, not %d", protocol.MaxMessage, n),
-		}
-	}
-	return nil
-}
-
-// attemptTimeout bounds one attempt.
-func (e *Engine) attemptTimeout(kind protocol.Kind) time.Duration {
-	if kind == protocol.KindKeygen {
+	case s.Externals > 0:
+		return max(consentTimeout, e.cfg.KeygenTimeout, e.cfg.SignTimeout)
+	case s.Kind == protocol.KindKeygen:
 		return e.cfg.KeygenTimeout
 	}
 	return e.cfg.SignTimeout
 }
 
-// sessionDeadline is when the last attempt of a session that starts now is over.
-func (e *Engine) sessionDeadline(kind protocol.Kind) time.Time {
-	return time.Now().Add(maxAttempts * (e.attemptTimeout(kind) + probeTimeout + time.Second)).UTC().Round(0)
-}
-
-// start makes a session durable and runs it. Parties are looked for while the
-// disk works; nothing is proposed to them before it is done.
-func (e *Engine) start(id string, created registry.NewSession, more ...registry.Event) error {
-	if !e.enter(id) {
-		return &registry.Problem{Code: registry.CodeShuttingDown, Detail: "the coordinator is shutting down: try again in a few seconds"}
-	}
-	events := append([]registry.Event{{Stream: registry.SessionStream(id), Type: registry.SessionCreated, Session: &created}}, more...)
-	batch := e.cfg.Registry.Begin(events...)
-	r := &runner{e: e, id: id, req: created, durable: make(chan struct{}), number: 1}
-	e.spawn(func() {
-		defer e.leave(id)
-		r.run(e.ctx)
-	})
-	err := batch.Wait()
-	if err != nil {
-		log.Errorw("a session could not be recorded", "session", id, "error", err)
-		r.stillborn = true
-		err = &registry.Problem{Code: registry.CodeStorage, Detail: "the coordinator could not record the session: its disk may be full"}
-	}
-	close(r.durable)
-	return err
+// sessionDeadline is when the last attempt of a session that begins now is over.
+func (e *Engine) sessionDeadline(s *registry.NewSession) time.Time {
+	return time.Now().Add(maxAttempts * (e.attemptTimeout(s) + probeTimeout + time.Second)).UTC().Round(0)
 }

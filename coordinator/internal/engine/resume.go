@@ -22,13 +22,12 @@ func (e *Engine) Resume() {
 		if r.resumed != nil {
 			e.register(r.resumed)
 		}
-		e.mu.Lock()
-		e.enterLocked(s.ID)
-		e.mu.Unlock()
-		e.spawn(func() {
-			defer e.leave(s.ID)
-			r.run(e.ctx)
-		})
+		if r.req.Wait == "" {
+			e.mu.Lock()
+			e.runLocked(s.ID)
+			e.mu.Unlock()
+		}
+		e.launch(r)
 	}
 }
 
@@ -39,7 +38,11 @@ func (e *Engine) restore(s *registry.Session) (*runner, error) {
 	now := time.Now()
 	r := &runner{e: e, id: s.ID, req: s.NewSession, durable: make(chan struct{}), number: maxAttempts, quiet: now.Add(resumeQuiet)}
 	close(r.durable)
-	if least := now.Add(resumeGrace + probeTimeout + e.attemptTimeout(s.Kind)); r.req.Expires.Before(least) {
+	if r.req.Wait != "" {
+		r.number = 1
+		return r, nil
+	}
+	if least := now.Add(resumeGrace + probeTimeout + e.attemptTimeout(&s.NewSession)); r.req.Expires.Before(least) {
 		r.req.Expires = least
 	}
 	if s.Status == registry.StatusCreated {

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/meshmpc/mpcd/coordinator/internal/registry"
@@ -17,6 +18,7 @@ type runner struct {
 	durable   chan struct{} // closed when session.created is on disk, or is known not to be
 	stillborn bool          // it is not; read after durable is closed
 
+	userShare string    // for the delegate of a signing; in memory only
 	number    uint32    // of the next attempt
 	resumed   *attempt  // to be finished first, after a restart
 	quiet     time.Time // after a restart: before this, a party that is missing may just not be connected
@@ -30,17 +32,32 @@ type runner struct {
 type ending struct {
 	done    bool // the session is complete, durably
 	stopped bool // the coordinator stops; the session stays open
+	ended   bool // a user has cancelled it
 	timeout bool
 	problem *registry.Problem
 	faults  []registry.PartyProblem // who must not be in the next attempt
 }
 
+func (e *Engine) newRunner(id string, req registry.NewSession) *runner {
+	return &runner{e: e, id: id, req: req, durable: make(chan struct{}), number: 1}
+}
+
 // run works until the session has ended or ctx has.
 func (r *runner) run(ctx context.Context) {
+	if r.req.Wait != "" {
+		<-r.durable
+		if r.stillborn || !r.await(ctx) {
+			return
+		}
+	}
+	r.attempts(ctx)
+}
+
+func (r *runner) attempts(ctx context.Context) {
 	ctx, cancel := context.WithDeadline(ctx, r.req.Expires)
 	defer cancel()
 	if a := r.resumed; a != nil {
-		if !r.again(a, a.run(ctx)) {
+		if !r.again(ctx, a, a.run(ctx)) {
 			return
 		}
 	}
@@ -54,6 +71,9 @@ func (r *runner) once(ctx context.Context) bool {
 	<-r.durable
 	switch {
 	case r.stillborn, r.e.ctx.Err() != nil:
+		return false
+	case wasCancelled(ctx):
+		r.cancelled(ctx)
 		return false
 	case ctx.Err() != nil:
 		r.fail(&registry.Problem{Code: registry.CodeSessionTimeout, Detail: "the session did not finish by its deadline"})
@@ -69,13 +89,18 @@ func (r *runner) once(ctx context.Context) bool {
 		return false
 	}
 	r.e.register(a)
-	return r.again(a, a.run(ctx))
+	return r.again(ctx, a, a.run(ctx))
 }
 
 // again records how an attempt ended and decides whether there is another one.
-func (r *runner) again(a *attempt, end ending) bool {
+func (r *runner) again(ctx context.Context, a *attempt, end ending) bool {
 	r.e.unregister(a)
 	if end.done || end.stopped {
+		return false
+	}
+	if end.ended {
+		a.cancel(registry.CodeCancelled)
+		r.cancelled(ctx)
 		return false
 	}
 	a.cancel(end.problem.Code)
@@ -96,13 +121,35 @@ func (r *runner) again(a *attempt, end ending) bool {
 
 // fail ends the session for good.
 func (r *runner) fail(p *registry.Problem) {
-	own := *p
-	own.Session = r.id
 	kind := registry.SessionFailed
 	if p.Code == registry.CodeSessionTimeout {
 		kind = registry.SessionExpired
 	}
+	r.end(kind, p, nil)
+}
+
+func wasCancelled(ctx context.Context) bool {
+	var c *cancellation
+	return errors.As(context.Cause(ctx), &c)
+}
+
+// cancelled ends the session because a user has asked for it.
+func (r *runner) cancelled(ctx context.Context) {
+	var c *cancellation
+	if !errors.As(context.Cause(ctx), &c) {
+		return
+	}
+	r.end(registry.SessionCancelled, &registry.Problem{Code: registry.CodeCancelled, Detail: "the session was cancelled on request"}, &c.meta)
+}
+
+// end records how a session ended without a result.
+func (r *runner) end(kind registry.Type, p *registry.Problem, meta *registry.Meta) {
+	own := *p
+	own.Session = r.id
 	events := []registry.Event{{Stream: registry.SessionStream(r.id), Type: kind, Code: p.Code, Problem: &own}}
+	if meta != nil {
+		events[0].Actor, events[0].Idem = meta.Actor, meta.Idem
+	}
 	if r.req.Kind == protocol.KindKeygen {
 		events = append(events, registry.Event{
 			Stream: registry.AccountStream(r.req.Account), Type: registry.AccountFailed, Code: p.Code, Problem: &own,
@@ -111,5 +158,5 @@ func (r *runner) fail(p *registry.Problem) {
 	if err := r.e.cfg.Registry.Append(events...); err != nil {
 		log.Errorw("the end of a session could not be recorded; it is taken up again after a restart", "session", r.id, "error", err)
 	}
-	log.Warnw("session failed", "session", r.id, "kind", r.req.Kind, "account", r.req.Account, "code", p.Code, "detail", p.Detail)
+	log.Warnw("session ended without a result", "session", r.id, "kind", r.req.Kind, "account", r.req.Account, "code", p.Code, "detail", p.Detail)
 }

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/meshmpc/mpcd/coordinator/internal/registry"
@@ -17,21 +16,31 @@ func (r *runner) newSpec(parties []registry.Party) (*protocol.Spec, error) {
 		Payload: r.req.Payload, Coordinator: r.e.cfg.Mesh.ID(), Owner: r.req.Owner,
 	}
 	for _, p := range parties {
-		s.Roster = append(s.Roster, protocol.Member{Peer: p.Peer, Role: protocol.Persistent})
+		s.Roster = append(s.Roster, p.Member())
 	}
-	s.Expires = expiry(now.Add(r.e.attemptTimeout(r.req.Kind)))
+	s.Expires = expiry(now.Add(r.e.attemptTimeout(&r.req)))
 	if r.req.Kind == protocol.KindKeygen {
-		s.Approvers = r.e.approvers
+		s.Approvers, s.Recipient = r.req.Approvers, r.req.Recipient
+		if s.Approvers.M == 0 {
+			s.Approvers = r.e.approvers
+		}
 		return s, s.Validate()
 	}
 	a := r.e.cfg.Registry.Account(r.req.Account)
 	s.Epoch, s.Approvers = a.Epoch, a.Approvers
-	token, err := protocol.SignApproval(r.e.cfg.Approver, protocol.ApprovalFor(s, now, approvalLife))
-	if err != nil {
-		return nil, fmt.Errorf("approve session %s: %w", r.id, err)
+	var err error
+	if s.Authorisation, err = r.e.authorisation(s, r.approvals(), now); err != nil {
+		return nil, err
 	}
-	s.Authorisation = []string{token}
 	return s, s.Validate()
+}
+
+// approvals are the ones that have come for the session.
+func (r *runner) approvals() []string {
+	if s := r.e.cfg.Registry.Session(r.id); s != nil {
+		return s.Approved
+	}
+	return r.req.Approvals
 }
 
 // expiry rounds up to the whole second that a spec carries.

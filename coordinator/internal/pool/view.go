@@ -43,6 +43,7 @@ type Party struct {
 	Keys     int // active shares
 	Draining bool
 	Live     bool
+	SealKey  []byte        // its signed statement about the key that users seal shares to
 	Skew     time.Duration // its clock minus ours, transport included
 	Seen     time.Time     // of the last heartbeat, our clock
 }
@@ -155,7 +156,7 @@ func (e *entry) party(now time.Time) Party {
 	return Party{
 		Peer: e.beat.Peer, Name: e.member.Name, Labels: labels, Software: e.beat.Software,
 		Sessions: e.beat.Sessions, Stock: e.beat.Stock, Keys: e.beat.Keys, Draining: e.beat.Draining,
-		Live: now.Sub(e.seen) <= Lifetime, Seen: e.seen,
+		Live: now.Sub(e.seen) <= Lifetime, Seen: e.seen, SealKey: e.beat.SealKey,
 		Skew: time.UnixMilli(e.beat.Time).Sub(e.seen),
 	}
 }

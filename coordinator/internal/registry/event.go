@@ -66,16 +66,17 @@ type Event struct {
 	Key       *Key        `json:"key,omitempty"`
 	Problem   *Problem    `json:"problem,omitempty"`
 
-	Actor    *Actor     `json:"actor,omitempty"`    // who asked for it
-	Idem     *Idem      `json:"idem,omitempty"`     // the request that it answers
-	Invite   *Invite    `json:"invite,omitempty"`   // invite.*, party.joined
-	Joined   *Party     `json:"joined,omitempty"`   // party.joined
-	Approval string     `json:"approval,omitempty"` // approval.added: compact JWS
-	Parties  []Party    `json:"parties,omitempty"`  // account.signing_parties; none: chosen for each session
-	Device   DeviceInfo `json:"device,omitempty"`   // party.joined
-	Expires  time.Time  `json:"expires,omitzero"`   // session.ready: the new deadline
-	Webhook  *Webhook   `json:"webhook,omitempty"`  // webhook.created
-	Count    int        `json:"count,omitempty"`    // auth.failed: how often
+	Actor     *Actor     `json:"actor,omitempty"`     // who asked for it
+	Idem      *Idem      `json:"idem,omitempty"`      // the request that it answers
+	Invite    *Invite    `json:"invite,omitempty"`    // invite.*, party.joined
+	Joined    *Party     `json:"joined,omitempty"`    // party.joined
+	Approval  string     `json:"approval,omitempty"`  // approval.added: compact JWS
+	Parties   []Party    `json:"parties,omitempty"`   // account.signing_parties; none: chosen for each session
+	Device    DeviceInfo `json:"device,omitempty"`    // party.joined
+	Expires   time.Time  `json:"expires,omitzero"`    // session.ready: the new deadline
+	Recipient []byte     `json:"recipient,omitempty"` // session.ready: the user's X25519 key
+	Webhook   *Webhook   `json:"webhook,omitempty"`   // webhook.created
+	Count     int        `json:"count,omitempty"`     // auth.failed: how often
 }
 
 // Actor is who made a request.

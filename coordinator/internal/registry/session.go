@@ -63,8 +63,11 @@ type InviteState struct {
 
 // Waiting returns what a session that has not begun waits for.
 func (s *Session) Waiting() Wait {
-	if s.Status != StatusCreated {
+	switch {
+	case s.Status != StatusCreated || s.Wait == "":
 		return ""
+	case len(s.Joined) < s.Externals:
+		return WaitExternal
 	}
 	return s.Wait
 }
@@ -112,6 +115,9 @@ func (s *Session) fold(e *Event) {
 		s.finish(e, StatusCancelled)
 	case SessionReady:
 		s.Wait, s.Expires = "", e.Expires
+		if len(e.Recipient) > 0 {
+			s.Recipient = e.Recipient
+		}
 	case InviteCreated, InviteRevoked, PartyJoined:
 		s.foldInvite(e)
 	case ApprovalAdded:

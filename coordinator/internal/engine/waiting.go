@@ -1,0 +1,152 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/meshmpc/mpcd/coordinator/internal/registry"
+	"github.com/meshmpc/mpcd/protocol"
+)
+
+// await lets a session wait for whom it needs. It reports whether the first
+// attempt may begin; if not, the session has ended or stays as it is.
+func (r *runner) await(ctx context.Context) bool {
+	expiry := time.NewTimer(time.Until(r.req.Expires))
+	defer expiry.Stop()
+	for {
+		changed := r.e.cfg.Registry.Watch(registry.SessionStream(r.id))
+		s := r.e.cfg.Registry.Session(r.id)
+		if s.Wait == "" {
+			return r.proceed(s)
+		}
+		if r.e.complete(s) {
+			if !r.ready(s, nil) {
+				return false
+			}
+			continue
+		}
+		select {
+		case <-changed:
+		case <-expiry.C:
+			r.fail(r.unattended(s))
+			return false
+		case <-ctx.Done():
+			if r.e.ctx.Err() == nil {
+				r.cancelled(ctx)
+			}
+			return false
+		}
+	}
+}
+
+// proceed turns a session that waited into one that runs.
+func (r *runner) proceed(s *registry.Session) bool {
+	r.req = s.NewSession
+	return r.e.begin(r.id) // false: the coordinator stops; the session is taken up at the next start
+}
+
+// complete reports whether everybody has come that a session waits for.
+func (e *Engine) complete(s *registry.Session) bool {
+	if s.Wait == registry.WaitUser || len(s.Joined) < s.Externals {
+		return false
+	}
+	if s.Wait != registry.WaitApprovals {
+		return true
+	}
+	a := e.cfg.Registry.Account(s.Account)
+	return e.enough(e.claimed(s.ID, &s.NewSession), a.Approvers, s.Approved)
+}
+
+// ready records that a session waits no more.
+func (r *runner) ready(s *registry.Session, recipient []byte) bool {
+	err := r.e.cfg.Registry.Append(registry.Event{
+		Stream: registry.SessionStream(r.id), Type: registry.SessionReady, Recipient: recipient, Expires: r.e.sessionDeadline(&s.NewSession),
+	})
+	if err != nil {
+		log.Errorw("a session could not begin", "session", r.id, "error", err)
+	}
+	return err == nil
+}
+
+// unattended says for whom a session waited in vain.
+func (r *runner) unattended(s *registry.Session) *registry.Problem {
+	what := "nobody asked for the user's share"
+	switch s.Waiting() {
+	case registry.WaitExternal:
+		what = fmt.Sprintf("%d of %d invited devices joined", len(s.Joined), s.Externals)
+	case registry.WaitApprovals:
+		what = fmt.Sprintf("%d approvals came and were valid", len(r.e.ApprovedBy(s)))
+	}
+	return &registry.Problem{Code: registry.CodeSessionTimeout, Detail: "the session expired before it could begin: " + what}
+}
+
+// Complete lets a keygen with an open user slot begin; recipient is the user's
+// X25519 key, nil for a share in plain.
+func (e *Engine) Complete(session string, recipient []byte, meta registry.Meta) error {
+	e.gather.Lock()
+	defer e.gather.Unlock()
+	s, err := e.waitingSession(session, protocol.KindKeygen)
+	if err != nil {
+		return err
+	}
+	if s.Wait != registry.WaitUser {
+		return &registry.Problem{Code: registry.CodeNotWaiting, Detail: "the session has no open user slot", Session: session}
+	}
+	if err := e.cfg.Registry.Append(registry.Event{
+		Stream: registry.SessionStream(session), Type: registry.SessionReady, Recipient: recipient,
+		Expires: e.sessionDeadline(&s.NewSession), Actor: meta.Actor, Idem: meta.Idem,
+	}); err != nil {
+		return storageProblem()
+	}
+	return nil
+}
+
+// waitingSession returns a session of a kind that waits for somebody.
+func (e *Engine) waitingSession(id string, kind protocol.Kind) (*registry.Session, error) {
+	s := e.cfg.Registry.Session(id)
+	switch {
+	case s == nil:
+		return nil, sessionNotFound(id)
+	case s.Status.Finished():
+		return nil, &registry.Problem{Code: registry.CodeFinished, Detail: fmt.Sprintf("the session has ended: it is %s", s.Status), Session: id}
+	case s.Kind != kind, s.Wait == "":
+		return nil, &registry.Problem{Code: registry.CodeNotWaiting, Detail: "the session does not wait for this", Session: id}
+	}
+	return s, nil
+}
+
+func sessionNotFound(id string) *registry.Problem {
+	return &registry.Problem{Code: registry.CodeSessionNotFound, Detail: fmt.Sprintf("there is no session %q", id)}
+}
+
+// Cancel ends a session that has not ended. It returns when that is recorded;
+// a session that completes in the same moment stays completed.
+func (e *Engine) Cancel(ctx context.Context, id string, meta registry.Meta) error {
+	s := e.cfg.Registry.Session(id)
+	if s == nil {
+		return sessionNotFound(id)
+	}
+	if !s.Status.Finished() {
+		e.mu.Lock()
+		cancel := e.runners[id]
+		e.mu.Unlock()
+		if cancel == nil {
+			return &registry.Problem{Code: registry.CodeShuttingDown, Detail: "the coordinator is starting or stopping: try again in a few seconds", Session: id}
+		}
+		cancel(&cancellation{meta})
+		var err error
+		if s, err = e.cfg.Registry.WaitFinished(ctx, id); err != nil {
+			return &registry.Problem{Code: registry.CodeShuttingDown, Detail: "the coordinator is shutting down: try again in a few seconds", Session: id}
+		}
+	}
+	if s.Status != registry.StatusCancelled {
+		return &registry.Problem{Code: registry.CodeFinished, Detail: fmt.Sprintf("the session has ended: it is %s", s.Status), Session: id}
+	}
+	return nil
+}
+
+// cancellation is the cause of a session's context that a user has ended.
+type cancellation struct{ meta registry.Meta }
+
+func (*cancellation) Error() string { return "cancelled on request" }
