@@ -32,8 +32,11 @@ type Signature struct {
 	S         string `json:"s,omitempty" doc:"ECDSA. Hex, 32 bytes, at most q/2 (BIP 62)."`
 	V         *int   `json:"v,omitempty" minimum:"0" maximum:"3" doc:"ECDSA. The recovery id, 0 to 3."`
 	VEthereum *int   `json:"v_ethereum,omitempty" doc:"ECDSA. 27 or 28; absent in the one case in 2^127 that Ethereum has no form for."`
-	DER       string `json:"der,omitempty" doc:"ECDSA. Hex: ASN.1 DER (X9.62)."`
+	DER       string `json:"der,omitempty" doc:"ECDSA. Hex: ASN.1 DER (X9.62, BIP 66), without a sighash byte."`
+	DERBase64 string `json:"der_base64,omitempty" doc:"ECDSA. The same in base64."`
 	RSV       string `json:"rsv,omitempty" doc:"ECDSA. Hex, 65 bytes: r, s and the recovery id."`
+	RSVBase64 string `json:"rsv_base64,omitempty" doc:"ECDSA. The same in base64."`
+	Ethereum  string `json:"ethereum,omitempty" doc:"ECDSA. Hex, 65 bytes: r, s and v_ethereum; absent when that is."`
 	Compact   string `json:"compact" doc:"Hex, 64 bytes: r and s, or R and S (RFC 8032)."`
 	Base64    string `json:"base64" doc:"The 64 bytes in base64."`
 }

@@ -127,3 +127,16 @@ func FuzzAddresses(f *testing.F) {
 		}
 	})
 }
+
+// BenchmarkAddresses is what listing accounts pays for each of them.
+func BenchmarkAddresses(b *testing.B) {
+	for scheme, key := range map[protocol.Scheme][]byte{protocol.ECDSA: unhex(b, generator), protocol.EdDSA: make([]byte, 32)} {
+		b.Run("scheme="+string(scheme), func(b *testing.B) {
+			for b.Loop() {
+				if _, err := AddressesOf(scheme, key); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

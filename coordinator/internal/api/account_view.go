@@ -8,6 +8,7 @@ import (
 	"github.com/meshmpc/mpcd/coordinator/internal/registry"
 	"github.com/meshmpc/mpcd/coordinator/rest"
 	"github.com/meshmpc/mpcd/protocol"
+	"github.com/meshmpc/mpcd/protocol/chain"
 )
 
 func (s *server) accountView(a *registry.Account) (rest.Account, error) {
@@ -26,11 +27,23 @@ func (s *server) accountView(a *registry.Account) (rest.Account, error) {
 		return v, nil
 	}
 	var err error
+	if v.Addresses, err = addressesView(a); err != nil {
+		return v, fmt.Errorf("account %s: %w", a.ID, err)
+	}
 	v.Certificate, err = certificateView(a.Certificate)
 	if err != nil {
 		return v, fmt.Errorf("account %s: %w", a.ID, err)
 	}
 	return v, nil
+}
+
+func addressesView(a *registry.Account) (*rest.Addresses, error) {
+	addresses, err := chain.AddressesOf(a.Scheme, a.PublicKey)
+	if err != nil {
+		return nil, err
+	}
+	v := rest.Addresses(addresses)
+	return &v, nil
 }
 
 func certificateView(encoded []byte) (*rest.Certificate, error) {

@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"encoding/hex"
 	"fmt"
 	"net/http"
 
@@ -17,8 +16,11 @@ import (
 func sessionView(s *registry.Session) rest.Session {
 	v := rest.Session{
 		ID: s.ID, Kind: string(s.Kind), Status: string(s.Status), AccountID: s.Account, Scheme: string(s.Scheme),
-		ThresholdT: s.Threshold.T, ThresholdN: s.Threshold.N, KeygenSessionID: s.KeyID, Message: hex.EncodeToString(s.Payload),
+		ThresholdT: s.Threshold.T, ThresholdN: s.Threshold.N, KeygenSessionID: s.KeyID,
 		Attempt: s.Attempt, SID: s.SID, Parties: make([]rest.SessionParty, 0, len(s.Members)), CreatedAt: s.Created, ExpiresAt: s.Expires,
+	}
+	if s.Kind == protocol.KindSign {
+		v.Message, v.Hash, v.Digest = signedView(s)
 	}
 	for _, m := range s.Members {
 		v.Parties = append(v.Parties, rest.SessionParty{
