@@ -26,7 +26,7 @@ var areas = []area{
 	{path: "protocol/tss", imports: []string{"protocol"}, tests: []string{"protocol/protocoltest"}},
 	{path: "protocol/chain", imports: []string{"protocol"}},
 	{path: "protocol/protocoltest", imports: []string{"protocol", "protocol/tss"}},
-	{path: "p2p", tests: []string{"p2p/p2psim", "p2p/p2ptest"}},
+	{path: "p2p", tests: []string{"p2p/p2psim", "p2p/p2ptest", "protocol"}},
 	{path: "p2p/p2psim", imports: []string{"p2p"}},
 	{path: "p2p/p2ptest", imports: []string{"p2p", "p2p/p2psim"}},
 	{path: "keystore"},
