@@ -84,17 +84,3 @@ func TestProblemsHaveStatuses(t *testing.T) {
 		}
 	}
 }
-
-func FuzzDecodeMessage(f *testing.F) {
-	for _, s := range []string{"", "0x", "0xab", "abc", "zz", "YQ==", "\x00"} {
-		for _, encoding := range []string{"", "hex", "base64", "utf8"} {
-			f.Add(s, encoding)
-		}
-	}
-	f.Fuzz(func(t *testing.T, s, encoding string) {
-		raw, err := decodeMessage(s, encoding)
-		if err == nil && len(raw) > len(s) {
-			t.Errorf("%d bytes out of %d", len(raw), len(s))
-		}
-	})
-}

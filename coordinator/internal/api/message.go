@@ -23,7 +23,7 @@ type signable struct {
 func readMessage(text, encoding, hash string) (signable, error) {
 	given, err := chain.Decode(cmp.Or(encoding, chain.Hex), text)
 	if err != nil {
-		return signable{}, fieldProblem(codeMalformedMessage, "body.message", err.Error()+"; encoding says how message is written")
+		return signable{}, fieldProblem(codeMalformedMessage, "body.message", "message "+err.Error()+"; encoding says how it is written")
 	}
 	if hash == "" || hash == chain.None {
 		return signable{payload: given}, nil // its length is the engine's to judge: it depends on the account

@@ -2,11 +2,8 @@ package api
 
 import (
 	"context"
-	"encoding/base64"
-	"encoding/hex"
 	"fmt"
 	"net/http"
-	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -22,38 +19,9 @@ func signRequest(b *rest.SignBody, account string) (engine.SignRequest, error) {
 	if b.DerivationPath != "" {
 		return req, newProblem(codeDerivation, "this version signs with the account's key itself: leave derivation_path out")
 	}
-	if b.Hash != "" && b.Hash != "none" {
-		return req, newProblem(codeHash, fmt.Sprintf("hash %q is not supported: hash the message yourself and leave hash out", b.Hash))
-	}
-	var err error
-	if req.Payload, err = decodeMessage(b.Message, b.Encoding); err != nil {
-		p := newProblem(codeMalformedMessage, err.Error())
-		p.Errors = []rest.FieldError{{Location: "body.message", Message: err.Error()}}
-		return req, p
-	}
-	return req, nil
-}
-
-func decodeMessage(message, encoding string) ([]byte, error) {
-	switch encoding {
-	case "utf8":
-		return []byte(message), nil
-	case "base64":
-		raw, err := base64.StdEncoding.DecodeString(message)
-		if err != nil {
-			return nil, fmt.Errorf("message is not base64 (RFC 4648 §4, with padding): %w", err)
-		}
-		return raw, nil
-	}
-	digits := strings.TrimPrefix(message, "0x")
-	if len(digits)%2 != 0 {
-		return nil, fmt.Errorf("message has %d hexadecimal digits: an even number is needed", len(digits))
-	}
-	raw, err := hex.DecodeString(digits)
-	if err != nil {
-		return nil, fmt.Errorf("message is not hexadecimal: %w; set encoding if it is base64 or utf8", err)
-	}
-	return raw, nil
+	m, err := readMessage(b.Message, b.Encoding, b.Hash)
+	req.Payload, req.Message, req.Hash = m.payload, m.message, m.hash
+	return req, err
 }
 
 func (s *server) signRoute(api huma.API) {
@@ -63,7 +31,7 @@ func (s *server) signRoute(api huma.API) {
 		answers: map[int]any{http.StatusOK: rest.SignResult{}, http.StatusAccepted: rest.Session{}},
 		errors: append([]string{
 			registry.CodeAccountNotFound, registry.CodeAccountNotActive, registry.CodeInvalidPayload,
-			codeMalformedMessage, codeDerivation, codeHash,
+			codeMalformedMessage, codeDerivation,
 		}, sessionErrors...),
 	}), s.sign)
 }
