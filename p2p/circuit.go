@@ -36,6 +36,7 @@ func isCircuit(a ma.Multiaddr) bool {
 func (h *Host) startCircuits(upgrader transport.Upgrader) error {
 	relays := &guardedHost{Host: h.raw, h: h, allow: func(m Member) bool { return m.Role == RoleBootstrap }}
 	h.slots.host = &relayHost{guardedHost: relays}
+	h.rememberBootstrap()
 	c, err := client.New(h.slots.host, upgrader)
 	if err != nil {
 		return fmt.Errorf("p2p: relayed connections: %w", err)
@@ -153,19 +154,34 @@ func (a *abortable) NewStream(ctx context.Context, p peer.ID, protocols ...proto
 	return s, err
 }
 
-// dialThroughRelays tries to reach a peer through every relay known here.
+// dialThroughRelays tries to reach a peer through the bootstrap nodes that are
+// connected, waiting for the first one, and through the relays of which the peer
+// itself or a hint has told.
 func (h *Host) dialThroughRelays(ctx context.Context, p peer.ID) error {
-	info := peer.AddrInfo{ID: p}
-	h.rememberBootstrap()
-	for _, relay := range h.slots.relays {
-		if relay != p {
-			info.Addrs = append(info.Addrs, ma.StringCast("/p2p/"+relay.String()+circuitPart))
-		}
-	}
-	if len(info.Addrs) == 0 {
+	hinted := slices.ContainsFunc(h.raw.Peerstore().Addrs(p), isCircuit)
+	if !hinted && !slices.ContainsFunc(h.slots.relays, func(r peer.ID) bool { return r != p }) {
 		return errNoAddress
 	}
+	info := peer.AddrInfo{ID: p}
+	choose := func() bool {
+		for _, relay := range h.slots.relays {
+			if relay != p && h.mayRelay(relay) {
+				info.Addrs = append(info.Addrs, ma.StringCast("/p2p/"+relay.String()+circuitPart))
+			}
+		}
+		return len(info.Addrs) > 0
+	}
+	if !choose() && !hinted {
+		h.keeper.waitUntil(ctx, helloTimeout, choose)
+	}
 	return h.guard.Connect(ctx, info)
+}
+
+// mayRelay is false for a bootstrap node that is not connected now: the keeper
+// dials it, and an attempt through it would hold up those through others.
+func (h *Host) mayRelay(relay peer.ID) bool {
+	_, admitted := h.peers.get(relay)
+	return admitted || !h.running.Load() || !slices.Contains(h.slots.relays, relay)
 }
 
 // rememberBootstrap keeps the addresses of the bootstrap nodes, which do not age.

@@ -34,9 +34,23 @@ func (h *Host) Connect(ctx context.Context, id PeerID) error {
 	return h.race(ctx, p)
 }
 
+// insist connects to a peer, again and again until it succeeds or ctx ends: a
+// guest may not have a slot on a relay yet.
+func (h *Host) insist(ctx context.Context, id PeerID) {
+	wait := newBackoff(redialFirst, redialLast)
+	for {
+		err := h.Connect(ctx, id)
+		if err == nil || errors.Is(err, ErrClosed) || errors.Is(err, ErrAddr) {
+			return
+		}
+		if !h.pauseUntil(ctx, retryAfter(err, wait.NextBackOff()), nil) {
+			return
+		}
+	}
+}
+
 // keepBootstrap stays connected to the configured bootstrap nodes.
 func (h *Host) keepBootstrap() {
-	h.rememberBootstrap()
 	for _, relay := range h.slots.relays {
 		h.Keep(relay.String())
 	}

@@ -3,6 +3,7 @@ package p2p
 import (
 	"bufio"
 	"context"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -63,4 +64,26 @@ func CloseOneConn(t testing.TB, h *Host, to PeerID) int {
 	}
 	t.Fatal("no connection carries pubsub's stream")
 	return 0
+}
+
+// InRoutingTable tells whether a host's DHT counts on a peer.
+func InRoutingTable(t testing.TB, h *Host, id PeerID) bool {
+	t.Helper()
+	p, err := peer.Decode(id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h.dht.RoutingTable().Find(p) != ""
+}
+
+// Relayed tells whether the connections to a peer go through a relay; none
+// counts as not.
+func Relayed(t testing.TB, h *Host, id PeerID) bool {
+	t.Helper()
+	p, err := peer.Decode(id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conns := h.raw.Network().ConnsToPeer(p)
+	return len(conns) > 0 && !slices.ContainsFunc(conns, func(c network.Conn) bool { return !isCircuit(c.RemoteMultiaddr()) })
 }

@@ -203,14 +203,17 @@ func (h *Host) refusedBy(p peer.ID, reason error) error {
 }
 
 // settle makes room for a fresh connection of a peer: connections of earlier
-// starts are closed, because they may look alive for half a minute, and pubsub
-// must have noticed the end of its old stream, or it would forget what the peer
-// subscribes to when it notices later.
+// starts and those that a silent peer has given up are closed, because they may
+// look alive for half a minute, and pubsub must have noticed the end of its old
+// stream, or it would forget what the peer subscribes to when it notices later.
 func (h *Host) settle(ctx context.Context, p peer.ID, boot uint64) {
 	old := h.peers.outdated(p, boot)
 	for _, c := range old {
 		log.Infow("peer has restarted", "peer", p.String())
 		c.Close() //nolint:errcheck // it is dead anyway
+	}
+	if len(h.peers.greeted(p)) > 0 && !h.keeper.heardWithin(p, probeAfter) {
+		h.probe(p, settleTime)
 	}
 	if len(old) > 0 || len(h.peers.greeted(p)) == 0 {
 		ctx, cancel := context.WithTimeout(ctx, settleTime)

@@ -17,6 +17,7 @@ const (
 	redialFirst = 50 * time.Millisecond
 	redialLast  = 2 * time.Second
 	dialTime    = 2 * time.Second // short, since a new try reaches a peer that has just come back sooner
+	dialLong    = 8 * time.Second // every third try, for a peer behind a relay far away
 )
 
 // keeper stays connected to peers: it asks them whether they are alive and dials
@@ -129,11 +130,12 @@ func (k *keeper) run(ctx context.Context) {
 // look looks after one peer.
 func (k *keeper) look(ctx context.Context, p peer.ID) {
 	wait := newBackoff(redialFirst, redialLast)
-	misses := 0
+	misses, dials := 0, 0
 	for ctx.Err() == nil {
 		if _, admitted := k.h.peers.get(p); !admitted {
 			misses = 0
-			dial, cancel := context.WithTimeout(ctx, dialTime)
+			dials++
+			dial, cancel := context.WithTimeout(ctx, dialTimeout(dials))
 			err := k.h.Connect(dial, p.String())
 			cancel()
 			if err != nil {
@@ -142,10 +144,19 @@ func (k *keeper) look(ctx context.Context, p peer.ID) {
 			}
 		}
 		wait.Reset()
+		dials = 0
 		if misses = k.check(ctx, p, misses); misses == 0 {
 			k.waitLost(ctx, p)
 		}
 	}
+}
+
+// dialTimeout is the time for the n-th dial in a row, n from 1.
+func dialTimeout(n int) time.Duration {
+	if n%3 == 0 {
+		return dialLong
+	}
+	return dialTime
 }
 
 // retryAfter is a pause that is longer for a peer that refuses us.

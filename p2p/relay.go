@@ -18,8 +18,8 @@ const (
 	circuitsPerPeer = 64   // of them, those from and to one peer
 	circuitBuffer   = 8 << 10
 	slotLife        = 5 * time.Minute
-	hopTime         = 4 * time.Second // for a relay to agree with both ends on a circuit
-	probeAfter      = 3 * time.Second // of silence
+	hopTime         = 4 * time.Second         // for a relay to agree with both ends on a circuit
+	probeAfter      = 1500 * time.Millisecond // of silence, longer than pingEvery
 	probeTime       = 2 * time.Second
 )
 
@@ -57,20 +57,19 @@ func (a relayACL) AllowConnect(src peer.ID, _ ma.Multiaddr, dest peer.ID) bool {
 	if _, admitted := a.h.peers.get(src); !admitted {
 		return false
 	}
-	a.h.probe(dest)
+	if len(a.h.peers.greeted(dest)) > 1 || !a.h.keeper.heardWithin(dest, probeAfter) {
+		a.h.probe(dest, probeTime)
+	}
 	_, admitted := a.h.peers.get(dest)
 	return admitted
 }
 
-// probe closes connections to a peer on which it does not answer. A device that
-// has changed its network leaves one behind that looks alive, and that the next
-// circuit might be sent through.
-func (h *Host) probe(p peer.ID) {
+// probe closes connections to a peer on which it does not answer in time. A
+// device that has changed its network leaves one behind that looks alive, and
+// that the next circuit or stream might be sent through.
+func (h *Host) probe(p peer.ID, patience time.Duration) {
 	conns := h.peers.greeted(p)
-	if len(conns) == 1 && h.keeper.heardWithin(p, probeAfter) {
-		return
-	}
-	ctx, cancel := context.WithTimeout(h.ctx, probeTime)
+	ctx, cancel := context.WithTimeout(h.ctx, patience)
 	defer cancel()
 	done := make(chan struct{}, len(conns))
 	for _, c := range conns {
@@ -97,6 +96,9 @@ func (h *Host) probe(p peer.ID) {
 type relayHost struct{ *guardedHost }
 
 func (r *relayHost) NewStream(ctx context.Context, p peer.ID, protocols ...protocol.ID) (network.Stream, error) {
+	if !r.h.mayRelay(p) {
+		return nil, fmt.Errorf("%w: relay %s is not connected", ErrUnreachable, p)
+	}
 	s, err := r.guardedHost.NewStream(ctx, p, protocols...)
 	if err != nil {
 		return nil, err

@@ -176,7 +176,7 @@ func (t *Topic) Ready(ctx context.Context) error {
 	defer stop()
 	for p := range t.members {
 		if p != t.h.conf.id {
-			dials.Go(func() { t.h.Connect(ctx, p.String()) }) //nolint:errcheck // who is missing is said below
+			dials.Go(func() { t.h.insist(ctx, p.String()) })
 		}
 	}
 	joins, err := t.topic.EventHandler()

@@ -79,7 +79,8 @@ func (n *Network) Credential(m p2p.Member) string {
 
 // Prepare makes the configuration of another node without starting it: a fresh
 // identity, a credential for the role, a listen address of the network's
-// transport, and the bootstrap nodes made so far. Changes come last.
+// transport, and the bootstrap nodes made so far. Bootstrap nodes are relays, as
+// those of package bootstrap. Changes come last.
 func (n *Network) Prepare(role p2p.Role, changes ...func(*p2p.Config)) p2p.Config {
 	n.tb.Helper()
 	pub, key, err := ed25519.GenerateKey(rand.Reader)
@@ -90,7 +91,7 @@ func (n *Network) Prepare(role p2p.Role, changes ...func(*p2p.Config)) p2p.Confi
 	cfg := p2p.Config{
 		Identity: key, Network: n.Name, Authority: n.Authority, Software: "test",
 		Credential: n.Credential(p2p.Member{Peer: p2p.PeerOf(pub), Role: role, Name: name}),
-		Listen:     []string{n.listen()}, Bootstrap: n.bootstraps(),
+		Listen:     []string{n.listen()}, Bootstrap: n.bootstraps(), Relay: role == p2p.RoleBootstrap,
 	}
 	if n.Sim != nil {
 		cfg.Simulated = n.Sim.Endpoint()
@@ -169,6 +170,24 @@ func IDs(nodes ...*Node) []p2p.PeerID {
 		ids[i] = node.ID()
 	}
 	return ids
+}
+
+// Invite makes a change for Add(p2p.RoleExternal) that turns the node into a
+// guest of a coordinator's, who vouches for it as long as given. On loopback
+// nobody can dial it, as if it stood behind address translation: it does not
+// listen.
+func (n *Network) Invite(coordinator *Node, life time.Duration) func(*p2p.Config) {
+	return func(c *p2p.Config) {
+		n.tb.Helper()
+		pass, err := coordinator.IssuePass(p2p.PeerOf(c.Identity.Public().(ed25519.PublicKey)), time.Now().Add(life))
+		if err != nil {
+			n.tb.Fatal(err)
+		}
+		c.Credential = pass
+		if n.Sim == nil {
+			c.Listen = nil
+		}
+	}
 }
 
 // Labels makes a change for Prepare that issues the credential anew with labels.
