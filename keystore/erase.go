@@ -38,6 +38,23 @@ func (s *Store) EraseEpoch(ctx context.Context, key string, epoch uint32) error 
 	return nil
 }
 
+// Erased tells whether (key, epoch) was erased, or its erasure has begun. It changes
+// nothing.
+func (s *Store) Erased(ctx context.Context, key string, epoch uint32) (bool, error) {
+	if key == "" || !printable(key) {
+		return false, fmt.Errorf("erased: %w", invalidf("key %.40q: must be a key id", key))
+	}
+	if err := s.enter(ctx); err != nil {
+		return false, fmt.Errorf("erased: %w", err)
+	}
+	defer s.leave()
+	gone, err := s.keys.salts.gone(newKEKID(s.keys.gen, key, epoch))
+	if err != nil {
+		return false, fmt.Errorf("erased: %w", err)
+	}
+	return gone != "", nil
+}
+
 func (s *Store) erase(ctx context.Context, id kekID) error {
 	done, err := s.keys.erase(id)
 	if done || err != nil {

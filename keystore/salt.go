@@ -39,12 +39,10 @@ func (d *saltDir) path(id kekID, ext string) string {
 
 // load returns the 32 bytes of a scope's salt; ErrErased, ErrSalt or errNoSalt else.
 func (d *saltDir) load(id kekID) ([]byte, error) {
-	for _, ext := range []string{erasingExt, erasedExt} {
-		if gone, err := exists(d.path(id, ext)); err != nil {
-			return nil, fmt.Errorf("read salt: %w", err)
-		} else if gone {
-			return nil, fmt.Errorf("%w: %s", ErrErased, d.path(id, ext))
-		}
+	if gone, err := d.gone(id); err != nil {
+		return nil, err
+	} else if gone != "" {
+		return nil, fmt.Errorf("%w: %s", ErrErased, gone)
 	}
 	path := d.path(id, saltExt)
 	data, err := os.ReadFile(path)
@@ -59,6 +57,19 @@ func (d *saltDir) load(id kekID) ([]byte, error) {
 		return nil, fmt.Errorf("%w: %s: %w; restore it from a cold copy", ErrSalt, path, err)
 	}
 	return salt, nil
+}
+
+// gone returns the file that says that a scope was or is being erased, "" if none.
+func (d *saltDir) gone(id kekID) (string, error) {
+	for _, ext := range []string{erasingExt, erasedExt} {
+		path := d.path(id, ext)
+		if gone, err := exists(path); err != nil {
+			return "", fmt.Errorf("read salt: %w", err)
+		} else if gone {
+			return path, nil
+		}
+	}
+	return "", nil
 }
 
 func (d *saltDir) parse(id kekID, data []byte) ([]byte, error) {

@@ -63,8 +63,18 @@ func TestEraseEpoch(t *testing.T) {
 	salt, err := os.ReadFile(s.keys.salts.path(newKEKID(1, "key-1", 7), saltExt))
 	noError(t, err)
 
+	wantErased := func(epoch uint32, want bool) {
+		t.Helper()
+		if erased, err := s.Erased(t.Context(), "key-1", epoch); err != nil || erased != want {
+			t.Errorf("epoch %d: erased %v, %v", epoch, erased, err)
+		}
+	}
+	wantErased(7, false)
 	noError(t, s.EraseEpoch(t.Context(), "key-1", 7))
 	for range 2 { // at once, and after opening again
+		wantErased(7, true)
+		wantErased(8, false)
+		wantErased(99, false)
 		_, err := s.Get(t.Context(), kindShare, "old")
 		wantError(t, err, ErrNotFound)
 		wantError(t, s.Put(t.Context(), old), ErrErased)

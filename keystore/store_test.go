@@ -100,6 +100,8 @@ func TestInvalidInput(t *testing.T) {
 	_, err = s.Take(t.Context(), kindPool, StateFresh, StateFresh)
 	wantError(t, err, ErrInvalid)
 	wantError(t, s.EraseEpoch(t.Context(), "", 0), ErrInvalid)
+	_, err = s.Erased(t.Context(), "", 0)
+	wantError(t, err, ErrInvalid)
 }
 
 func TestUpdate(t *testing.T) {
