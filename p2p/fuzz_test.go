@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"crypto/ed25519"
+	"encoding/json"
 	"errors"
 	"io"
 	"testing"
@@ -52,10 +53,56 @@ func FuzzCredential(f *testing.F) {
 	})
 }
 
+// fixedPass is the same in every run.
+func fixedPass(t testing.TB) (token string, authority ed25519.PublicKey, guest PeerID) {
+	t.Helper()
+	key, node := fixedKeys()
+	coordinator := PeerOf(node.Public().(ed25519.PublicKey))
+	guest = PeerOf(ed25519.NewKeyFromSeed(bytes.Repeat([]byte{3}, ed25519.SeedSize)).Public().(ed25519.PublicKey))
+	cred, err := IssueCredential(key, "main", Member{Peer: coordinator, Role: RoleCoordinator, IssuedAt: time.Unix(1, 0), Expires: time.Unix(1<<33, 0)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	payload, err := json.Marshal(passClaims{Audience: "main", Issuer: coordinator, Subject: guest, Issued: 500, Expires: 5000, Credential: cred})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if token, err = signToken(node, passType, payload); err != nil {
+		t.Fatal(err)
+	}
+	return token, key.Public().(ed25519.PublicKey), guest
+}
+
+// FuzzPass: no pass but the issued one is accepted, none panics, and each
+// refusal has a reason, which the other side understands.
+func FuzzPass(f *testing.F) {
+	token, authority, guest := fixedPass(f)
+	f.Add(token)
+	f.Add(token[:len(token)-1])
+	credential, _, _ := fixedCredential(f)
+	f.Add(credential)
+	f.Add("")
+	f.Add("eyJhbGciOiJFZERTQSIsInR5cCI6Im1wYy1wYXNzK2p3dCJ9.e30.e30")
+	f.Fuzz(func(t *testing.T, in string) {
+		m, err := VerifyPass(authority, "main", in, time.Unix(1000, 0))
+		if err == nil {
+			if m.Peer != guest || m.Role != RoleExternal || m.Expires != time.Unix(5000, 0).UTC() {
+				t.Fatalf("accepted %q as %+v", in, m)
+			}
+		} else if refusalCodes[refusalCode(err)] == nil || !errors.Is(err, refusalCodes[refusalCode(err)]) {
+			t.Fatalf("refused without a reason: %v", err)
+		}
+		if m, err := verifyToken(authority, "main", in, time.Unix(1000, 0)); err == nil && m.Peer != guest && m.Role != RoleParty {
+			t.Fatalf("accepted %q as %+v", in, m)
+		}
+	})
+}
+
 // FuzzHello: a hello decodes to what encodes to the same again, or is refused.
 func FuzzHello(f *testing.F) {
 	token, authority, id := fixedCredential(f)
-	for _, h := range []hello{{}, {Credential: token, Boot: 7, Software: "1.0"}, {Refusal: "expired"}} {
+	pass, _, _ := fixedPass(f)
+	for _, h := range []hello{{}, {Credential: token, Boot: 7, Software: "1.0"}, {Credential: pass, Boot: 7}, {Refusal: "expired"}, {Refusal: "guests"}} {
 		data, err := h.encode()
 		if err != nil {
 			f.Fatal(err)
