@@ -243,7 +243,7 @@ func TestStopWithinABound(t *testing.T) {
 func TestConfigErrors(t *testing.T) {
 	t.Parallel()
 	good := func() Config {
-		return Config{Dir: t.TempDir(), Network: testNetwork, Listen: []string{"127.0.0.1:0"}, APIKey: testKey, Approver: newIdentity(t).key}
+		return Config{Dir: t.TempDir(), Network: testNetwork, Listen: []string{"127.0.0.1:0"}, Edge: Edge{APIKey: testKey}, Approver: newIdentity(t).key}
 	}
 	for name, change := range map[string]func(*Config){
 		"no folder":   func(c *Config) { c.Dir = "" },

@@ -5,10 +5,8 @@ import (
 	"crypto"
 	"errors"
 	"fmt"
-	"net/netip"
 	"time"
 
-	"github.com/meshmpc/mpcd/coordinator/internal/api"
 	"github.com/meshmpc/mpcd/coordinator/internal/engine"
 	"github.com/meshmpc/mpcd/p2p"
 )
@@ -36,9 +34,7 @@ type Config struct {
 	Network string   // name of the network, as the credentials have it
 	Listen  []string // HTTP addresses, host:port; port 0: chosen by the system
 
-	APIKey         string         // at least 32 characters; only its hash is kept
-	AllowedIPs     []netip.Prefix // who may call; empty: loopback only
-	TrustedProxies []netip.Prefix // whose X-Forwarded-For is believed
+	Edge // who may call, how often, and over what
 	// Approver is the network's approver key (Ed25519 or P-256): accounts made
 	// here name it as their approver, and it authorises signing with them.
 	Approver crypto.Signer
@@ -72,8 +68,9 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("%w: the network's approver key is missing", ErrConfig)
 	case len(c.Listen) == 0:
 		return fmt.Errorf("%w: name at least one address to listen on", ErrConfig)
-	case len(c.APIKey) < api.MinKeyLength:
-		return fmt.Errorf("%w: the API key has %d characters and needs at least %d; make one with: openssl rand -hex 32", ErrConfig, len(c.APIKey), api.MinKeyLength)
+	}
+	if err := c.Edge.validate(); err != nil {
+		return err
 	}
 	for name, d := range map[string]time.Duration{"keygen": c.KeygenTimeout, "sign": c.SignTimeout} {
 		if d < time.Second || d > maxTimeout {

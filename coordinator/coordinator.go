@@ -29,6 +29,7 @@ type Coordinator struct {
 	registry  *registry.Registry
 	pool      *pool.View
 	engine    *engine.Engine
+	edge      edge
 	server    *server
 	listeners []net.Listener
 
@@ -71,6 +72,9 @@ func (c *Coordinator) build() (err error) {
 		return err
 	}
 	c.pool = pool.New(pool.Config{Network: c.cfg.Network, Verify: p2p.Verify, Member: c.net.Member, Now: time.Now})
+	if err := c.openEdge(); err != nil {
+		return err
+	}
 	c.engine, err = engine.New(engine.Config{
 		Network: c.cfg.Network, Mesh: c.net, Pool: c.pool, Registry: c.registry, Verify: p2p.Verify,
 		Approver: c.cfg.Approver, KeygenTimeout: c.cfg.KeygenTimeout, SignTimeout: c.cfg.SignTimeout,
@@ -79,13 +83,16 @@ func (c *Coordinator) build() (err error) {
 		return err
 	}
 	handler, err := api.New(api.Config{
-		Engine: c.engine, Registry: c.registry, Pool: c.pool, Keys: []string{c.cfg.APIKey},
-		Allow: c.cfg.AllowedIPs, Proxies: c.cfg.TrustedProxies, Stopping: c.stopping, Version: c.cfg.Version,
+		Engine: c.engine, Registry: c.registry, Pool: c.pool, Access: c.access(), Metrics: c.edge.metrics,
+		Stopping: c.stopping, Version: c.cfg.Version,
 	})
 	if err != nil {
 		return err
 	}
 	c.server = newServer(handler, max(c.cfg.KeygenTimeout, c.cfg.SignTimeout))
+	if c.edge.cert != nil {
+		c.server.secure, c.server.TLSConfig = true, c.edge.cert.config()
+	}
 	return nil
 }
 
@@ -111,6 +118,8 @@ func (c *Coordinator) Run(ctx context.Context) error {
 	group, failed := errgroup.WithContext(ctx)
 	group.Go(func() error { return c.engine.Run(parts) })
 	group.Go(func() error { return c.net.Heartbeats(parts, func(b []byte) { c.pool.Observe(b) }) })
+	group.Go(func() error { return c.edge.failures.Run(parts) })
+	group.Go(func() error { return c.edge.serveMetrics(parts) })
 	for _, l := range c.listeners {
 		group.Go(func() error { return serve(c.server, l) })
 	}
@@ -137,6 +146,7 @@ func (c *Coordinator) stop() error {
 func (c *Coordinator) Close() error {
 	c.stopWait()
 	closeAll(c.listeners)
+	c.edge.close()
 	if c.db.IsClosed() {
 		return nil
 	}

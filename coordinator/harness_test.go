@@ -49,7 +49,7 @@ func newClusterWith(t testing.TB, change func(*Config), names ...string) *cluste
 	}
 	cl := &cluster{t: t, net: newFakeNet(t, names...), http: &http.Client{Transport: &http.Transport{}}}
 	cl.cfg = Config{
-		Dir: t.TempDir(), Network: testNetwork, Listen: []string{"127.0.0.1:0"}, APIKey: testKey, Approver: approver,
+		Dir: t.TempDir(), Network: testNetwork, Listen: []string{"127.0.0.1:0"}, Edge: Edge{APIKey: testKey}, Approver: approver,
 		DrainTimeout: 500 * time.Millisecond,
 	}
 	change(&cl.cfg)

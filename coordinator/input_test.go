@@ -48,7 +48,7 @@ func TestBadInput(t *testing.T) {
 		{"a party twice", post(accounts, `{"user_id":"u","parties":["p1","p2","p2"]}`), 422, "unknown_party"},
 		{"too few names", post(accounts, `{"user_id":"u","parties":["p1","p2"]}`), 422, "invalid_threshold"},
 		{"label too long", post(accounts, `{"user_id":"u","labels":{"k":"`+strings.Repeat("v", 300)+`"}}`), 422, "invalid_request"},
-		{"too large a body", post(accounts, `{"user_id":"`+strings.Repeat("u", 64<<10)+`"}`), 413, "body_too_large"},
+		{"too large a body", post(accounts, `{"user_id":"`+strings.Repeat("u", 192<<10)+`"}`), 413, "body_too_large"},
 		{"another content type", text, 415, "unsupported_media_type"},
 		{"unknown account", post("/api/v1/accounts/nobody/sign", `{"message":"`+digest+`"}`), 404, "account_not_found"},
 		{"unknown account to show", get("/api/v1/accounts/nobody"), 404, "account_not_found"},

@@ -50,6 +50,7 @@ func closeAll(listeners []net.Listener) {
 // there is no answer to cut off.
 type server struct {
 	http.Server
+	secure bool // TLS; net/http fills TLSConfig in any case
 	mu     sync.Mutex
 	silent map[net.Conn]bool
 }
@@ -92,9 +93,14 @@ func (serverLog) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// serve accepts on one listener until the server is shut down.
+// serve accepts on one listener until the server is shut down, with TLS if it is
+// set up.
 func serve(s *server, l net.Listener) error {
-	if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+	accept := s.Serve
+	if s.secure {
+		accept = func(l net.Listener) error { return s.ServeTLS(l, "", "") }
+	}
+	if err := accept(l); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("HTTP on %s: %w", l.Addr(), err)
 	}
 	return nil

@@ -29,7 +29,8 @@ func TestOverRealHosts(t *testing.T) {
 			}
 			cl := &cluster{t: t, net: fake, http: &http.Client{Transport: &http.Transport{}}}
 			cl.cfg = Config{
-				Dir: t.TempDir(), Mesh: own.Host, Network: testNetwork, Listen: []string{"127.0.0.1:0"}, APIKey: testKey,
+				Dir: t.TempDir(), Mesh: own.Host, Network: testNetwork, Listen: []string{"127.0.0.1:0"},
+				Edge:     Edge{APIKey: testKey},
 				Approver: newIdentity(t).key, DrainTimeout: time.Second,
 			}
 			cl.start()

@@ -29,7 +29,7 @@ func newCore(t *testing.T, names ...string) *core {
 		t.Fatal(err)
 	}
 	c := &core{t: t, net: newFakeNet(t, names...)}
-	c.run(Config{Dir: t.TempDir(), Network: testNetwork, APIKey: testKey, Approver: approver})
+	c.run(Config{Dir: t.TempDir(), Network: testNetwork, Edge: Edge{APIKey: testKey}, Approver: approver})
 	t.Cleanup(func() { c.stop() })
 	return c
 }

@@ -112,8 +112,9 @@ func runCoordinator(c *cli.Context, cfg coordinatorConfig) (err error) {
 		return refuse(err)
 	}
 	part, err := coordinator.New(coordinator.Config{
-		Dir: dir.file(registryFolder), Mesh: host, Network: dir.network.Name, Listen: cfg.HTTP, APIKey: cfg.APIKey,
-		AllowedIPs: cfg.AllowedIPs, TrustedProxies: cfg.Proxies, Approver: approver, DrainTimeout: cfg.Drain, Version: version,
+		Dir: dir.file(registryFolder), Mesh: host, Network: dir.network.Name, Listen: cfg.HTTP,
+		Edge:     coordinator.Edge{APIKey: cfg.APIKey, AllowedIPs: cfg.AllowedIPs, TrustedProxies: cfg.Proxies},
+		Approver: approver, DrainTimeout: cfg.Drain, Version: version,
 	})
 	if err != nil {
 		return errors.Join(refuse(err), host.Close())

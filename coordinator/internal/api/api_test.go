@@ -37,7 +37,7 @@ func TestClientAddress(t *testing.T) {
 		r := httptest.NewRequest(http.MethodGet, "/", nil)
 		r.RemoteAddr = c.remote
 		r.Header["X-Forwarded-For"] = c.forwarded
-		got, ok := newClients(nil, proxies).addr(r)
+		got, ok := newClients(&Access{Proxies: proxies}).addr(r)
 		if ok != (c.want != "") || (ok && got.String() != c.want) {
 			t.Errorf("%s, forwarded %v: %v, %v; want %q", c.remote, c.forwarded, got, ok, c.want)
 		}
@@ -45,7 +45,7 @@ func TestClientAddress(t *testing.T) {
 }
 
 func TestPanicBecomesAProblem(t *testing.T) {
-	h := identify(contain(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("a fault") })))
+	h := (&server{mux: http.NewServeMux()}).identify(contain(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("a fault") })))
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/x", nil))
 	var p rest.Problem
@@ -54,25 +54,6 @@ func TestPanicBecomesAProblem(t *testing.T) {
 	}
 	if w.Code != 500 || p.Code != "internal_error" || p.RequestID == "" || strings.Contains(w.Body.String(), "a fault") {
 		t.Errorf("%d: %s", w.Code, w.Body)
-	}
-}
-
-func TestKeyring(t *testing.T) {
-	if _, err := newKeyring(nil); err == nil {
-		t.Error("no key is enough")
-	}
-	if _, err := newKeyring([]string{strings.Repeat("k", MinKeyLength-1)}); err == nil {
-		t.Error("a short key is enough")
-	}
-	one, two := strings.Repeat("1", 32), strings.Repeat("2", 40)
-	k, err := newKeyring([]string{one, two})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for key, holds := range map[string]bool{one: true, two: true, "": false, one + "1": false, two[:32]: false} {
-		if k.holds(key) != holds {
-			t.Errorf("holds(%q) = %v", key, !holds)
-		}
 	}
 }
 

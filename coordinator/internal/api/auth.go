@@ -1,62 +1,154 @@
 package api
 
 import (
-	"crypto/sha256"
-	"crypto/subtle"
 	"errors"
 	"fmt"
 	"net/http"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/meshmpc/mpcd/coordinator/internal/access"
+	"github.com/meshmpc/mpcd/coordinator/rest"
 )
 
-// MinKeyLength is the number of characters that an API key must have.
-const MinKeyLength = 32
-
-// keyring holds the hashes of the API keys, never the keys.
-type keyring struct{ hashes [][sha256.Size]byte }
-
-func newKeyring(keys []string) (*keyring, error) {
-	if len(keys) == 0 {
-		return nil, errors.New("an API key is required; make one with: openssl rand -hex 32")
-	}
-	k := &keyring{}
-	for _, key := range keys {
-		if len(key) < MinKeyLength {
-			return nil, fmt.Errorf("an API key has %d characters and needs at least %d; make one with: openssl rand -hex 32", len(key), MinKeyLength)
-		}
-		k.hashes = append(k.hashes, sha256.Sum256([]byte(key)))
-	}
-	return k, nil
+// Access says who may call, and how often.
+type Access struct {
+	Keys     *access.Keys
+	Failures *access.Failures
+	Limiter  *access.Limiter
+	// Allow lists who may call; empty: loopback only. JoinAllow lists who may
+	// call with an invite code or a join token; empty: the same. Proxies lists
+	// whose X-Forwarded-For is believed.
+	Allow, JoinAllow, Proxies []netip.Prefix
+	// JoinToken returns the session that a request's join token admits to; nil:
+	// there are no join tokens.
+	JoinToken func(r *http.Request) (session string, ok bool)
 }
 
-// holds reports whether key is one of the ring's. Its time depends on neither.
-func (k *keyring) holds(key string) bool {
-	sum := sha256.Sum256([]byte(key))
-	found := 0
-	for i := range k.hashes {
-		found |= subtle.ConstantTimeCompare(sum[:], k.hashes[i][:])
+func (a *Access) validate() error {
+	if a.Keys == nil || a.Failures == nil || a.Limiter == nil {
+		return errors.New("api: keys, failures and limiter are required")
 	}
-	return found == 1
+	return nil
 }
 
-// guard lets allowed addresses with a right key through.
+// guard lets callers through who may use the route, and says in the request's
+// context who they are.
 func (s *server) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == pathHealth || r.URL.Path == pathReady {
-			next.ServeHTTP(w, r)
+		client, _ := s.clients.addr(r) // invalid: nobody's, and in no list
+		caller := access.Caller{Client: client, RequestID: requestID(r.Context())}
+		if p := s.admit(w, r, &caller); p != nil {
+			writeProblem(w, r, p)
 			return
 		}
-		client, ok := s.clients.addr(r)
-		if !ok || !s.clients.allowed(client) {
-			log.Warnw("a request came from an address that is not allowed", "client", client, "path", r.URL.Path, "request", requestID(r.Context()))
-			writeProblem(w, r, newProblem(codeForbidden, "this address may not use the API: the operator lists the ones that may in ALLOWED_IPS"))
-			return
-		}
-		if r.URL.Path != pathOpenAPI && !s.keys.holds(r.Header.Get("X-API-Key")) {
-			log.Warnw("a request came without a right API key", "client", client, "path", r.URL.Path, "request", requestID(r.Context()))
-			w.Header().Set("WWW-Authenticate", `ApiKey realm="mpc"`)
-			writeProblem(w, r, newProblem(codeUnauthorized, "the header X-API-Key is missing or wrong"))
-			return
-		}
-		next.ServeHTTP(w, r)
+		next.ServeHTTP(w, r.WithContext(access.With(r.Context(), caller)))
 	})
+}
+
+// admit checks address, block, key or token, rate and scope, in this order, and
+// completes the caller. What does not need a key is limited by address.
+func (s *server) admit(w http.ResponseWriter, r *http.Request, caller *access.Caller) *rest.Problem {
+	rt := routeOf(r)
+	if rt.open {
+		return nil
+	}
+	token := rt.join == joinByToken && hasToken(r)
+	allowed, variable := s.clients.allow, "ALLOWED_IPS"
+	if token || rt.join == joinByCode {
+		allowed, variable = s.clients.join, "MPC_JOIN_ALLOWED_IPS"
+	}
+	if !within(allowed, caller.Client) {
+		s.failed(caller, access.BadAddress, "path", r.URL.Path)
+		return newProblem(codeForbidden, "this address may not call here: the operator lists the ones that may in "+variable)
+	}
+	if wait := s.cfg.Access.Failures.Blocked(caller.Client); wait > 0 {
+		s.failed(caller, access.Blocked)
+		s.cfg.Metrics.RateLimited("failures")
+		return tooSoon(codeBlocked, "too many calls from this address had no right key: it may call again in %d s", wait)
+	}
+	switch {
+	case token:
+		if p := s.admitToken(w, r, caller); p != nil {
+			return p
+		}
+		return s.limit(w, s.cfg.Access.Limiter.TakeClient(caller.Client))
+	case rt.keyless || rt.join == joinByCode:
+		return s.limit(w, s.cfg.Access.Limiter.TakeClient(caller.Client))
+	}
+	return s.admitKey(w, r, caller)
+}
+
+func (s *server) admitKey(w http.ResponseWriter, r *http.Request, caller *access.Caller) *rest.Problem {
+	key, err := s.cfg.Access.Keys.Check(r.Header.Get("X-API-Key"))
+	if err != nil {
+		reason, detail := explainKey(key, err)
+		s.failed(caller, reason, "key", key.ID, "path", r.URL.Path)
+		w.Header().Set("WWW-Authenticate", `ApiKey realm="mpc"`)
+		return newProblem(codeUnauthorized, detail)
+	}
+	caller.KeyID, caller.KeyName, caller.Scopes = key.ID, key.Name, key.Scopes
+	class := access.Writes
+	if r.Method == http.MethodGet || r.Method == http.MethodHead {
+		class = access.Reads
+	}
+	if p := s.limit(w, s.cfg.Access.Limiter.TakeKey(class, key.ID)); p != nil {
+		return p
+	}
+	if scope := routeOf(r).scope; !caller.May(scope) {
+		s.failed(caller, access.WrongScope, "key", key.ID, "scope", scope)
+		return newProblem(codeScope, fmt.Sprintf("this API key lacks the scope %q: the operator makes keys with mpcd coordinator keys create", scope))
+	}
+	return nil
+}
+
+// explainKey says why a key does not do. Whoever does not know a secret of ours
+// learns nothing from it.
+func explainKey(key access.Key, err error) (reason, detail string) {
+	switch {
+	case errors.Is(err, access.ErrExpired):
+		return access.ExpiredKey, "this API key expired at " + key.Expires.Format(time.RFC3339) + ": ask the operator for another"
+	case errors.Is(err, access.ErrRevoked):
+		return access.RevokedKey, "this API key was revoked at " + key.Revoked.Format(time.RFC3339) + ": ask the operator for another"
+	case errors.Is(err, access.ErrMissing):
+		reason = access.MissingKey
+	default:
+		reason = access.UnknownKey
+	}
+	return reason, "the header X-API-Key is missing or wrong"
+}
+
+// hasToken reports whether a caller shows a token and no key.
+func hasToken(r *http.Request) bool {
+	scheme, _, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	return strings.EqualFold(scheme, "Bearer") && r.Header.Get("X-API-Key") == ""
+}
+
+func (s *server) admitToken(w http.ResponseWriter, r *http.Request, caller *access.Caller) *rest.Problem {
+	if read := s.cfg.Access.JoinToken; read != nil {
+		if session, ok := read(r); ok && session != "" && session == pathID(routeOf(r).path, r.URL.Path) {
+			caller.Session = session
+			return nil
+		}
+	}
+	s.failed(caller, access.InvalidToken, "path", r.URL.Path)
+	w.Header().Set("WWW-Authenticate", `Bearer realm="mpc", error="invalid_token"`)
+	return newProblem(codeUnauthorized, "the join token is wrong, has expired, or is for another session")
+}
+
+// pathID returns the part of a path where its pattern has {id}.
+func pathID(pattern, path string) string {
+	parts := strings.Split(path, "/")
+	for i, p := range strings.Split(pattern, "/") {
+		if p == "{id}" && i < len(parts) {
+			return parts[i]
+		}
+	}
+	return ""
+}
+
+func (s *server) failed(caller *access.Caller, reason string, details ...any) {
+	s.cfg.Metrics.FailedAuth(reason)
+	s.cfg.Access.Failures.Record(caller.Client, reason, append(details, "request", caller.RequestID)...)
 }

@@ -9,18 +9,23 @@ import (
 
 // clients decides who may call, by address.
 type clients struct {
-	allow   []netip.Prefix
+	allow   []netip.Prefix // with a key
+	join    []netip.Prefix // with an invite code or a join token
 	proxies []netip.Prefix
 }
 
 // loopback is who may call when nobody is named.
 var loopback = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
 
-func newClients(allow, proxies []netip.Prefix) *clients {
-	if len(allow) == 0 {
-		allow = loopback
+func newClients(a *Access) *clients {
+	c := &clients{allow: unmapped(a.Allow), join: unmapped(a.JoinAllow), proxies: unmapped(a.Proxies)}
+	if len(c.allow) == 0 {
+		c.allow = loopback
 	}
-	return &clients{allow: unmapped(allow), proxies: unmapped(proxies)}
+	if len(c.join) == 0 {
+		c.join = c.allow
+	}
+	return c
 }
 
 // unmapped turns prefixes of IPv4-mapped IPv6 addresses into IPv4 ones, as addr
@@ -34,8 +39,6 @@ func unmapped(list []netip.Prefix) []netip.Prefix {
 	}
 	return out
 }
-
-func (c *clients) allowed(a netip.Addr) bool { return within(c.allow, a) }
 
 func within(list []netip.Prefix, a netip.Addr) bool {
 	return slices.ContainsFunc(list, func(p netip.Prefix) bool { return p.Contains(a) })

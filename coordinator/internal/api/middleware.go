@@ -2,54 +2,24 @@ package api
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"io"
+	"mime"
 	"net"
 	"net/http"
-	"regexp"
 	"runtime/debug"
 	"time"
-
-	"github.com/google/uuid"
 
 	"github.com/meshmpc/mpcd/coordinator/internal/registry"
 	"github.com/meshmpc/mpcd/coordinator/rest"
 )
 
-// MaxBody is the largest request body in bytes.
-const MaxBody = 64 << 10
+// MaxBody is the largest request body in bytes: a message of 32 KiB in hex with a
+// sealed share beside it.
+const MaxBody = 192 << 10
 
 // bodyTimeout bounds the reading of a body.
 const bodyTimeout = 10 * time.Second
-
-type contextKey struct{}
-
-// requestID returns the id of a request, empty outside of one.
-func requestID(ctx context.Context) string {
-	id, _ := ctx.Value(contextKey{}).(string)
-	return id
-}
-
-var requestIDForm = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
-
-// identify gives each request an id and a line in the log.
-func identify(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		id := r.Header.Get("X-Request-Id")
-		if !requestIDForm.MatchString(id) {
-			id = uuid.NewString()
-		}
-		h := w.Header()
-		h.Set("X-Request-Id", id)
-		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("Cache-Control", "no-store")
-		began := time.Now()
-		rec := &recorder{ResponseWriter: w}
-		next.ServeHTTP(rec, r.WithContext(context.WithValue(r.Context(), contextKey{}, id)))
-		log.Debugw("request", "request", id, "method", r.Method, "path", r.URL.Path, "status", rec.status, "took", time.Since(began))
-	})
-}
 
 // recorder remembers whether an answer has begun.
 type recorder struct {
@@ -69,6 +39,14 @@ func (r *recorder) Write(b []byte) (int, error) {
 		r.status = http.StatusOK
 	}
 	return r.ResponseWriter.Write(b)
+}
+
+// code is the answer's status; an answer without one is a 200.
+func (r *recorder) code() int {
+	if r.status == 0 {
+		return http.StatusOK
+	}
+	return r.status
 }
 
 // Unwrap is for http.ResponseController.
@@ -114,8 +92,18 @@ func readBody(next http.Handler) http.Handler {
 			log.Debugw("no read deadline", "error", err)
 		}
 		r.Body = io.NopCloser(bytes.NewReader(body))
+		if isUntypedJSON(r.Header.Get("Content-Type"), body) {
+			r.Header.Set("Content-Type", "application/json")
+		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// isUntypedJSON recognises what curl -d sends without a header of its caller's:
+// JSON under the name of a form.
+func isUntypedJSON(contentType string, body []byte) bool {
+	media, _, err := mime.ParseMediaType(contentType)
+	return err == nil && media == "application/x-www-form-urlencoded" && bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte("{"))
 }
 
 func bodyProblem(err error) *rest.Problem {
@@ -123,7 +111,7 @@ func bodyProblem(err error) *rest.Problem {
 	var slow net.Error
 	switch {
 	case errors.As(err, &large):
-		return newProblem(codeTooLarge, "the body is larger than 64 KiB")
+		return newProblem(codeTooLarge, "the body is larger than 192 KiB")
 	case errors.As(err, &slow) && slow.Timeout():
 		return newProblem(codeTimeout, "the body did not arrive within 10 seconds")
 	}

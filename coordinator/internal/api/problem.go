@@ -15,6 +15,9 @@ import (
 const (
 	codeUnauthorized     = "unauthorized"
 	codeForbidden        = "address_not_allowed"
+	codeScope            = "scope_missing"
+	codeRateLimited      = "rate_limited"
+	codeBlocked          = "too_many_failures"
 	codeNotFound         = "not_found"
 	codeMethod           = "method_not_allowed"
 	codeTimeout          = "request_timeout"
@@ -24,7 +27,6 @@ const (
 	codeInvalid          = "invalid_request"
 	codeMalformedMessage = "malformed_message"
 	codeDerivation       = "derivation_not_supported"
-	codeHash             = "hash_not_supported"
 	codeCursor           = "invalid_cursor"
 	codeNotReady         = "not_ready"
 )
@@ -34,6 +36,9 @@ var statuses = map[string]int{
 	codeMalformed:                 http.StatusBadRequest,
 	codeUnauthorized:              http.StatusUnauthorized,
 	codeForbidden:                 http.StatusForbidden,
+	codeScope:                     http.StatusForbidden,
+	codeRateLimited:               http.StatusTooManyRequests,
+	codeBlocked:                   http.StatusTooManyRequests,
 	codeNotFound:                  http.StatusNotFound,
 	registry.CodeAccountNotFound:  http.StatusNotFound,
 	registry.CodeSessionNotFound:  http.StatusNotFound,
@@ -46,7 +51,6 @@ var statuses = map[string]int{
 	codeInvalid:                   http.StatusUnprocessableEntity,
 	codeMalformedMessage:          http.StatusUnprocessableEntity,
 	codeDerivation:                http.StatusUnprocessableEntity,
-	codeHash:                      http.StatusUnprocessableEntity,
 	codeCursor:                    http.StatusUnprocessableEntity,
 	registry.CodeInvalidThreshold: http.StatusUnprocessableEntity,
 	registry.CodeInvalidPayload:   http.StatusUnprocessableEntity,

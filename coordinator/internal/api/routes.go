@@ -1,6 +1,7 @@
 package api
 
 import (
+	"fmt"
 	"maps"
 	"net/http"
 	"reflect"
@@ -23,6 +24,7 @@ type route struct {
 	answers          map[int]any // statuses and the zero value of their bodies; nil: by the handler's type
 	scope            string      // what the caller's key must be for; see package access
 	open             bool        // needs neither key nor address
+	keyless          bool        // needs an address, and no key
 	join             joinRule    // who may call without a key
 }
 
@@ -35,6 +37,14 @@ const (
 	joinByToken          // a join token for the session in the path does instead of a key
 )
 
+// check refuses a route that nobody has thought about who may call it.
+func (rt route) check() error {
+	if rt.scope == "" && !rt.open && !rt.keyless && rt.join != joinByCode {
+		return fmt.Errorf("api: route %s %s names no scope", rt.method, rt.path)
+	}
+	return nil
+}
+
 // operation turns a route into huma's form. Errors are documented with our
 // Problem; huma would document its own type.
 func (s *server) operation(api huma.API, rt route) huma.Operation {
@@ -43,10 +53,14 @@ func (s *server) operation(api huma.API, rt route) huma.Operation {
 		MaxBodyBytes: MaxBody + 1, BodyReadTimeout: -1, // both are readBody's concern
 		Responses: map[string]*huma.Response{},
 	}
+	s.table[rt.method+" "+rt.path] = rt
+	op.Security = rt.security()
 	codes := append([]string{registry.CodeInternal}, rt.errors...)
 	if !rt.open {
-		op.Security = []map[string][]string{{"key": {}}}
-		codes = append(codes, codeUnauthorized, codeForbidden)
+		codes = append(codes, codeForbidden, codeRateLimited, codeBlocked)
+	}
+	if op.Security != nil {
+		codes = append(codes, codeUnauthorized, codeScope)
 	}
 	if rt.method == http.MethodPost {
 		codes = append(codes, codeMalformed, codeInvalid, codeTooLarge, codeMediaType, codeTimeout)
@@ -70,6 +84,18 @@ func (s *server) operation(api huma.API, rt route) huma.Operation {
 		}
 	}
 	return op
+}
+
+// security says in OpenAPI's words what a caller shows; nil: nothing.
+func (rt route) security() []map[string][]string {
+	if rt.open || rt.keyless || rt.join == joinByCode {
+		return nil
+	}
+	list := []map[string][]string{{"key": {rt.scope}}}
+	if rt.join == joinByToken {
+		list = append(list, map[string][]string{"joinToken": {}})
+	}
+	return list
 }
 
 func byStatus(codes []string) map[int][]string {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/netip"
 	"sync"
 	"time"
 
@@ -14,6 +13,7 @@ import (
 	logging "github.com/ipfs/go-log/v2"
 
 	"github.com/meshmpc/mpcd/coordinator/internal/engine"
+	"github.com/meshmpc/mpcd/coordinator/internal/metrics"
 	"github.com/meshmpc/mpcd/coordinator/internal/pool"
 	"github.com/meshmpc/mpcd/coordinator/internal/registry"
 )
@@ -40,11 +40,8 @@ type Config struct {
 	Engine   Engine
 	Registry *registry.Registry
 	Pool     *pool.View
-	// Keys are the API keys; each has at least MinKeyLength characters.
-	Keys []string
-	// Allow lists who may call; empty: loopback only. Proxies lists whose
-	// X-Forwarded-For is believed.
-	Allow, Proxies []netip.Prefix
+	Access   Access
+	Metrics  *metrics.Metrics // nil: nothing is counted
 	// Stopping ends the waiting of requests; their sessions go on.
 	Stopping context.Context
 	Version  string
@@ -52,8 +49,9 @@ type Config struct {
 
 type server struct {
 	cfg     Config
-	keys    *keyring
 	clients *clients
+	mux     *http.ServeMux
+	table   map[string]route // by pattern of mux
 	openapi func() ([]byte, error)
 }
 
@@ -62,18 +60,28 @@ func New(cfg Config) (http.Handler, error) {
 	if cfg.Engine == nil || cfg.Registry == nil || cfg.Pool == nil || cfg.Stopping == nil {
 		return nil, errors.New("api: engine, registry, pool and stopping context are required")
 	}
-	keys, err := newKeyring(cfg.Keys)
-	if err != nil {
-		return nil, fmt.Errorf("api: %w", err)
+	if err := cfg.Access.validate(); err != nil {
+		return nil, err
 	}
-	s := &server{cfg: cfg, keys: keys, clients: newClients(cfg.Allow, cfg.Proxies)}
-	mux := http.NewServeMux()
-	doc := humago.New(mux, s.humaConfig())
+	s := &server{cfg: cfg, clients: newClients(&cfg.Access), mux: http.NewServeMux(), table: make(map[string]route)}
+	doc := humago.New(s.mux, s.humaConfig())
 	s.routes(doc)
 	s.openapi = sync.OnceValues(doc.OpenAPI().YAML)
-	mux.HandleFunc("GET "+pathOpenAPI, s.serveOpenAPI)
-	mux.HandleFunc("/", unrouted(mux, "/"))
-	return identify(contain(s.guard(readBody(mux)))), nil
+	s.handle(route{method: http.MethodGet, path: pathOpenAPI, keyless: true}, s.serveOpenAPI)
+	s.mux.HandleFunc("/", unrouted(s.mux, "/"))
+	for _, rt := range s.table {
+		if err := rt.check(); err != nil {
+			return nil, err
+		}
+	}
+	return s.identify(contain(s.guard(readBody(s.mux)))), nil
+}
+
+// handle registers a route that is no part of the OpenAPI document.
+func (s *server) handle(rt route, h http.HandlerFunc) {
+	pattern := rt.method + " " + rt.path
+	s.table[pattern] = rt
+	s.mux.HandleFunc(pattern, h)
 }
 
 // humaConfig sets the framework up without what it adds by default: links to
@@ -91,7 +99,8 @@ func (s *server) humaConfig() huma.Config {
 	c.OpenAPIPath, c.DocsPath, c.SchemasPath = "", "", ""
 	c.Transformers = append(c.Transformers, fromHuma)
 	c.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
-		"key": {Type: "apiKey", In: "header", Name: "X-API-Key", Description: "An API key of the coordinator."},
+		"key":       {Type: "apiKey", In: "header", Name: "X-API-Key", Description: "An API key of the coordinator, with the scope that the route names."},
+		"joinToken": {Type: "http", Scheme: "bearer", Description: "What joining a session gave."},
 	}
 	return c
 }
