@@ -163,6 +163,12 @@ func (r *Registry) write(batches []*Batch) error {
 				if err := txn.Set(streamKey(e.Stream, e.Seq), nil); err != nil {
 					return err
 				}
+				if !audited(e) {
+					continue
+				}
+				if err := txn.Set(auditKey(e.Seq), nil); err != nil {
+					return err
+				}
 			}
 		}
 		return nil
@@ -179,12 +185,9 @@ func (r *Registry) apply(batches []*Batch) {
 	defer r.mu.Unlock()
 	for _, b := range batches {
 		for i := range b.events {
-			e := &b.events[i]
-			r.view.apply(e)
-			if w := r.watchers[e.Stream]; w != nil {
-				close(w)
-				delete(r.watchers, e.Stream)
-			}
+			r.view.apply(&b.events[i])
+			r.wake(b.events[i].Stream)
 		}
 	}
+	r.wake(everything)
 }

@@ -36,6 +36,8 @@ const (
 	AccountFailed    Type = "account.failed"
 	SigningParties   Type = "account.signing_parties"
 	ShareErased      Type = "account.share_erased"
+	ShareFetched     Type = "account.share_fetched"
+	RequestAnswered  Type = "request.answered"
 	WebhookCreated   Type = "webhook.created"
 	WebhookDeleted   Type = "webhook.deleted"
 	AuthFailed       Type = "auth.failed"
@@ -220,10 +222,18 @@ const (
 	sessionPrefix = "session/"
 	accountPrefix = "account/"
 	orphanPrefix  = "orphan/"
+	// RequestStream is the stream of requests that changed nothing else.
+	RequestStream = "request/answered"
+	webhookPrefix = "webhook/"
 )
 
-// SessionStream and AccountStream name the streams of a session and an account;
-// OrphanStream the one of outcomes that belong to no session in this registry.
+// AuthFailures is the stream of failed authentications.
+const AuthFailures = "auth/failures"
+
+// SessionStream, AccountStream and WebhookStream name the streams of a session,
+// an account and a webhook; OrphanStream the one of outcomes that belong to no
+// session in this registry.
 func SessionStream(id string) string       { return sessionPrefix + id }
 func AccountStream(id string) string       { return accountPrefix + id }
+func WebhookStream(id string) string       { return webhookPrefix + id }
 func OrphanStream(sid protocol.SID) string { return orphanPrefix + sid.String() }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"sort"
 
 	"github.com/dgraph-io/badger/v4"
 
@@ -49,12 +48,12 @@ func (r *Registry) SessionByInvite(hash string) *Session {
 	return r.view.sessions[r.view.invites[hash]]
 }
 
-// Idem returns what an earlier request with this key has made.
+// Idem returns what a request with this key has made within the last IdemLife.
 func (r *Registry) Idem(key string) (Idem, bool) {
+	now := r.now()
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	e, ok := r.view.idem[key]
-	return e.Idem, ok
+	return r.view.idem.get(key, now)
 }
 
 // Unfinished returns the sessions that have not ended, oldest first.
@@ -80,6 +79,7 @@ func (r *Registry) HasLate(sid protocol.SID, party protocol.PeerID) bool {
 // SessionFilter selects sessions; empty fields select all.
 type SessionFilter struct {
 	Kind    protocol.Kind
+	Custody Custody
 	Status  Status
 	Account string
 }
@@ -89,47 +89,29 @@ type SessionFilter struct {
 func (r *Registry) Sessions(f SessionFilter, p Page) (list []*Session, next uint64) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	ids := r.view.allIDs
-	if f.Account != "" {
-		ids = r.view.byAccount[f.Account]
-	}
-	return page(ids, r.view.sessions, p, func(s *Session) bool {
-		return (f.Kind == "" || s.Kind == f.Kind) && (f.Status == "" || s.Status == f.Status)
-	})
+	ids, next := newest(r.view.classes[f.Account].matching(f), p)
+	return pick(ids, r.view.sessions), next
 }
 
 // Accounts lists accounts, newest first, of one owner if owner is not empty.
 // next is the Before of the page that follows, 0 if there is none.
-func (r *Registry) Accounts(owner string, p Page) (list []*Account, next uint64) {
+func (r *Registry) Accounts(owner string, p Page) (accounts []*Account, next uint64) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	ids := r.view.accountIDs
+	all := r.view.accountIDs
 	if owner != "" {
-		ids = r.view.byOwner[owner]
+		all = r.view.byOwner[owner]
 	}
-	return page(ids, r.view.accounts, p, func(*Account) bool { return true })
+	ids, next := newest([]list{all}, p)
+	return pick(ids, r.view.accounts), next
 }
 
-func (s *Session) position() uint64 { return s.Seq }
-func (a *Account) position() uint64 { return a.Seq }
-
-// page walks ids, which are in the order of position, backwards.
-func page[T interface{ position() uint64 }](ids []string, all map[string]T, p Page, keep func(T) bool) (list []T, next uint64) {
-	end := len(ids)
-	if p.Before > 0 {
-		end = sort.Search(len(ids), func(i int) bool { return all[ids[i]].position() >= p.Before })
+func pick[T any](ids []string, all map[string]T) []T {
+	items := make([]T, len(ids))
+	for i, id := range ids {
+		items[i] = all[id]
 	}
-	for i := end - 1; i >= 0; i-- {
-		item := all[ids[i]]
-		if !keep(item) {
-			continue
-		}
-		if len(list) >= max(p.Limit, 1) {
-			return list, list[len(list)-1].position()
-		}
-		list = append(list, item)
-	}
-	return list, 0
+	return items
 }
 
 // Events returns at most limit events of a stream whose sequence is above after.
@@ -155,25 +137,36 @@ func (r *Registry) Events(stream string, after uint64, limit int) ([]Event, erro
 	return events, nil
 }
 
+// Log returns at most limit events of all streams whose sequence is above after,
+// oldest first.
+func (r *Registry) Log(after uint64, limit int) ([]Event, error) {
+	var events []Event
+	err := r.db.View(func(txn *badger.Txn) error {
+		opt := badger.DefaultIteratorOptions
+		opt.Prefix, opt.PrefetchSize = logPrefix, min(limit, 100)
+		it := txn.NewIterator(opt)
+		defer it.Close()
+		for it.Seek(logKey(after + 1)); it.Valid() && len(events) < limit; it.Next() {
+			var e Event
+			if err := it.Item().Value(func(b []byte) error { return json.Unmarshal(b, &e) }); err != nil {
+				return err
+			}
+			events = append(events, e)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("registry: read events after %d: %w", after, err)
+	}
+	return events, nil
+}
+
 func eventAt(txn *badger.Txn, seq []byte) (e Event, err error) {
 	item, err := txn.Get(append([]byte("log/"), seq...))
 	if err != nil {
 		return e, err
 	}
 	return e, item.Value(func(b []byte) error { return json.Unmarshal(b, &e) })
-}
-
-// Watch returns a channel that is closed when the next event of stream is
-// durable. Look at the state after calling it, not before.
-func (r *Registry) Watch(stream string) <-chan struct{} {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	w := r.watchers[stream]
-	if w == nil {
-		w = make(chan struct{})
-		r.watchers[stream] = w
-	}
-	return w
 }
 
 // WaitFinished returns the session once it has ended, or as it is when ctx ends
@@ -185,7 +178,7 @@ func (r *Registry) WaitFinished(ctx context.Context, id string) (*Session, error
 		}
 		changed := r.Watch(SessionStream(id))
 		s := r.Session(id)
-		if s.Status.Finished() {
+		if s == nil || s.Status.Finished() {
 			return s, nil
 		}
 		select {

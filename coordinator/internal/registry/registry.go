@@ -11,8 +11,12 @@ import (
 	"github.com/dgraph-io/badger/v4"
 )
 
-// format is the version of the layout in Badger.
-const format = "1"
+// format is the version of the layout in Badger; formatOld is the one before,
+// which had no audit index and no gaps.
+const (
+	format    = "2"
+	formatOld = "1"
+)
 
 var (
 	formatKey = []byte("meta/format")
@@ -48,48 +52,66 @@ func Open(db *badger.DB, now func() time.Time) (*Registry, error) {
 	if err := db.View(r.replay); err != nil {
 		return nil, fmt.Errorf("replay registry: %w", err)
 	}
+	r.view.idem.expire(now())
 	return r, nil
 }
 
-// checkFormat marks a new database and refuses one of another version.
+// checkFormat marks a new database, brings one of the version before up to date,
+// and refuses all others.
 func (r *Registry) checkFormat() error {
-	return r.db.Update(func(txn *badger.Txn) error {
+	found := ""
+	err := r.db.View(func(txn *badger.Txn) error {
 		item, err := txn.Get(formatKey)
-		if errors.Is(err, badger.ErrKeyNotFound) {
-			return txn.Set(formatKey, []byte(format))
-		}
 		if err != nil {
 			return err
 		}
-		found, err := item.ValueCopy(nil)
-		if err != nil {
-			return err
-		}
-		if string(found) != format {
-			return fmt.Errorf("%w: its format is %q, this version reads %q; use the version that wrote it", ErrFormat, found, format)
-		}
-		return nil
+		return item.Value(func(b []byte) error {
+			found = string(b)
+			return nil
+		})
 	})
+	switch {
+	case err != nil && !errors.Is(err, badger.ErrKeyNotFound):
+		return err
+	case found == format:
+		return nil
+	case found == formatOld:
+		if err := r.indexAudit(); err != nil {
+			return err
+		}
+	case found != "":
+		return fmt.Errorf("%w: its format is %q, this version reads %q; use the version that wrote it", ErrFormat, found, format)
+	}
+	return r.db.Update(func(txn *badger.Txn) error { return txn.Set(formatKey, []byte(format)) })
 }
 
-// replay folds the whole log. A gap means that something was lost from disk, and
-// then no state can be trusted.
+// replay folds the whole log. A gap that is not on record means that something
+// was lost from disk, and then no state can be trusted.
 func (r *Registry) replay(txn *badger.Txn) error {
 	opt := badger.DefaultIteratorOptions
 	opt.Prefix = logPrefix
 	it := txn.NewIterator(opt)
 	defer it.Close()
+	v := r.view
 	for it.Rewind(); it.Valid(); it.Next() {
 		var e Event
 		if err := it.Item().Value(func(b []byte) error { return json.Unmarshal(b, &e) }); err != nil {
 			return fmt.Errorf("%w: event %x: %w", ErrFormat, it.Item().Key(), err)
 		}
-		if e.Seq != r.view.lastSeq+1 {
-			return fmt.Errorf("%w: event %d follows event %d; restore the folder from a copy", ErrFormat, e.Seq, r.view.lastSeq)
+		if e.Seq != v.lastSeq+1 {
+			last, err := skipGap(txn, v.lastSeq+1)
+			if err != nil {
+				return err
+			}
+			if e.Seq != last+1 {
+				return fmt.Errorf("%w: event %d follows event %d, and those between were not pruned; restore the folder from a copy", ErrFormat, e.Seq, v.lastSeq)
+			}
 		}
-		r.view.apply(&e)
+		v.apply(&e)
 	}
-	return nil
+	var err error
+	v.lastSeq, err = skipGap(txn, v.lastSeq+1) // what was pruned may have been the newest
+	return err
 }
 
 func logKey(seq uint64) []byte { return binary.BigEndian.AppendUint64([]byte("log/"), seq) }

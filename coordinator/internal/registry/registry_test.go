@@ -237,7 +237,7 @@ func TestGapsAreRefused(t *testing.T) {
 
 func TestOtherFormatIsRefused(t *testing.T) {
 	db := openDB(t, t.TempDir())
-	if err := db.Update(func(txn *badger.Txn) error { return txn.Set(formatKey, []byte("2")) }); err != nil {
+	if err := db.Update(func(txn *badger.Txn) error { return txn.Set(formatKey, []byte("3")) }); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := Open(db, time.Now); !errors.Is(err, ErrFormat) {

@@ -1,7 +1,7 @@
 package registry
 
 // LastSeq returns the sequence number of the last durable event, which is the
-// number of events in the log.
+// number of events that there ever were.
 func (r *Registry) LastSeq() uint64 {
 	r.mu.RLock()
 	defer r.mu.RUnlock()

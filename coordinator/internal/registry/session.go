@@ -79,7 +79,7 @@ type Member struct {
 	Phase   protocol.Phase
 	Round   int
 	Rounds  int
-	Outcome *Outcome // keygen: what it delivered
+	Outcome *Outcome // keygen: what it delivered, without the record
 }
 
 // clone copies what fold changes.
@@ -171,7 +171,7 @@ func (s *Session) foldMember(e *Event) {
 	case PartyFinished:
 		m.State, m.Phase = StateFinished, protocol.PhaseDone
 		if s.Kind == protocol.KindKeygen {
-			m.Outcome = e.Outcome
+			m.Outcome = &Outcome{Digest: e.Outcome.Digest} // the record is large, and in the log
 		}
 	case PartyFailed, OutcomeRejected:
 		m.State = StateFailed

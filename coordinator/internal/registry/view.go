@@ -11,63 +11,83 @@ type view struct {
 	lastSeq    uint64
 	sessions   map[string]*Session
 	accounts   map[string]*Account
-	bySID      map[string]string   // attempt → session id
-	allIDs     []string            // sessions in the order of creation
-	accountIDs []string            // accounts in the order of creation
-	byAccount  map[string][]string // account → its sessions
-	byOwner    map[string][]string // owner → accounts
-	unfinished map[string]struct{} // session ids
-	late       map[string]struct{} // sid/party: outcomes that came late or belong to nothing
-	invites    map[string]string   // hash of a code → session
-	idem       map[string]idemEntry
-}
-
-// idemEntry is a request that was answered, and when.
-type idemEntry struct {
-	Idem
-	at time.Time
+	webhooks   map[string]*WebhookState
+	bySID      map[string]string    // attempt → session id
+	classes    map[string]classes   // account → its sessions; "": all sessions
+	accountIDs list                 // all accounts
+	byOwner    map[string]list      // owner → accounts
+	webhookIDs list                 // all webhooks
+	unfinished map[string]struct{}  // session ids
+	late       map[string]struct{}  // sid/party: outcomes that came late or belong to nothing
+	orphans    map[string]time.Time // streams of such outcomes → their last event
+	invites    map[string]string    // hash of a code → session
+	idem       idemIndex
+	// headless are streams whose first events were pruned, and those of things that
+	// are gone: they have no state, and the rest of them is pruned next.
+	headless map[string]struct{}
 }
 
 func newView() *view {
 	return &view{
-		sessions: make(map[string]*Session), accounts: make(map[string]*Account), bySID: make(map[string]string),
-		byAccount: make(map[string][]string), byOwner: make(map[string][]string),
-		unfinished: make(map[string]struct{}), late: make(map[string]struct{}),
-		invites: make(map[string]string), idem: make(map[string]idemEntry),
+		sessions: make(map[string]*Session), accounts: make(map[string]*Account), webhooks: make(map[string]*WebhookState),
+		bySID: make(map[string]string), classes: make(map[string]classes), byOwner: make(map[string]list),
+		unfinished: make(map[string]struct{}), late: make(map[string]struct{}), orphans: make(map[string]time.Time),
+		invites: make(map[string]string), idem: idemIndex{byKey: make(map[string]idemEntry)},
+		headless: make(map[string]struct{}),
 	}
 }
 
 // apply folds one event. Snapshots that were handed out stay as they are.
 func (v *view) apply(e *Event) {
 	v.lastSeq = e.Seq
-	kind, id, _ := strings.Cut(e.Stream, "/")
-	switch kind + "/" {
-	case sessionPrefix:
-		v.applySession(id, e)
-	case accountPrefix:
-		v.applyAccount(id, e)
+	if !v.dispatch(e) {
+		v.headless[e.Stream] = struct{}{}
+		return
 	}
 	if e.Idem != nil {
-		v.idem[e.Idem.Key] = idemEntry{*e.Idem, e.Time}
+		v.idem.add(*e.Idem, e.Time)
 	}
 	if e.Type == OutcomeLate || e.Type == OutcomeOrphaned {
-		v.late[e.SID+"/"+e.Party] = struct{}{}
+		v.late[lateKey(e)] = struct{}{}
 	}
 }
 
-func (v *view) applySession(id string, e *Event) {
+func lateKey(e *Event) string { return e.SID + "/" + e.Party }
+
+// dispatch applies an event to the thing whose stream it is in; false when there
+// is no such thing.
+func (v *view) dispatch(e *Event) bool {
+	kind, id, _ := strings.Cut(e.Stream, "/")
+	switch kind + "/" {
+	case sessionPrefix:
+		return v.applySession(id, e)
+	case accountPrefix:
+		return v.applyAccount(id, e)
+	case webhookPrefix:
+		return v.applyWebhook(id, e)
+	case orphanPrefix:
+		v.orphans[e.Stream] = e.Time
+	}
+	return true
+}
+
+func (v *view) applySession(id string, e *Event) bool {
 	old := v.sessions[id]
 	if old == nil {
 		if e.Type != SessionCreated {
-			return // a log that begins in the middle has no state
+			return false
 		}
 		old = &Session{ID: id}
-		v.allIDs = append(v.allIDs, id)
-		v.byAccount[e.Session.Account] = append(v.byAccount[e.Session.Account], id)
 	}
 	s := old.clone()
 	s.fold(e)
 	v.sessions[id] = s
+	if e.Type == SessionCreated {
+		v.file(s)
+	} else if classOf(old) != classOf(s) {
+		v.unfile(old)
+		v.file(s)
+	}
 	switch e.Type {
 	case AttemptStarted:
 		v.bySID[e.SID] = id
@@ -79,19 +99,36 @@ func (v *view) applySession(id string, e *Event) {
 	} else {
 		v.unfinished[id] = struct{}{}
 	}
+	return true
 }
 
-func (v *view) applyAccount(id string, e *Event) {
+func (v *view) applyAccount(id string, e *Event) bool {
 	old := v.accounts[id]
 	if old == nil {
 		if e.Type != AccountCreated {
-			return
+			return false
 		}
 		old = &Account{ID: id}
-		v.accountIDs = append(v.accountIDs, id)
-		v.byOwner[e.Account.Owner] = append(v.byOwner[e.Account.Owner], id)
+		v.accountIDs = v.accountIDs.add(entry{e.Seq, id})
+		v.byOwner[e.Account.Owner] = v.byOwner[e.Account.Owner].add(entry{e.Seq, id})
 	}
 	a := *old
 	a.fold(e)
 	v.accounts[id] = &a
+	return true
+}
+
+func (v *view) applyWebhook(id string, e *Event) bool {
+	old := v.webhooks[id]
+	if old == nil {
+		if e.Type != WebhookCreated {
+			return false
+		}
+		old = &WebhookState{ID: id}
+		v.webhookIDs = v.webhookIDs.add(entry{e.Seq, id})
+	}
+	w := *old
+	w.fold(e)
+	v.webhooks[id] = &w
+	return true
 }

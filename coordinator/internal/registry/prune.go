@@ -1,0 +1,221 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/dgraph-io/badger/v4"
+
+	"github.com/meshmpc/mpcd/protocol"
+)
+
+// Bounds of one transaction of Prune.
+const (
+	maxPruneEvents  = 500
+	maxPruneStreams = 64
+)
+
+// gcRatio is the part of a value log that must be garbage before Badger writes
+// it anew.
+const gcRatio = 0.5
+
+// Prune drops what ended longer ago than retention (0: nothing; at least
+// IdemLife): sign sessions, keygens that made no key, with their accounts,
+// deleted webhooks, failed authentications, and outcomes that belong to no
+// session. It returns how many events it dropped. Each of its transactions is
+// small, and others commit between them; when ctx ends it stops after one.
+func (r *Registry) Prune(ctx context.Context, retention time.Duration) (n int, err error) {
+	now := r.now().UTC()
+	r.mu.Lock()
+	r.view.idem.expire(now)
+	r.mu.Unlock()
+	r.wakeIdle()
+	if retention <= 0 {
+		return 0, nil
+	}
+	before := now.Add(-max(retention, IdemLife))
+	for ctx.Err() == nil {
+		dropped, err := r.pruneSome(before, maxPruneEvents)
+		n += dropped
+		if err != nil {
+			return n, fmt.Errorf("registry: prune: %w", err)
+		}
+		if dropped == 0 {
+			break
+		}
+	}
+	if n > 0 {
+		err = r.collect()
+	}
+	return n, err
+}
+
+// collect gives the space of dropped values back.
+func (r *Registry) collect() error {
+	for {
+		err := r.db.RunValueLogGC(gcRatio)
+		switch {
+		case errors.Is(err, badger.ErrNoRewrite), errors.Is(err, badger.ErrRejected): // nothing to do; done by another
+			return nil
+		case err != nil:
+			return fmt.Errorf("registry: collect garbage: %w", err)
+		}
+	}
+}
+
+// pruneSome drops at most limit events, in one transaction.
+func (r *Registry) pruneSome(before time.Time, limit int) (int, error) {
+	r.commitMu.Lock() // nothing is added to a stream while it goes
+	defer r.commitMu.Unlock()
+	r.mu.RLock()
+	streams := r.view.expired(before, maxPruneStreams)
+	r.mu.RUnlock()
+	cuts, n, err := r.cutStreams(streams, limit)
+	if err != nil {
+		return 0, err
+	}
+	if n < limit {
+		failures, err := r.cutStream(AuthFailures, limit-n, before)
+		if err != nil {
+			return 0, err
+		}
+		cuts, n = append(cuts, failures), n+len(failures.keys)
+	}
+	if n > 0 {
+		if err := r.db.Update(func(txn *badger.Txn) error { return deleteCuts(txn, cuts) }); err != nil {
+			return 0, err
+		}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, c := range cuts {
+		r.view.drop(c)
+	}
+	return n, nil
+}
+
+// cut is what is dropped of one stream, oldest first.
+type cut struct {
+	stream string
+	keys   []cutKey // to be deleted now
+	events []Event  // of the stream
+	rest   bool     // more of it stays for the next time
+}
+
+// cutKey is one event to be deleted.
+type cutKey struct {
+	seq     uint64
+	audited bool
+}
+
+func (r *Registry) cutStreams(streams []string, limit int) (cuts []cut, n int, err error) {
+	for _, stream := range streams {
+		if n >= limit {
+			break
+		}
+		c, err := r.cutStream(stream, limit-n, time.Time{})
+		if err != nil {
+			return nil, 0, err
+		}
+		cuts, n = append(cuts, c), n+len(c.keys)
+	}
+	return cuts, n, nil
+}
+
+// cutStream reads what there is to drop of a stream: its oldest events, at most
+// limit, and only those before a time if it is not zero.
+func (r *Registry) cutStream(stream string, limit int, before time.Time) (cut, error) {
+	c := cut{stream: stream}
+	err := r.db.View(func(txn *badger.Txn) error {
+		opt := badger.DefaultIteratorOptions
+		opt.Prefix, opt.PrefetchValues = streamPrefix(stream), false
+		it := txn.NewIterator(opt)
+		defer it.Close()
+		for it.Rewind(); it.Valid(); it.Next() {
+			e, err := eventAt(txn, it.Item().Key()[len(opt.Prefix):])
+			switch {
+			case err != nil:
+				return err
+			case !before.IsZero() && !e.Time.Before(before):
+				return nil
+			case len(c.keys) < limit:
+				c.keys = append(c.keys, cutKey{e.Seq, audited(&e)})
+			case !before.IsZero():
+				return nil
+			default:
+				c.rest = true
+			}
+			c.events = append(c.events, Event{Type: e.Type, SID: e.SID, Party: e.Party, Invite: e.Invite})
+		}
+		return nil
+	})
+	return c, err
+}
+
+func deleteCuts(txn *badger.Txn, cuts []cut) error {
+	var pruned []uint64
+	for _, c := range cuts {
+		for _, k := range c.keys {
+			pruned = append(pruned, k.seq)
+			keys := [][]byte{logKey(k.seq), streamKey(c.stream, k.seq)}
+			if k.audited {
+				keys = append(keys, auditKey(k.seq))
+			}
+			for _, key := range keys {
+				if err := txn.Delete(key); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return addGaps(txn, pruned)
+}
+
+// expired returns streams whose end is before a time: what is left of others
+// first.
+func (v *view) expired(before time.Time, limit int) []string {
+	streams := slices.Sorted(maps.Keys(v.headless))
+	for stream, last := range v.orphans {
+		if last.Before(before) {
+			streams = append(streams, stream)
+		}
+	}
+	for _, e := range v.webhookIDs {
+		if w := v.webhooks[e.id]; !w.Deleted.IsZero() && w.Deleted.Before(before) {
+			streams = append(streams, WebhookStream(e.id))
+		}
+	}
+	for _, c := range v.classes[""] {
+		if c.prunable() {
+			streams = v.expiredOf(c.list, streams, before, limit)
+		}
+	}
+	return streams[:min(len(streams), limit)]
+}
+
+// expiredOf appends the streams of a class's sessions, each after that of the
+// account that has no key because of it: a session can do without its account,
+// but nobody would look for an account without its session.
+func (v *view) expiredOf(sessions list, streams []string, before time.Time, limit int) []string {
+	for _, e := range sessions {
+		s := v.sessions[e.id]
+		if len(streams)+2 > limit || !s.Created.Before(before) {
+			break
+		}
+		if !s.Finished.Before(before) {
+			continue
+		}
+		if a := v.accounts[s.Account]; s.Kind == protocol.KindKeygen && a != nil {
+			if a.Status == AccountStatusActive {
+				continue // it got its key in another way
+			}
+			streams = append(streams, AccountStream(a.ID))
+		}
+		streams = append(streams, SessionStream(s.ID))
+	}
+	return streams
+}
