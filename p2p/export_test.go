@@ -3,6 +3,8 @@ package p2p
 import (
 	"bufio"
 	"context"
+	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -11,6 +13,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/protocol"
 )
 
 // HelloOf says hello with any credential over a bare libp2p host and returns the
@@ -64,6 +67,36 @@ func CloseOneConn(t testing.TB, h *Host, to PeerID) int {
 	}
 	t.Fatal("no connection carries pubsub's stream")
 	return 0
+}
+
+// OpenStreams opens streams of several protocols, each of which has a limit of
+// its own, and returns how many of them the peer serves before it resets one.
+// They end with the test.
+func OpenStreams(t testing.TB, from, to *Host, many int) (open int) {
+	t.Helper()
+	proto := func(i int) protocol.ID { return protocol.ID(fmt.Sprint("/test/", i%16)) }
+	for i := range 16 {
+		to.raw.SetStreamHandler(proto(i), func(s network.Stream) { io.Copy(s, s) }) //nolint:errcheck // it ends with the test
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	t.Cleanup(cancel)
+	for i := range many {
+		s, err := from.raw.NewStream(network.WithNoDial(ctx, "test"), to.conf.id, proto(i))
+		if err != nil {
+			return open
+		}
+		t.Cleanup(func() { s.Reset() }) //nolint:errcheck // the test is over
+		word := []byte{1}
+		if _, err := s.Write(word); err != nil {
+			return open
+		}
+		s.SetReadDeadline(time.Now().Add(5 * time.Second)) //nolint:errcheck // TCP has deadlines
+		if _, err := s.Read(word); err != nil {
+			return open
+		}
+		open++
+	}
+	return open
 }
 
 // InRoutingTable tells whether a host's DHT counts on a peer.
