@@ -3,6 +3,7 @@ package coordinator
 import (
 	"context"
 	"crypto"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"time"
@@ -25,6 +26,8 @@ type Mesh interface {
 	Ping(ctx context.Context, id p2p.PeerID) (time.Duration, error)
 	Handle(c p2p.Channel) error
 	Join(cfg p2p.TopicConfig) (*p2p.Topic, error)
+	IssuePass(guest p2p.PeerID, until time.Time) (string, error)
+	Addrs() []string
 }
 
 // Config describes a coordinator.
@@ -39,6 +42,14 @@ type Config struct {
 	// here name it as their approver, and it authorises signing with them.
 	Approver crypto.Signer
 
+	// JoinSecret makes invite codes and join tokens, at least 32 characters; empty:
+	// users' devices cannot be invited. Authority and Bootstrap are what devices
+	// that join are told of the network.
+	JoinSecret string
+	Authority  ed25519.PublicKey
+	Bootstrap  []string
+
+	MaxSessions   int           // that run at a time; 0: engine.DefaultMaxSessions (256)
 	KeygenTimeout time.Duration // of one attempt; 0: engine.DefaultKeygenTimeout (120 s)
 	SignTimeout   time.Duration // of one attempt; 0: engine.DefaultSignTimeout (60 s)
 	DrainTimeout  time.Duration // 0: DefaultDrainTimeout

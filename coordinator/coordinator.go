@@ -13,6 +13,7 @@ import (
 
 	"github.com/meshmpc/mpcd/coordinator/internal/api"
 	"github.com/meshmpc/mpcd/coordinator/internal/engine"
+	"github.com/meshmpc/mpcd/coordinator/internal/invite"
 	"github.com/meshmpc/mpcd/coordinator/internal/pool"
 	"github.com/meshmpc/mpcd/coordinator/internal/registry"
 	"github.com/meshmpc/mpcd/keystore"
@@ -43,7 +44,7 @@ func New(cfg Config) (*Coordinator, error) {
 	if cfg.Mesh == nil {
 		return nil, fmt.Errorf("%w: the mesh is missing", ErrConfig)
 	}
-	return assemble(cfg, overMesh{cfg.Mesh})
+	return assemble(cfg, overMesh{cfg.Mesh, &cfg})
 }
 
 func assemble(cfg Config, n network) (*Coordinator, error) {
@@ -78,11 +79,17 @@ func (c *Coordinator) build() (err error) {
 	c.engine, err = engine.New(engine.Config{
 		Network: c.cfg.Network, Mesh: c.net, Pool: c.pool, Registry: c.registry, Verify: p2p.Verify,
 		Approver: c.cfg.Approver, KeygenTimeout: c.cfg.KeygenTimeout, SignTimeout: c.cfg.SignTimeout,
+		MaxSessions: c.cfg.MaxSessions,
 	})
 	if err != nil {
 		return err
 	}
+	invites, err := c.invites()
+	if err != nil {
+		return err
+	}
 	handler, err := api.New(api.Config{
+		Network: c.cfg.Network, Verify: p2p.Verify, Mesh: c.net, Invites: invites,
 		Engine: c.engine, Registry: c.registry, Pool: c.pool, Access: c.access(), Metrics: c.edge.metrics,
 		Stopping: c.stopping, Version: c.cfg.Version,
 	})
@@ -94,6 +101,14 @@ func (c *Coordinator) build() (err error) {
 		c.server.secure, c.server.TLSConfig = true, c.edge.cert.config()
 	}
 	return nil
+}
+
+// invites makes what admits users' devices; nil without a secret.
+func (c *Coordinator) invites() (*invite.Issuer, error) {
+	if c.cfg.JoinSecret == "" {
+		return nil, nil
+	}
+	return invite.New(c.cfg.Network, c.cfg.JoinSecret)
 }
 
 // Addrs returns the bound HTTP addresses, host:port, in the order of

@@ -14,6 +14,7 @@ import (
 	"github.com/decred/dcrd/dcrec/secp256k1/v4/ecdsa"
 
 	"github.com/meshmpc/mpcd/coordinator/internal/pool"
+	"github.com/meshmpc/mpcd/coordinator/rest"
 	"github.com/meshmpc/mpcd/p2p"
 	"github.com/meshmpc/mpcd/protocol"
 )
@@ -263,3 +264,13 @@ func (n *fakeNet) certificate(s *protocol.Spec, public []byte) *protocol.Certifi
 	}
 	return c
 }
+
+// IssuePass, Info and Self are what the net tells devices that join.
+func (n *fakeNet) IssuePass(guest protocol.PeerID, _ time.Time) (string, error) {
+	return "pass for " + guest, nil
+}
+
+func (n *fakeNet) Info() rest.NetworkInfo {
+	return rest.NetworkInfo{Name: testNetwork, Bootstrap: []string{}}
+}
+func (n *fakeNet) Self() rest.NetworkMember { return rest.NetworkMember{PeerID: n.ID()} }

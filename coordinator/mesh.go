@@ -2,10 +2,13 @@ package coordinator
 
 import (
 	"context"
+	"encoding/base64"
 	"fmt"
 
+	"github.com/meshmpc/mpcd/coordinator/internal/api"
 	"github.com/meshmpc/mpcd/coordinator/internal/engine"
 	"github.com/meshmpc/mpcd/coordinator/internal/pool"
+	"github.com/meshmpc/mpcd/coordinator/rest"
 	"github.com/meshmpc/mpcd/p2p"
 	"github.com/meshmpc/mpcd/protocol"
 )
@@ -19,6 +22,8 @@ type network interface {
 	engine.Mesh
 	// Member returns an admitted node.
 	Member(peer protocol.PeerID) (pool.Member, bool)
+	// Passes and what devices that join are told.
+	api.Mesh
 	// Dispatch hands over the frames that parties send.
 	Dispatch(receive func(from protocol.PeerID, frame []byte)) error
 	// Heartbeats hands over heartbeats with good signatures until ctx ends.
@@ -28,16 +33,31 @@ type network interface {
 var _ Mesh = (*p2p.Host)(nil)
 
 // overMesh is a network over a Mesh.
-type overMesh struct{ Mesh }
+type overMesh struct {
+	Mesh
+	cfg *Config
+}
 
 func (m overMesh) Member(peer protocol.PeerID) (pool.Member, bool) {
 	member, ok := m.Mesh.Member(peer)
-	return pool.Member{Name: member.Name, Labels: member.Labels, Party: member.Role == p2p.RoleParty}, ok
+	return pool.Member{Name: member.Name, Labels: member.Labels, Party: member.Role == p2p.RoleParty || member.Role == p2p.RoleDelegate, Delegate: member.Role == p2p.RoleDelegate}, ok
+}
+
+// Info describes the network to devices that join.
+func (m overMesh) Info() rest.NetworkInfo {
+	return rest.NetworkInfo{
+		Name: m.cfg.Network, AuthorityKey: base64.StdEncoding.EncodeToString(m.cfg.Authority), Bootstrap: append([]string{}, m.cfg.Bootstrap...),
+	}
+}
+
+// Self is this coordinator's node.
+func (m overMesh) Self() rest.NetworkMember {
+	return rest.NetworkMember{PeerID: m.ID(), Addrs: m.Addrs()}
 }
 
 func (m overMesh) Dispatch(receive func(from protocol.PeerID, frame []byte)) error {
 	return m.Handle(p2p.Channel{
-		Name: protocol.ChannelDispatch, MaxFrame: maxDispatchFrame, Roles: []p2p.Role{p2p.RoleParty}, Receive: receive,
+		Name: protocol.ChannelDispatch, MaxFrame: maxDispatchFrame, Roles: []p2p.Role{p2p.RoleParty, p2p.RoleDelegate, p2p.RoleExternal}, Receive: receive,
 	})
 }
 

@@ -29,6 +29,7 @@ const (
 	codeDerivation       = "derivation_not_supported"
 	codeCursor           = "invalid_cursor"
 	codeNotReady         = "not_ready"
+	codeIdempotency      = "idempotency_key_reused"
 )
 
 // statuses is the HTTP status of every problem code.
@@ -46,6 +47,24 @@ var statuses = map[string]int{
 	codeTimeout:                   http.StatusRequestTimeout,
 	registry.CodeAccountNotActive: http.StatusConflict,
 	registry.CodePoolTooSmall:     http.StatusConflict,
+	registry.CodeFinished:         http.StatusConflict,
+	registry.CodeCancelled:        http.StatusConflict,
+	registry.CodeNotWaiting:       http.StatusConflict,
+	registry.CodePartiesConflict:  http.StatusConflict,
+	registry.CodeRequestIDUsed:    http.StatusConflict,
+	registry.CodeUserShareNeeded:  http.StatusConflict,
+	registry.CodeExternalsNeeded:  http.StatusConflict,
+	registry.CodeNotConfigured:    http.StatusConflict,
+	registry.CodeInviteNotFound:   http.StatusNotFound,
+	registry.CodeInviteSpent:      http.StatusGone,
+	registry.CodeNoUserShare:      http.StatusGone,
+	registry.CodeInvalidParties:   http.StatusUnprocessableEntity,
+	registry.CodeInvalidApprovers: http.StatusUnprocessableEntity,
+	registry.CodeInvalidApproval:  http.StatusUnprocessableEntity,
+	registry.CodeBadUserShare:     http.StatusUnprocessableEntity,
+	registry.CodeInvalidJoin:      http.StatusUnprocessableEntity,
+	codeIdempotency:               http.StatusUnprocessableEntity,
+	registry.CodeTooManySessions:  http.StatusTooManyRequests,
 	codeTooLarge:                  http.StatusRequestEntityTooLarge,
 	codeMediaType:                 http.StatusUnsupportedMediaType,
 	codeInvalid:                   http.StatusUnprocessableEntity,
@@ -78,6 +97,10 @@ func newProblem(code, detail string) *rest.Problem {
 
 // problemOf turns what the engine or the registry says into a document.
 func problemOf(err error) *rest.Problem {
+	var own *rest.Problem
+	if errors.As(err, &own) {
+		return own
+	}
 	var r *registry.Problem
 	if !errors.As(err, &r) {
 		log.Errorw("a request failed for a reason that has no code", "error", err)

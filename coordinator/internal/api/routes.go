@@ -117,7 +117,13 @@ func (s *server) routes(api huma.API) {
 	s.healthRoutes(api)
 	s.accountRoutes(api)
 	s.signRoute(api)
+	s.signingPartyRoutes(api)
 	s.sessionRoutes(api)
+	s.createSessionRoute(api)
+	s.cancelRoute(api)
+	s.inviteRoutes(api)
+	s.shareRoutes(api)
+	s.approvalRoutes(api)
 	s.partyRoute(api)
 	for _, own := range []string{"ErrorModel", "ErrorDetail"} { // huma's errors: fromHuma lets none of them out
 		delete(api.OpenAPI().Components.Schemas.Map(), own)

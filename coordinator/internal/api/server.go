@@ -13,9 +13,11 @@ import (
 	logging "github.com/ipfs/go-log/v2"
 
 	"github.com/meshmpc/mpcd/coordinator/internal/engine"
+	"github.com/meshmpc/mpcd/coordinator/internal/invite"
 	"github.com/meshmpc/mpcd/coordinator/internal/metrics"
 	"github.com/meshmpc/mpcd/coordinator/internal/pool"
 	"github.com/meshmpc/mpcd/coordinator/internal/registry"
+	"github.com/meshmpc/mpcd/protocol"
 )
 
 var log = logging.Logger("coordinator/api")
@@ -32,7 +34,32 @@ const (
 type Engine interface {
 	Keygen(engine.KeygenRequest) (session string, err error)
 	Sign(engine.SignRequest) (session string, err error)
+	Cancel(ctx context.Context, session string, meta registry.Meta) error
+	Complete(session string, recipient []byte, meta registry.Meta) error
+	FetchShare(ctx context.Context, account string, recipient []byte, meta registry.Meta) (engine.UserShare, error)
+	EraseShare(ctx context.Context, account string, meta registry.Meta) error
+	FixSigners(account string, names []string, meta registry.Meta) (*registry.Account, error)
+	Invites
+	Views
+	Approve(session string, tokens []string, meta registry.Meta) error
 	IsDraining() bool
+}
+
+// Invites are the engine's dealings with users' devices.
+type Invites interface {
+	AddInvite(session, replace string, invite func() (registry.Invite, error), meta registry.Meta) (registry.Invite, error)
+	Invited(code string) (*registry.Session, registry.InviteState, error)
+	Join(engine.JoinRequest) (*registry.Session, error)
+}
+
+// Views are what the engine knows beyond the registry.
+type Views interface {
+	SealKey(*registry.Account) []byte
+	Fingerprint(*registry.Session) string
+	Claims(session string, s *registry.NewSession) protocol.Approval
+	ApprovedBy(*registry.Session) []string
+	Approvers(*registry.Account) protocol.Approvers
+	ApprovesAlone(*registry.Account) bool
 }
 
 // Config describes the API.
@@ -42,6 +69,11 @@ type Config struct {
 	Pool     *pool.View
 	Access   Access
 	Metrics  *metrics.Metrics // nil: nothing is counted
+	Network  string
+	Verify   protocol.Verifier
+	Mesh     Mesh
+	// Invites makes invite codes and join tokens; nil: devices cannot be invited.
+	Invites *invite.Issuer
 	// Stopping ends the waiting of requests; their sessions go on.
 	Stopping context.Context
 	Version  string
@@ -50,6 +82,7 @@ type Config struct {
 type server struct {
 	cfg     Config
 	clients *clients
+	flights flights
 	mux     *http.ServeMux
 	table   map[string]route // by pattern of mux
 	openapi func() ([]byte, error)
@@ -64,6 +97,9 @@ func New(cfg Config) (http.Handler, error) {
 		return nil, err
 	}
 	s := &server{cfg: cfg, clients: newClients(&cfg.Access), mux: http.NewServeMux(), table: make(map[string]route)}
+	if s.cfg.Access.JoinToken == nil {
+		s.cfg.Access.JoinToken = s.joinToken
+	}
 	doc := humago.New(s.mux, s.humaConfig())
 	s.routes(doc)
 	s.openapi = sync.OnceValues(doc.OpenAPI().YAML)

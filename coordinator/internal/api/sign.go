@@ -15,9 +15,14 @@ import (
 
 // signRequest decodes and checks the body.
 func signRequest(b *rest.SignBody, account string) (engine.SignRequest, error) {
-	req := engine.SignRequest{Account: account}
+	req := engine.SignRequest{
+		Account: account, UserShare: b.UserShare, Approvals: b.Approvals, RequestID: b.RequestID, Externals: -1,
+	}
 	if b.DerivationPath != "" {
 		return req, newProblem(codeDerivation, "this version signs with the account's key itself: leave derivation_path out")
+	}
+	if len(b.Approvals) > 0 && b.RequestID == "" {
+		return req, fieldProblem(registry.CodeInvalidApproval, "body.request_id", "approvals name the request that they are for: send its id as request_id")
 	}
 	m, err := readMessage(b.Message, b.Encoding, b.Hash)
 	req.Payload, req.Message, req.Hash = m.payload, m.message, m.hash
@@ -31,14 +36,16 @@ func (s *server) signRoute(api huma.API) {
 		answers: map[int]any{http.StatusOK: rest.SignResult{}, http.StatusAccepted: rest.Session{}},
 		errors: append([]string{
 			registry.CodeAccountNotFound, registry.CodeAccountNotActive, registry.CodeInvalidPayload,
-			codeMalformedMessage, codeDerivation,
-		}, sessionErrors...),
+			codeMalformedMessage, codeDerivation, registry.CodeUserShareNeeded, registry.CodeBadUserShare, registry.CodeExternalsNeeded,
+			registry.CodePartiesConflict, registry.CodeInvalidApproval, registry.CodeRequestIDUsed,
+		}, startErrors...),
 	}), s.sign)
 }
 
 func (s *server) sign(ctx context.Context, in *struct {
 	ByID
 	Preference
+	Idempotency
 	Body rest.SignBody
 }) (*outcome, error) {
 	if s.cfg.Registry.Account(in.ID) == nil {
@@ -48,7 +55,10 @@ func (s *server) sign(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	id, err := s.cfg.Engine.Sign(req)
+	id, err := s.once(ctx, asked{route: "sign " + in.ID, body: in.Body, key: in.Idempotency}, func(meta registry.Meta) (string, error) {
+		req.Meta = meta
+		return s.cfg.Engine.Sign(req)
+	})
 	if err != nil {
 		return nil, problemOf(err)
 	}

@@ -115,7 +115,13 @@ func (e *Engine) ApprovedBy(s *registry.Session) []string {
 	return kids
 }
 
-// byDefault reports whether the coordinator itself approves.
+// Approvers returns who approves an account's signatures.
+func (e *Engine) Approvers(a *registry.Account) protocol.Approvers { return a.Approvers }
+
+// ApprovesAlone reports whether the coordinator approves an account's signatures
+// itself.
+func (e *Engine) ApprovesAlone(a *registry.Account) bool { return e.byDefault(a.Approvers) }
+
 func (e *Engine) byDefault(a protocol.Approvers) bool { return a.Hash() == e.approvers.Hash() }
 
 // valid returns, by approver, the approvals that are acceptable now.

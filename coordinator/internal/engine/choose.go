@@ -60,9 +60,16 @@ func (r *runner) groups() []group {
 	}
 	s := r.e.cfg.Registry.Session(r.id)
 	own := r.req.Threshold.N - r.req.Externals
-	var live []registry.Party
+	var live, delegates []registry.Party
 	for _, p := range r.e.cfg.Pool.Live() {
+		if p.Delegate {
+			delegates = append(delegates, partyOf(p))
+			continue
+		}
 		live = append(live, partyOf(p))
+	}
+	if len(delegates) == 0 {
+		delegates = live // a network may have no nodes for this alone
 	}
 	from := r.req.Parties
 	if len(from) == 0 {
@@ -71,7 +78,7 @@ func (r *runner) groups() []group {
 	var groups []group
 	switch {
 	case r.req.Custody == registry.CustodyHybrid:
-		groups = append(groups, group{from: from, need: own - 1}, group{from: live, need: 1, role: protocol.Delegate})
+		groups = append(groups, group{from: from, need: own - 1}, group{from: delegates, need: 1, role: protocol.Delegate})
 	case own > 0:
 		groups = append(groups, group{from: from, need: own})
 	}

@@ -127,7 +127,8 @@ func newIDs() (session, account string, err error) {
 // requested resolves the parties that a keygen names, and checks that the pool
 // is large enough for one that names none.
 func (e *Engine) requested(req *KeygenRequest) ([]registry.Party, error) {
-	if live := len(e.cfg.Pool.Live()); req.own() > live && !req.Open && req.Externals == 0 { // others may wait for a larger pool
+	live := e.live(req.Custody == registry.CustodyHybrid)
+	if req.own() > live && !req.Open && req.Externals == 0 { // others may wait for a larger pool
 		return nil, &registry.Problem{
 			Code:   registry.CodePoolTooSmall,
 			Detail: fmt.Sprintf("%v needs %d parties of the network and the pool has %d live ones", req.Threshold, req.own(), live),
@@ -143,6 +144,23 @@ func (e *Engine) requested(req *KeygenRequest) ([]registry.Party, error) {
 		}
 	}
 	return e.resolve(req.Parties)
+}
+
+// live counts the parties that may hold shares of their own, and with delegates
+// also one that may compute for a user.
+func (e *Engine) live(withDelegate bool) int {
+	n, delegates := 0, 0
+	for _, p := range e.cfg.Pool.Live() {
+		if p.Delegate {
+			delegates++
+		} else {
+			n++
+		}
+	}
+	if withDelegate && delegates > 0 {
+		n++
+	}
+	return n
 }
 
 func (e *Engine) resolve(names []string) ([]registry.Party, error) {

@@ -24,7 +24,7 @@ type UserShare struct {
 
 // FetchShare asks the delegate of an account for the user's share, sealed to
 // recipient (nil: in plain). It is kept nowhere.
-func (e *Engine) FetchShare(ctx context.Context, account string, recipient []byte) (UserShare, error) {
+func (e *Engine) FetchShare(ctx context.Context, account string, recipient []byte, meta registry.Meta) (UserShare, error) {
 	a, delegate, err := e.delegated(account)
 	if err != nil {
 		return UserShare{}, err
@@ -33,6 +33,9 @@ func (e *Engine) FetchShare(ctx context.Context, account string, recipient []byt
 	if err != nil {
 		return UserShare{}, err
 	}
+	e.cfg.Registry.Note(nil, registry.Event{
+		Stream: registry.AccountStream(account), Type: registry.ShareFetched, Party: delegate.Peer, Actor: meta.Actor,
+	})
 	return UserShare{Text: reply.Share, Expires: time.Unix(reply.Expires, 0).UTC(), Delegate: delegate}, nil
 }
 

@@ -18,9 +18,10 @@ const (
 
 // Member is an admitted node, as its membership credential has it.
 type Member struct {
-	Name   string
-	Labels map[string]string
-	Party  bool // its role is that of a persistent party
+	Name     string
+	Labels   map[string]string
+	Party    bool // its role is that of a party, persistent or delegate
+	Delegate bool // it takes part for users only, and keeps nothing
 }
 
 // Config describes a view.
@@ -43,6 +44,7 @@ type Party struct {
 	Keys     int // active shares
 	Draining bool
 	Live     bool
+	Delegate bool          // it takes part for users only
 	SealKey  []byte        // its signed statement about the key that users seal shares to
 	Skew     time.Duration // its clock minus ours, transport included
 	Seen     time.Time     // of the last heartbeat, our clock
@@ -156,7 +158,7 @@ func (e *entry) party(now time.Time) Party {
 	return Party{
 		Peer: e.beat.Peer, Name: e.member.Name, Labels: labels, Software: e.beat.Software,
 		Sessions: e.beat.Sessions, Stock: e.beat.Stock, Keys: e.beat.Keys, Draining: e.beat.Draining,
-		Live: now.Sub(e.seen) <= Lifetime, Seen: e.seen, SealKey: e.beat.SealKey,
+		Live: now.Sub(e.seen) <= Lifetime, Seen: e.seen, SealKey: e.beat.SealKey, Delegate: e.member.Delegate,
 		Skew: time.UnixMilli(e.beat.Time).Sub(e.seen),
 	}
 }
