@@ -34,11 +34,12 @@ func newApp(io stdio) *cli.App {
 func prepare(c *cli.Command) {
 	c.OnUsageError = usageError
 	c.HideHelpCommand = true
-	if len(c.Subcommands) == 0 {
+	switch {
+	case c.Action != nil:
 		c.Action = refuseArguments(c.Action)
-		return
+	default:
+		c.Action = needCommand
 	}
-	c.Action = needCommand
 	for _, sub := range c.Subcommands {
 		prepare(sub)
 	}

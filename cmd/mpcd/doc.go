@@ -6,6 +6,7 @@
 //	mpcd bootstrap            runs a bootstrap node: it holds no shares
 //	mpcd party                runs a party: it holds shares and signs
 //	mpcd coordinator          runs the coordinator: sessions and the HTTP API
+//	mpcd coordinator keys     makes, lists and revokes its API keys
 //
 // # Layers
 //
@@ -38,6 +39,7 @@
 //	credential.jwt  the membership credential for that peer id
 //	network.yaml    a copy of the network's
 //	approver.key    coordinators only: a copy of the network's
+//	api-keys.json   coordinators only: API keys, without their secrets
 //	run.json        while it runs: pid, peer id and addresses, for scripts
 //	mpcd.lock       held by the process that uses the folder
 //

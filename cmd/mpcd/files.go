@@ -16,6 +16,7 @@ const (
 	fileIdentity   = "identity.key"
 	fileCredential = "credential.jwt"
 	fileRun        = "run.json"
+	fileAPIKeys    = "api-keys.json"
 )
 
 // makeDir makes a folder that only its owner may enter.

@@ -20,8 +20,6 @@ const (
 	setLogFormat    = "log-format"
 	setDrain        = "drain-timeout"
 	setPreParams    = "preparams"
-	setAllowedIPs   = "allowed-ips"
-	setProxies      = "trusted-proxies"
 	setApproverKey  = "approver-key"
 	flagConfig      = "config"
 	flagPrintConfig = "print-config"
