@@ -3,10 +3,9 @@ package node
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
-	"github.com/meshmpc/mpcd/p2p"
+	"github.com/meshmpc/mpcd/keystore"
 	"github.com/meshmpc/mpcd/protocol"
 	"github.com/meshmpc/mpcd/protocol/tss"
 )
@@ -14,49 +13,62 @@ import (
 // maxSessionLife bounds how far in the future a session may expire.
 const maxSessionLife = 15 * time.Minute
 
-// refusal is an error with the code that the coordinator is told.
-type refusal struct {
-	code protocol.Code
-	err  error
+// proposal is a spec with what only this party was given along with it.
+type proposal struct {
+	spec      *protocol.Spec
+	userShare string // for the delegate of a signing
 }
 
-func (r *refusal) Error() string { return r.err.Error() }
-func (r *refusal) Unwrap() error { return r.err }
-
-func refuse(code protocol.Code, format string, args ...any) error {
-	return &refusal{code: code, err: fmt.Errorf(format, args...)}
-}
-
-// codeOf returns the code of a refusal; anything else is this party's fault.
-func codeOf(err error) protocol.Code {
-	var r *refusal
-	if errors.As(err, &r) {
-		return r.code
-	}
-	return protocol.CodeInternal
+// admission is what an accepted session may use, and how long its request must
+// be remembered.
+type admission struct {
+	key   *key // signing
+	until time.Time
 }
 
 // admit decides whether this party takes part in a session, by its own
-// knowledge alone: what the coordinator says about a key counts for nothing.
-func (n *Node) admit(ctx context.Context, s *protocol.Spec) (*key, error) {
-	now := time.Now()
-	if err := s.Validate(); err != nil {
-		return nil, &refusal{code: protocol.CodeInvalid, err: err}
+// knowledge alone: what the coordinator says about a key counts for nothing. A
+// user's device asks its user last, and checks again after the answer, which may
+// have taken minutes.
+func (n *Node) admit(ctx context.Context, p proposal) (*key, error) {
+	a, err := n.inspect(ctx, p)
+	if err != nil {
+		return nil, err
 	}
+	if n.cfg.Consent != nil {
+		if err := n.askUser(ctx, p.spec); err != nil {
+			return nil, err
+		}
+		if a, err = n.inspect(ctx, p); err != nil {
+			return nil, err
+		}
+	}
+	return a.key, n.accept(ctx, p.spec, a.until)
+}
+
+// inspect checks a proposal; it changes nothing.
+func (n *Node) inspect(ctx context.Context, p proposal) (admission, error) {
+	s, now := p.spec, time.Now()
+	if err := s.Validate(); err != nil {
+		return admission{}, &refusal{code: protocol.CodeInvalid, err: err}
+	}
+	role := roleIn(s, n.cfg.Host.ID())
 	switch {
 	case s.Network != n.cfg.Network:
-		return nil, refuse(protocol.CodeInvalid, "the session is for network %q, this party is in %q", s.Network, n.cfg.Network)
+		return admission{}, refuse(protocol.CodeInvalid, "the session is for network %q, this party is in %q", s.Network, n.cfg.Network)
 	case !now.Before(s.Deadline()):
-		return nil, refuse(protocol.CodeExpired, "the session expired at %s; compare the clocks if that is not long ago", s.Deadline().UTC().Format(time.RFC3339))
+		return admission{}, refuse(protocol.CodeExpired, "the session expired at %s; compare the clocks if that is not long ago", s.Deadline().UTC().Format(time.RFC3339))
 	case s.Deadline().After(now.Add(maxSessionLife)):
-		return nil, refuse(protocol.CodeInvalid, "the session would live longer than %v; compare the clocks", maxSessionLife)
-	case roleIn(s, n.cfg.Host.ID()) != protocol.Persistent:
-		return nil, refuse(protocol.CodeNotMember, "this party is not in the roster as a persistent member")
+		return admission{}, refuse(protocol.CodeInvalid, "the session would live longer than %v; compare the clocks", maxSessionLife)
+	case role == "":
+		return admission{}, refuse(protocol.CodeNotMember, "this party is not in the roster")
+	case !n.takesPartAs(role):
+		return admission{}, refuse(protocol.CodeNotMember, "this party is in the roster as %s, which it is not", role)
 	}
 	if s.Kind == protocol.KindKeygen {
-		return nil, n.admitKeygen(ctx, s)
+		return admission{until: s.Deadline().Add(maxSessionLife)}, n.inspectKeygen(ctx, s, role)
 	}
-	return n.admitSign(ctx, s, now)
+	return n.inspectSign(ctx, p, role)
 }
 
 func roleIn(s *protocol.Spec, peer protocol.PeerID) protocol.Role {
@@ -68,49 +80,80 @@ func roleIn(s *protocol.Spec, peer protocol.PeerID) protocol.Role {
 	return ""
 }
 
-// admitKeygen checks a keygen. An admitted coordinator may start one; it may
-// not make the same key twice.
-func (n *Node) admitKeygen(ctx context.Context, s *protocol.Spec) error {
-	if s.Approvers.M < 1 || s.Approvers.M > len(s.Approvers.Keys) {
-		return refuse(protocol.CodeInvalid, "the key would have no approvers that can be satisfied")
-	}
-	switch _, err := n.keys.load(ctx, s.Key, s.Epoch); {
-	case err == nil:
-		return refuse(protocol.CodeReplay, "this party already holds a share of the key")
-	case !errors.Is(err, errNoKey):
-		return refuse(protocol.CodeStorage, "%w", err)
-	}
-	return n.accept(ctx, s, s.Deadline().Add(maxSessionLife))
+// takesPartAs tells whether this node is ever a member of a role: a party keeps
+// its share or takes part for a user, a user's device is a user's device.
+func (n *Node) takesPartAs(role protocol.Role) bool {
+	return (role == protocol.External) == (n.cfg.Role == protocol.External)
 }
 
-// admitSign checks a signing against the key's own record.
-func (n *Node) admitSign(ctx context.Context, s *protocol.Spec, now time.Time) (*key, error) {
-	k, err := n.keys.load(ctx, s.Key, s.Epoch)
-	if errors.Is(err, errNoKey) {
-		return nil, &refusal{code: protocol.CodeUnknownKey, err: err}
-	}
+// inspectKeygen checks a keygen. An admitted coordinator may start one; it may
+// not make the same key twice, nor let this party be two members of one key.
+func (n *Node) inspectKeygen(ctx context.Context, s *protocol.Spec, role protocol.Role) error {
+	share, err := n.keys.state(ctx, kindShare, s.Key, s.Epoch)
 	if err != nil {
+		return refuse(protocol.CodeStorage, "%w", err)
+	}
+	user, err := n.keys.state(ctx, kindUserShare, s.Key, s.Epoch)
+	if err != nil {
+		return refuse(protocol.CodeStorage, "%w", err)
+	}
+	gone, err := n.cfg.Store.Erased(ctx, s.Key, s.Epoch)
+	switch {
+	case err != nil:
+		return refuse(protocol.CodeStorage, "%w", err)
+	case share == keystore.StateActive, user == keystore.StateActive:
+		return refuse(protocol.CodeReplay, "this party already holds a share of the key")
+	case gone:
+		return refuse(protocol.CodeReplay, "this party held a share of the key and has erased it")
+	case role == protocol.Delegate && share != "", role != protocol.Delegate && user != "":
+		return refuse(protocol.CodeReplay, "this party had another role in an earlier attempt at the key")
+	}
+	return nil
+}
+
+// inspectSign checks a signing against the key's own record.
+func (n *Node) inspectSign(ctx context.Context, p proposal, role protocol.Role) (admission, error) {
+	k, err := n.keyFor(ctx, p, role)
+	if err != nil {
+		return admission{}, err
+	}
+	if err := matchKey(p.spec, &k.record.Spec); err != nil {
+		return admission{}, &refusal{code: protocol.CodeInvalid, err: err}
+	}
+	until, err := protocol.Authorise(p.spec, k.record.Spec.Approvers, time.Now())
+	if err != nil {
+		return admission{}, &refusal{code: protocol.CodeUnauthorised, err: err}
+	}
+	return admission{key: k, until: until}, nil
+}
+
+// keyFor returns the share that this party signs with: its own, or for a user
+// the one that came with the proposal.
+func (n *Node) keyFor(ctx context.Context, p proposal, role protocol.Role) (*key, error) {
+	if role == protocol.Delegate {
+		return n.openUserShare(p)
+	}
+	k, err := n.keys.load(ctx, p.spec.Key, p.spec.Epoch)
+	switch {
+	case errors.Is(err, errNoKey):
+		return nil, &refusal{code: protocol.CodeUnknownKey, err: err}
+	case err != nil:
 		return nil, refuse(protocol.CodeStorage, "%w", err)
 	}
-	if err := matchKey(s, &k.record.Spec); err != nil {
-		return nil, &refusal{code: protocol.CodeInvalid, err: err}
-	}
-	until, err := protocol.Authorise(s, k.record.Spec.Approvers, now)
-	if err != nil {
-		return nil, &refusal{code: protocol.CodeUnauthorised, err: err}
-	}
-	return k, n.accept(ctx, s, until)
+	return k, nil
 }
 
 // matchKey checks that a signing is for the key as this party knows it.
 func matchKey(s, key *protocol.Spec) error {
 	switch {
+	case s.Network != key.Network, s.Key != key.Key, s.Epoch != key.Epoch:
+		return errors.New("network, key or epoch are not those of the share")
 	case s.Account != key.Account, s.Scheme != key.Scheme, s.Threshold != key.Threshold, s.Owner != key.Owner:
 		return errors.New("account, owner, scheme or threshold are not the key's")
 	case s.Approvers.Hash() != key.Approvers.Hash():
 		return errors.New("the approvers are not the key's")
 	}
-	next := 0 // signers must be members of the key, in the key's order
+	next := 0 // signers must be members of the key, in the key's order and roles
 	for _, m := range key.Roster {
 		if next < len(s.Roster) && s.Roster[next] == m {
 			next++
@@ -130,31 +173,6 @@ func (n *Node) accept(ctx context.Context, s *protocol.Spec, until time.Time) er
 		return &refusal{code: protocol.CodeReplay, err: err}
 	case err != nil:
 		return refuse(protocol.CodeStorage, "the request could not be recorded: %w", err)
-	}
-	return nil
-}
-
-// connect reaches every other member and checks that it is admitted as a party.
-func (n *Node) connect(ctx context.Context, others []protocol.PeerID) error {
-	errs := make(chan error, len(others))
-	for _, peer := range others {
-		go func() { errs <- n.connectOne(ctx, peer) }()
-	}
-	var first error
-	for range others {
-		if err := <-errs; err != nil && first == nil {
-			first = err
-		}
-	}
-	return first
-}
-
-func (n *Node) connectOne(ctx context.Context, peer protocol.PeerID) error {
-	if err := n.cfg.Host.Connect(ctx, peer); err != nil {
-		return refuse(protocol.CodeUnreachable, "member %s cannot be reached: %w", peer, err)
-	}
-	if m, ok := n.cfg.Host.Member(peer); !ok || m.Role != p2p.RoleParty {
-		return refuse(protocol.CodeNotMember, "member %s is not admitted to the network as a party", peer)
 	}
 	return nil
 }

@@ -31,6 +31,7 @@ type ceremony struct {
 	node  *Node
 	sid   protocol.SID
 	spec  *protocol.Spec
+	user  string // the user's share that came with the proposal, until it is looked at
 	log   *zap.SugaredLogger
 	inbox chan packet
 
@@ -47,9 +48,10 @@ type ceremony struct {
 	done     chan struct{}
 }
 
-func newCeremony(n *Node, sid protocol.SID, spec *protocol.Spec) *ceremony {
+func newCeremony(n *Node, sid protocol.SID, p proposal) *ceremony {
+	spec := p.spec
 	return &ceremony{
-		node: n, sid: sid, spec: spec, inbox: make(chan packet, inboxSize), done: make(chan struct{}),
+		node: n, sid: sid, spec: spec, user: p.userShare, inbox: make(chan packet, inboxSize), done: make(chan struct{}),
 		reports: make(chan protocol.Progress, 64),
 		log:     log.With("party", n.cfg.Host.ID(), "session", spec.Session, "attempt", spec.Attempt, "sid", sid.Short(), "kind", spec.Kind),
 	}
@@ -78,7 +80,13 @@ func (c *ceremony) finish() {
 // receive takes a packet from another party's stream. It does not block: what
 // does not fit is dropped, and pulled again.
 func (c *ceremony) receive(p packet) {
+	if roleIn(c.spec, p.from) == "" {
+		return // no member: it has nothing to say here
+	}
 	if !c.ended() {
+		if p.pull != nil && !c.begun() {
+			return // nothing has been sent yet, and a user may take minutes to agree
+		}
 		select {
 		case c.inbox <- p:
 		default:
@@ -96,6 +104,14 @@ func (c *ceremony) receive(p packet) {
 			return c.answerPull(ctx, p)
 		})
 	}
+}
+
+// begun tells whether the session exists: the proposal was accepted and everyone
+// reached.
+func (c *ceremony) begun() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.session != nil
 }
 
 // answerPull sends a member the envelopes that it lacks.
@@ -117,6 +133,8 @@ func (c *ceremony) answer(ctx context.Context, refused error) error {
 	c.mu.Lock()
 	c.answered = &a
 	c.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, sendLimit)
+	defer cancel()
 	return c.node.sendFrame(ctx, c.spec.Coordinator, protocol.Frame{Answer: &a})
 }
 
@@ -142,8 +160,9 @@ func (c *ceremony) run(ctx context.Context) (err error) {
 			panic(v)
 		}
 	}()
-	k, err := c.node.admit(ctx, c.spec)
-	if sent := c.answer(ctx, err); sent != nil {
+	k, err := c.node.admit(ctx, proposal{spec: c.spec, userShare: c.user})
+	c.user = ""
+	if sent := c.answer(context.WithoutCancel(ctx), err); sent != nil {
 		c.log.Infow("the answer was not delivered; the coordinator will ask again", "error", sent)
 	}
 	if err != nil {
@@ -165,10 +184,10 @@ func (c *ceremony) run(ctx context.Context) (err error) {
 
 // participate runs the ceremony to its end.
 func (c *ceremony) participate(ctx context.Context, k *key) error {
-	others := slices.DeleteFunc(c.spec.Peers(), func(p protocol.PeerID) bool { return p == c.node.cfg.Host.ID() })
-	release := c.node.cfg.Host.Keep(others...)
+	peers := slices.DeleteFunc(c.spec.Peers(), func(p protocol.PeerID) bool { return p == c.node.cfg.Host.ID() })
+	release := c.node.cfg.Host.Keep(peers...)
 	defer release()
-	if err := c.node.connect(ctx, others); err != nil {
+	if err := c.node.connect(ctx, c.node.others(c.spec)); err != nil {
 		return err
 	}
 	machine, err := c.node.machine(ctx, c.spec, k)
@@ -187,11 +206,11 @@ func (c *ceremony) participate(ctx context.Context, k *key) error {
 	c.mu.Lock()
 	c.session = session
 	c.mu.Unlock()
-	return c.meet(ctx, others)
+	return c.meet(ctx)
 }
 
 // meet joins the session's topic and drives the session.
-func (c *ceremony) meet(ctx context.Context, others []protocol.PeerID) error {
+func (c *ceremony) meet(ctx context.Context) error {
 	topic, err := c.node.cfg.Host.Join(p2p.TopicConfig{
 		Name: protocol.SessionTopic(c.sid), Members: c.spec.Peers(), Validate: c.validate,
 	})
@@ -295,7 +314,7 @@ func (c *ceremony) handle(ctx context.Context, p packet) (protocol.Output, error
 func (c *ceremony) perform(ctx context.Context, out protocol.Output, err error) (done bool, _ error) {
 	for {
 		if out.Save != nil {
-			if saved := c.node.keys.save(context.WithoutCancel(ctx), out.Save); saved != nil {
+			if saved := c.node.save(context.WithoutCancel(ctx), out.Save); saved != nil {
 				return false, refuse(protocol.CodeStorage, "the share could not be saved: %w", saved)
 			}
 		}

@@ -1,12 +1,14 @@
 package node
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
 
 	"github.com/meshmpc/mpcd/keystore"
 	"github.com/meshmpc/mpcd/p2p"
+	"github.com/meshmpc/mpcd/protocol"
 )
 
 // Defaults of Config.
@@ -23,7 +25,20 @@ type Config struct {
 	Store   *keystore.Store // the party's shares; the caller closes it after Run
 	Network string          // name of the network, as the credentials have it
 
-	PoolTarget   int               // sets of pre-parameters to keep; 0: DefaultPoolTarget, negative: none
+	// Role is protocol.Persistent, the default, or protocol.External: a user's own
+	// device, which is a member of rosters as External alone, publishes no
+	// heartbeats and asks its user.
+	Role protocol.Role
+	// Consent asks the user about a session that has passed all checks: a keygen,
+	// or a signing with its account and payload. The fingerprint is
+	// protocol.Fingerprint. It may take until ctx ends, at the session's deadline;
+	// an error declines. An External node needs it, other nodes may do without.
+	Consent func(ctx context.Context, s *protocol.Spec, fingerprint string) error
+	// PlainUserShares allows a user's share to come unsealed with a signing: the
+	// coordinator and everybody who reads its memory or traffic see it then.
+	PlainUserShares bool
+
+	PoolTarget   int               // sets of pre-parameters to keep; 0: DefaultPoolTarget, External: none; negative: none
 	DrainTimeout time.Duration     // how long a stop waits for running sessions; 0: DefaultDrainTimeout
 	MaxSessions  int               // sessions at a time; 0: DefaultMaxSessions
 	Software     string            // version, for heartbeats
@@ -35,7 +50,10 @@ func (c *Config) Validate() error {
 	if c.Host == nil || c.Store == nil || c.Network == "" {
 		return errors.New("node: host, store and network are required")
 	}
-	if c.PoolTarget == 0 {
+	if err := c.validateRole(); err != nil {
+		return err
+	}
+	if c.PoolTarget == 0 && c.Role == protocol.Persistent {
 		c.PoolTarget = DefaultPoolTarget
 	}
 	if c.PoolTarget > MaxPoolTarget {
@@ -49,6 +67,19 @@ func (c *Config) Validate() error {
 	}
 	if c.MaxSessions == 0 {
 		c.MaxSessions = DefaultMaxSessions
+	}
+	return nil
+}
+
+func (c *Config) validateRole() error {
+	if c.Role == "" {
+		c.Role = protocol.Persistent
+	}
+	switch {
+	case c.Role != protocol.Persistent && c.Role != protocol.External:
+		return fmt.Errorf("node: role %q: use %q or %q", c.Role, protocol.Persistent, protocol.External)
+	case c.Role == protocol.External && c.Consent == nil:
+		return errors.New("node: a user's device must be able to ask its user: Consent is missing")
 	}
 	return nil
 }

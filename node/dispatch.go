@@ -22,27 +22,30 @@ func (n *Node) receiveDispatch(from protocol.PeerID, data []byte) {
 	}
 	switch {
 	case f.Propose != nil:
-		n.propose(from, &f.Propose.Spec)
+		n.propose(from, proposal{spec: &f.Propose.Spec, userShare: f.Propose.UserShare})
 	case f.Cancel != nil:
 		n.cancel(from, f.Cancel)
 	case f.Ack != nil:
 		n.outcomes.acknowledge(from, f.Ack.SID)
+	case f.ShareRequest != nil:
+		n.shareRequest(from, f.ShareRequest)
 	default:
 		log.Warnw("a coordinator sent a frame that is for coordinators", "coordinator", from)
 	}
 }
 
 // propose starts the job of a session. A copy of a known proposal is answered
-// again, because the first answer may have been lost.
-func (n *Node) propose(from protocol.PeerID, spec *protocol.Spec) {
-	sid := spec.SID()
+// again, because the first answer may have been lost; a user's share that only the
+// copy has is of no consequence.
+func (n *Node) propose(from protocol.PeerID, p proposal) {
+	spec, sid := p.spec, p.spec.SID()
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if c := n.sessions[sid]; c != nil {
 		c.answerAgain()
 		return
 	}
-	c := newCeremony(n, sid, spec)
+	c := newCeremony(n, sid, p)
 	var refused error
 	switch {
 	case spec.Coordinator != from:
@@ -91,9 +94,12 @@ func (n *Node) receiveDirect(from protocol.PeerID, data []byte) {
 		return
 	}
 	p := packet{from: from, envelope: f.Envelope, pull: f.Pull}
+	// A guest's early messages are not kept: they are pulled once it is known that
+	// the session's roster names it.
+	keep := p.pull == nil && !n.guest(from)
 	n.mu.Lock()
 	c := n.sessions[f.SID]
-	if c == nil && p.pull == nil && !n.early.put(f.SID, p) {
+	if c == nil && keep && !n.early.put(f.SID, p) {
 		log.Debugw("no room for an early message", "peer", from, "sid", f.SID.Short())
 	}
 	n.mu.Unlock()

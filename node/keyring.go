@@ -15,6 +15,7 @@ import (
 // Kinds and states of this package's records.
 const (
 	kindShare     keystore.Kind = "share"
+	kindUserShare keystore.Kind = "usershare"
 	kindPreParams keystore.Kind = "preparams"
 	kindRequest   keystore.Kind = "request"
 	kindOutcome   keystore.Kind = "outcome"
@@ -48,10 +49,24 @@ func shareID(keyID string, epoch uint32) string {
 	return keyID + "." + strconv.FormatUint(uint64(epoch), 10)
 }
 
-// header describes a share record; all of it is authenticated with the share.
-func shareHeader(s *protocol.Spec, state keystore.State) keystore.Header {
+// state returns the state of a share of a kind, "" when there is none.
+func (k *keyring) state(ctx context.Context, kind keystore.Kind, keyID string, epoch uint32) (keystore.State, error) {
+	record, err := k.store.Get(ctx, kind, shareID(keyID, epoch))
+	switch {
+	case errors.Is(err, keystore.ErrNotFound), errors.Is(err, keystore.ErrErased):
+		return "", nil
+	case err != nil:
+		return "", err
+	}
+	clear(record.Payload)
+	return record.State, nil
+}
+
+// shareHeader describes a record with a share; all of it is authenticated with
+// the share.
+func shareHeader(kind keystore.Kind, s *protocol.Spec, state keystore.State) keystore.Header {
 	return keystore.Header{
-		Kind: kindShare, ID: shareID(s.Key, s.Epoch), Account: s.Account, Key: s.Key, Scheme: string(s.Scheme), Epoch: s.Epoch,
+		Kind: kind, ID: shareID(s.Key, s.Epoch), Account: s.Account, Key: s.Key, Scheme: string(s.Scheme), Epoch: s.Epoch,
 		Committee: protocol.CommitteeHash(s.Threshold, s.Roster), Threshold: s.Threshold, Parties: len(s.Roster),
 		State: state, Approvers: s.Approvers.Hash(),
 	}
@@ -59,16 +74,19 @@ func shareHeader(s *protocol.Spec, state keystore.State) keystore.Header {
 
 // save writes a key record, durably.
 func (k *keyring) save(ctx context.Context, save *protocol.Save) error {
-	state := keystore.StatePending
-	if save.Active {
-		state = keystore.StateActive
-	}
 	payload, err := protocol.Marshal(save.Key)
 	if err != nil {
 		return err
 	}
 	defer clear(payload)
-	return k.store.Put(ctx, keystore.Record{Header: shareHeader(&save.Key.Spec, state), Payload: payload})
+	return k.store.Put(ctx, keystore.Record{Header: shareHeader(kindShare, &save.Key.Spec, stateOf(save)), Payload: payload})
+}
+
+func stateOf(save *protocol.Save) keystore.State {
+	if save.Active {
+		return keystore.StateActive
+	}
+	return keystore.StatePending
 }
 
 // load returns the active share of a key and epoch. A record that fails the load
@@ -114,9 +132,15 @@ func openShare(r keystore.Record) (*key, error) {
 	if rec.Version != protocol.KeyRecordVersion {
 		return nil, fmt.Errorf("record version %d, this node reads %d", rec.Version, protocol.KeyRecordVersion)
 	}
-	if r.Header != shareHeader(&rec.Spec, r.State) {
+	if r.Header != shareHeader(kindShare, &rec.Spec, r.State) {
 		return nil, errors.New("header and content are of different keys")
 	}
+	return openKey(rec)
+}
+
+// openKey decodes the share inside a record and checks that it is sound and the
+// record's.
+func openKey(rec protocol.KeyRecord) (*key, error) {
 	share, err := tss.DecodeShare(rec.Share)
 	if err != nil {
 		return nil, err

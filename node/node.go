@@ -34,6 +34,9 @@ type Node struct {
 	keys     *keyring
 	pool     *pool
 	outcomes *outcomes
+	shares   *userShares
+	seal     *sealer
+	asks     askLimit
 	early    *early
 	draining atomic.Bool
 	beatNow  chan struct{}
@@ -51,9 +54,13 @@ func New(cfg Config) (*Node, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
+	seal, err := newSealer(cfg.Host, cfg.Network)
+	if err != nil {
+		return nil, err
+	}
 	n := &Node{
-		cfg: cfg, jobs: NewJobs(logJob), keys: newKeyring(cfg.Store), early: newEarly(),
-		beatNow: make(chan struct{}, 1), sessions: make(map[protocol.SID]*ceremony), idle: make(chan struct{}),
+		cfg: cfg, jobs: NewJobs(logJob), keys: newKeyring(cfg.Store), shares: newUserShares(cfg.Store), seal: seal, asks: newAskLimit(),
+		early: newEarly(), beatNow: make(chan struct{}, 1), sessions: make(map[protocol.SID]*ceremony), idle: make(chan struct{}),
 	}
 	n.pool = newPool(cfg.Store, max(cfg.PoolTarget, 0), n.beat)
 	n.outcomes = newOutcomes(cfg.Store, n.sendFrame)
@@ -74,6 +81,9 @@ func logJob(e JobEvent) {
 
 // Run serves until ctx ends, then drains. See the package comment for the order.
 func (n *Node) Run(ctx context.Context) error {
+	if err := n.shares.open(ctx); err != nil {
+		return fmt.Errorf("node: user shares: %w", err)
+	}
 	if err := n.listen(); err != nil {
 		return err
 	}
@@ -81,7 +91,9 @@ func (n *Node) Run(ctx context.Context) error {
 	loops, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	group, loops := errgroup.WithContext(loops)
-	group.Go(func() error { return n.heartbeats(loops) })
+	if n.cfg.Role != protocol.External { // a guest may not join the pool, and nobody chooses it
+		group.Go(func() error { return n.heartbeats(loops) })
+	}
 	group.Go(func() error { return n.outcomes.run(loops) })
 	group.Go(func() error { return n.sweep(loops) })
 	group.Go(func() error { return n.pool.run(loops, n.jobs) })
@@ -96,7 +108,7 @@ func (n *Node) Run(ctx context.Context) error {
 }
 
 // listen registers the channels. Only coordinators may dispatch, and only
-// parties may speak to parties.
+// parties and users' devices may speak to parties.
 func (n *Node) listen() error {
 	err := n.cfg.Host.Handle(p2p.Channel{
 		Name: protocol.ChannelDispatch, MaxFrame: maxFrame,
@@ -107,7 +119,7 @@ func (n *Node) listen() error {
 	}
 	err = n.cfg.Host.Handle(p2p.Channel{
 		Name: protocol.ChannelDirect, MaxFrame: maxFrame,
-		Roles: []p2p.Role{p2p.RoleParty}, Receive: n.receiveDirect,
+		Roles: []p2p.Role{p2p.RoleParty, p2p.RoleExternal}, Receive: n.receiveDirect,
 	})
 	if err != nil {
 		return fmt.Errorf("node: %w", err)
@@ -181,6 +193,7 @@ func (n *Node) sweep(ctx context.Context) error {
 		case now := <-tick.C:
 			n.early.expire(now)
 			n.forgetEnded(now)
+			n.shares.expire(ctx, now)
 		}
 	}
 }

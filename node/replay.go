@@ -44,6 +44,19 @@ func (n *Node) remember(ctx context.Context, s *protocol.Spec, until time.Time) 
 	}
 	n.requests.Lock() // two proposals of one request must not both pass
 	defer n.requests.Unlock()
+	if err := n.replayed(ctx, s, content); err != nil {
+		return err
+	}
+	payload, err := protocol.Marshal(request{Content: content, Attempt: s.Attempt, Until: until.Unix()})
+	if err != nil {
+		return err
+	}
+	header := keystore.Header{Kind: kindRequest, ID: s.Session, Account: s.Account, State: keystore.StateUsed}
+	return n.cfg.Store.Put(ctx, keystore.Record{Header: header, Payload: payload})
+}
+
+// replayed returns an errReplay when the request id may not pass again.
+func (n *Node) replayed(ctx context.Context, s *protocol.Spec, content [32]byte) error {
 	switch known, err := n.request(ctx, s.Session); {
 	case errors.Is(err, keystore.ErrNotFound):
 	case err != nil:
@@ -53,12 +66,7 @@ func (n *Node) remember(ctx context.Context, s *protocol.Spec, until time.Time) 
 	case known.Attempt >= s.Attempt:
 		return fmt.Errorf("%w, for attempt %d", errReplay, known.Attempt)
 	}
-	payload, err := protocol.Marshal(request{Content: content, Attempt: s.Attempt, Until: until.Unix()})
-	if err != nil {
-		return err
-	}
-	header := keystore.Header{Kind: kindRequest, ID: s.Session, Account: s.Account, State: keystore.StateUsed}
-	return n.cfg.Store.Put(ctx, keystore.Record{Header: header, Payload: payload})
+	return nil
 }
 
 func (n *Node) request(ctx context.Context, id string) (request, error) {

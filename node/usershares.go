@@ -1,0 +1,266 @@
+package node
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/meshmpc/mpcd/keystore"
+	"github.com/meshmpc/mpcd/protocol"
+)
+
+// userShareLife is how long a delegate keeps a complete share for its user.
+const userShareLife = 24 * time.Hour
+
+// errNoUserShare reports a share that was never made here, is not complete, or
+// is no longer here.
+var errNoUserShare = errors.New("this party has no user's share of the key to give out: it never had one, or the user has it, or nobody asked for it within 24 hours")
+
+// userShare is the payload of a usershare record. This party never signs with
+// it by itself.
+type userShare struct {
+	Record    protocol.KeyRecord `cbor:"1,keyasint"`
+	Expires   int64              `cbor:"2,keyasint"` // Unix seconds; 0 while it is pending
+	Asked     bool               `cbor:"3,keyasint"` // somebody has asked for it, which fixes the recipient
+	Recipient []byte             `cbor:"4,keyasint"` // X25519; empty: in plain
+}
+
+// userShares keeps the shares that this party, as a delegate, holds for users
+// until they have them. Each is alone in its scope of the keystore, so that
+// erasing the scope's salt erases the share and nothing else.
+type userShares struct {
+	store *keystore.Store
+
+	mu  sync.Mutex // held over each change: requests and expiry must not cross
+	due map[string]dueShare
+}
+
+// dueShare is a complete share and when it must be gone.
+type dueShare struct {
+	key     string
+	epoch   uint32
+	expires time.Time
+}
+
+func newUserShares(s *keystore.Store) *userShares {
+	return &userShares{store: s, due: make(map[string]dueShare)}
+}
+
+// save writes what a session wants to be saved: for a delegate, the share of
+// its user; for all others, their own.
+func (n *Node) save(ctx context.Context, save *protocol.Save) error {
+	if roleIn(&save.Key.Spec, n.cfg.Host.ID()) == protocol.Delegate {
+		return n.shares.save(ctx, save, time.Now())
+	}
+	return n.keys.save(ctx, save)
+}
+
+// save writes a user's share, durably.
+func (u *userShares) save(ctx context.Context, save *protocol.Save, now time.Time) error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	share := userShare{Record: save.Key}
+	if save.Active {
+		share.Expires = now.Add(userShareLife).Unix()
+	}
+	return u.put(ctx, &share, stateOf(save))
+}
+
+func (u *userShares) put(ctx context.Context, share *userShare, state keystore.State) error {
+	payload, err := protocol.Marshal(share)
+	if err != nil {
+		return err
+	}
+	defer clear(payload)
+	spec := &share.Record.Spec
+	if err := u.store.Put(ctx, keystore.Record{Header: shareHeader(kindUserShare, spec, state), Payload: payload}); err != nil {
+		return err
+	}
+	if state == keystore.StateActive {
+		u.due[shareID(spec.Key, spec.Epoch)] = dueShare{spec.Key, spec.Epoch, time.Unix(share.Expires, 0)}
+	}
+	return nil
+}
+
+// open finds the shares that were left by an earlier run, and erases what has
+// expired meanwhile.
+func (u *userShares) open(ctx context.Context) error {
+	headers, err := u.store.List(ctx, kindUserShare)
+	if err != nil {
+		return err
+	}
+	u.mu.Lock()
+	for _, h := range headers {
+		share, err := u.load(ctx, h.Key, h.Epoch)
+		switch {
+		case errors.Is(err, errNoUserShare): // pending: only its certificate can complete it
+		case err != nil:
+			log.Errorw("a user's share cannot be read; it will not be given out", "key", h.Key, "error", err)
+		default:
+			u.due[h.ID] = dueShare{h.Key, h.Epoch, time.Unix(share.Expires, 0)}
+		}
+	}
+	u.mu.Unlock()
+	u.expire(ctx, time.Now())
+	return nil
+}
+
+// load returns a complete share.
+func (u *userShares) load(ctx context.Context, keyID string, epoch uint32) (*userShare, error) {
+	r, err := u.store.Get(ctx, kindUserShare, shareID(keyID, epoch))
+	switch {
+	case errors.Is(err, keystore.ErrNotFound), errors.Is(err, keystore.ErrErased):
+		return nil, errNoUserShare
+	case err != nil:
+		return nil, err
+	}
+	defer clear(r.Payload)
+	if r.State != keystore.StateActive {
+		return nil, errNoUserShare
+	}
+	var share userShare
+	if err := protocol.Unmarshal(r.Payload, &share); err != nil {
+		return nil, fmt.Errorf("user's share of key %s: %w", keyID, err)
+	}
+	if r.Header != shareHeader(kindUserShare, &share.Record.Spec, r.State) {
+		return nil, fmt.Errorf("user's share of key %s: header and content are of different keys", keyID)
+	}
+	return &share, nil
+}
+
+// give returns the text form of a share for the coordinator that its session
+// names, and until when it can be fetched again.
+func (u *userShares) give(ctx context.Context, from protocol.PeerID, q *protocol.ShareRequest) (text string, expires int64, err error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	share, err := u.load(ctx, q.Key, q.Epoch)
+	if err != nil {
+		return "", 0, shareError(err)
+	}
+	if err := askedBy(share, from); err != nil {
+		return "", 0, err
+	}
+	if !time.Now().Before(time.Unix(share.Expires, 0)) {
+		return "", 0, errors.Join(shareError(errNoUserShare), u.erase(ctx, q.Key, q.Epoch))
+	}
+	if err := u.fix(ctx, share, q.Recipient); err != nil {
+		return "", 0, err
+	}
+	text, err = seal(share, q.Recipient)
+	return text, share.Expires, err
+}
+
+// askedBy refuses everybody but the coordinator that the share's session names.
+func askedBy(share *userShare, from protocol.PeerID) error {
+	if share.Record.Spec.Coordinator != from {
+		return refuse(protocol.CodeUnauthorised, "another coordinator made the key, and only that one may ask for the user's share")
+	}
+	return nil
+}
+
+// fix checks for whom the share is. The keygen's spec says so or, if it does
+// not, the first request, durably: whoever asks after it must be the same.
+func (u *userShares) fix(ctx context.Context, share *userShare, recipient []byte) error {
+	if len(recipient) > 0 {
+		if err := protocol.CheckRecipient(recipient); err != nil {
+			return &refusal{code: protocol.CodeInvalid, err: err}
+		}
+	}
+	want := share.Record.Spec.Recipient
+	if len(want) == 0 && !share.Asked {
+		share.Asked, share.Recipient = true, recipient
+		if err := u.put(ctx, share, keystore.StateActive); err != nil {
+			return refuse(protocol.CodeStorage, "the recipient could not be recorded: %w", err)
+		}
+		return nil
+	}
+	if len(want) == 0 {
+		want = share.Recipient
+	}
+	switch {
+	case bytes.Equal(want, recipient):
+		return nil
+	case len(recipient) == 0:
+		return refuse(protocol.CodeUnauthorised, "the user's share is given out sealed to the recipient that was named before, never in plain")
+	}
+	return refuse(protocol.CodeUnauthorised, "the user's share is for another recipient, who was named before")
+}
+
+// seal returns the text form for a recipient, in plain if there is none.
+func seal(share *userShare, recipient []byte) (string, error) {
+	data, err := protocol.Marshal(share.Record)
+	if err != nil {
+		return "", err
+	}
+	defer clear(data)
+	if len(recipient) == 0 {
+		return protocol.FormatShare(false, data), nil
+	}
+	sealed, err := protocol.SealShare(recipient, protocol.BindingFor(&share.Record.Spec), data)
+	if err != nil {
+		return "", err
+	}
+	return protocol.FormatShare(true, sealed), nil
+}
+
+// finish erases a share because its user has it. What is erased already is fine.
+func (u *userShares) finish(ctx context.Context, from protocol.PeerID, q *protocol.ShareRequest) error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	share, err := u.load(ctx, q.Key, q.Epoch)
+	if errors.Is(err, errNoUserShare) {
+		if gone, err := u.store.Erased(ctx, q.Key, q.Epoch); err != nil || gone {
+			return shareError(err)
+		}
+	}
+	if err != nil {
+		return shareError(err)
+	}
+	if err := askedBy(share, from); err != nil {
+		return err
+	}
+	return shareError(u.erase(ctx, q.Key, q.Epoch))
+}
+
+// erase destroys the salt of the share's scope, and with it every copy of the
+// share on this disk. A share of this party's own must not be in that scope; that
+// it is not is ensured when a keygen is admitted, and checked here once more.
+func (u *userShares) erase(ctx context.Context, keyID string, epoch uint32) error {
+	if _, err := u.store.Get(ctx, kindShare, shareID(keyID, epoch)); !errors.Is(err, keystore.ErrNotFound) {
+		return fmt.Errorf("the user's share of key %s is not erased: this party has a share of its own under the same key", keyID)
+	}
+	if err := u.store.EraseEpoch(ctx, keyID, epoch); err != nil {
+		return err
+	}
+	delete(u.due, shareID(keyID, epoch))
+	log.Infow("a user's share was erased", "key", keyID)
+	return nil
+}
+
+// expire erases what has been kept for long enough.
+func (u *userShares) expire(ctx context.Context, now time.Time) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for _, d := range u.due {
+		if now.Before(d.expires) {
+			continue
+		}
+		if err := u.erase(ctx, d.key, d.epoch); err != nil {
+			log.Errorw("an expired user's share could not be erased; will try again", "key", d.key, "error", err)
+		}
+	}
+}
+
+// shareError gives an error of the store or of load its code.
+func shareError(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, errNoUserShare):
+		return &refusal{code: protocol.CodeNoShare, err: err}
+	}
+	return refuse(protocol.CodeStorage, "%w", err)
+}
