@@ -1,0 +1,91 @@
+package client
+
+import (
+	"context"
+	"iter"
+	"net/http"
+	"net/url"
+
+	"github.com/meshmpc/mpcd/coordinator/rest"
+)
+
+// CreateAccount makes an account and waits for its key. The answer's key
+// certificate, public key, addresses and, when the request names approvers,
+// those were verified.
+func (c *Client) CreateAccount(ctx context.Context, req rest.CreateAccount) (*rest.Account, error) {
+	a, err := post[rest.Account](ctx, c, prefix+"/accounts", req)
+	if err != nil {
+		return nil, err
+	}
+	key, err := c.trusted(a)
+	if err != nil {
+		return nil, err
+	}
+	return a, key.matches(&req)
+}
+
+// StartAccount begins to make an account and returns the session, without
+// waiting for it.
+func (c *Client) StartAccount(ctx context.Context, req rest.CreateAccount) (*rest.Session, error) {
+	return fetch[rest.Session](ctx, c, &call{method: http.MethodPost, path: prefix + "/accounts", in: req, async: true})
+}
+
+// Account shows an account. When it is active, what CreateAccount verifies was
+// verified.
+func (c *Client) Account(ctx context.Context, id string) (*rest.Account, error) {
+	path, err := route("accounts", id)
+	if err != nil {
+		return nil, err
+	}
+	a, err := get[rest.Account](ctx, c, path, nil)
+	if err != nil {
+		return nil, err
+	}
+	if a.ID != id {
+		return nil, refuted("asked for account %s, the answer is about %s", id, a.ID)
+	}
+	if a.Status == "active" || a.Certificate != nil {
+		_, err = c.trusted(a)
+	}
+	return a, err
+}
+
+// AccountPage returns a page of accounts; userID limits it to one owner's, when
+// it is not empty. Lists are not verified: see Account.
+func (c *Client) AccountPage(ctx context.Context, userID string, page Page) (*rest.AccountList, error) {
+	return get[rest.AccountList](ctx, c, prefix+"/accounts", with(page.query(url.Values{}), "user_id", userID))
+}
+
+// Accounts ranges over all accounts, or one owner's.
+func (c *Client) Accounts(ctx context.Context, userID string) iter.Seq2[rest.Account, error] {
+	return everything(ctx, func(ctx context.Context, page Page) ([]rest.Account, string, error) {
+		list, err := c.AccountPage(ctx, userID, page)
+		if err != nil {
+			return nil, "", err
+		}
+		return list.Accounts, list.NextCursor, nil
+	})
+}
+
+// SigningParties shows which parties sign for an account.
+func (c *Client) SigningParties(ctx context.Context, account string) (*rest.SigningPartyList, error) {
+	return c.signingParties(ctx, http.MethodGet, account, nil)
+}
+
+// SetSigningParties fixes which parties sign for an account, by name or peer id.
+func (c *Client) SetSigningParties(ctx context.Context, account string, parties ...string) (*rest.SigningPartyList, error) {
+	return c.signingParties(ctx, http.MethodPut, account, rest.SigningParties{Parties: parties})
+}
+
+// ClearSigningParties lets the parties be chosen for each session again.
+func (c *Client) ClearSigningParties(ctx context.Context, account string) (*rest.SigningPartyList, error) {
+	return c.signingParties(ctx, http.MethodDelete, account, nil)
+}
+
+func (c *Client) signingParties(ctx context.Context, method, account string, in any) (*rest.SigningPartyList, error) {
+	path, err := route("accounts", account, "signing-parties")
+	if err != nil {
+		return nil, err
+	}
+	return fetch[rest.SigningPartyList](ctx, c, &call{method: method, path: path, in: in})
+}

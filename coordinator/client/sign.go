@@ -1,0 +1,147 @@
+package client
+
+import (
+	"context"
+	"encoding/hex"
+	"fmt"
+	"net/http"
+
+	"github.com/meshmpc/mpcd/coordinator/rest"
+)
+
+// SignRequest says what to sign, and how.
+type SignRequest struct {
+	// Account is the id of the account.
+	Account string
+	// Message is what to sign. ECDSA without Hash: a digest of 32 bytes. Otherwise
+	// 1 to 32768 bytes.
+	Message []byte
+	// Hash is applied to the message first: a name of package protocol/chain;
+	// empty: none.
+	Hash string
+	// UserShare is the user's share, for an account of custody hybrid. It leaves
+	// this process only sealed for this one digest.
+	UserShare *UserShare
+	// Approvals are approvals of the account's approvers, which name RequestID.
+	Approvals []string
+	// RequestID becomes the session's id, so that approvals can be made before the
+	// call: a fresh UUID, version 7 or 4. Empty: the coordinator chooses.
+	RequestID string
+}
+
+// Sign signs and waits for the signature, which was verified: it is under the
+// account's certified key and of this very message, in each of its forms. Too
+// few approvals are a *PendingError; AwaitSignature waits for the others.
+func (c *Client) Sign(ctx context.Context, req SignRequest) (*rest.SignResult, error) {
+	key, err := c.Key(ctx, req.Account)
+	if err != nil {
+		return nil, err
+	}
+	a, err := c.sign(ctx, req, false)
+	if staleSealKey(err) && req.UserShare != nil && req.RequestID == "" { // the delegate was started anew in between
+		a, err = c.sign(ctx, req, false)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if a.status == http.StatusAccepted {
+		session, err := decode[rest.Session](a)
+		if err != nil {
+			return nil, err
+		}
+		return nil, &PendingError{session}
+	}
+	result, err := decode[rest.SignResult](a)
+	if err != nil {
+		return nil, err
+	}
+	if err := key.VerifyResult(result, req.Message, req.Hash); err != nil {
+		return nil, err
+	}
+	return result, nil
+}
+
+// StartSign begins to sign and returns the session, without waiting for it; see
+// AwaitSignature.
+func (c *Client) StartSign(ctx context.Context, req SignRequest) (*rest.Session, error) {
+	a, err := c.sign(ctx, req, true)
+	if err != nil {
+		return nil, err
+	}
+	return decode[rest.Session](a)
+}
+
+// sign makes the call.
+func (c *Client) sign(ctx context.Context, req SignRequest, async bool) (*answer, error) {
+	path, err := route("accounts", req.Account, "sign")
+	if err != nil {
+		return nil, fmt.Errorf("account: %w", err)
+	}
+	body := rest.SignBody{
+		Message: hex.EncodeToString(req.Message), Encoding: "hex", Hash: req.Hash,
+		Approvals: req.Approvals, RequestID: req.RequestID,
+	}
+	if req.UserShare != nil {
+		if body.UserShare, err = c.sealToDelegate(ctx, req); err != nil {
+			return nil, err
+		}
+	}
+	return c.do(ctx, &call{method: http.MethodPost, path: path, in: body, async: async})
+}
+
+// Key returns the certified key of an account. It asks the coordinator for those
+// it has not verified yet.
+func (c *Client) Key(ctx context.Context, account string) (*Key, error) {
+	if k, ok := c.keys.Get(account); ok {
+		return k, nil
+	}
+	a, err := c.Account(ctx, account)
+	if err != nil {
+		return nil, err
+	}
+	if k, ok := c.keys.Get(account); ok {
+		return k, nil
+	}
+	return nil, refuted("account %s has no key: it is %s", account, a.Status)
+}
+
+// AwaitSignature waits until a session has ended and returns its signature,
+// verified as Sign does: req is what was asked for. A session that ended
+// otherwise is a *rest.Problem.
+func (c *Client) AwaitSignature(ctx context.Context, session string, req SignRequest) (*rest.SignResult, error) {
+	key, err := c.Key(ctx, req.Account)
+	if err != nil {
+		return nil, err
+	}
+	s, err := c.Wait(ctx, session)
+	if err != nil {
+		return nil, err
+	}
+	result, err := resultOf(s, key)
+	if err != nil {
+		return nil, err
+	}
+	if err := key.VerifyResult(result, req.Message, req.Hash); err != nil {
+		return nil, err
+	}
+	return result, nil
+}
+
+// resultOf is a completed session in the form of the answer of Sign. Nothing in
+// it is verified yet.
+func resultOf(s *rest.Session, key *Key) (*rest.SignResult, error) {
+	switch {
+	case s.Kind != rest.KindSign:
+		return nil, refuted("session %s is a %s, no signing", s.ID, s.Kind)
+	case s.Status != "completed" && s.Error != nil:
+		return nil, s.Error
+	case s.Status != "completed":
+		return nil, &rest.Problem{Status: http.StatusConflict, Code: "session_" + s.Status, Detail: "the session has ended without a signature", SessionID: s.ID}
+	case s.Signature == nil:
+		return nil, refuted("session %s is completed and has no signature", s.ID)
+	}
+	return &rest.SignResult{
+		SessionID: s.ID, AccountID: s.AccountID, Scheme: s.Scheme, PublicKey: hex.EncodeToString(key.PublicKey),
+		Message: s.Message, Hash: s.Hash, Digest: s.Digest, Signature: *s.Signature,
+	}, nil
+}

@@ -1,0 +1,154 @@
+package client
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
+	"slices"
+
+	"github.com/meshmpc/mpcd/coordinator/rest"
+	"github.com/meshmpc/mpcd/protocol"
+	"github.com/meshmpc/mpcd/protocol/chain"
+)
+
+// Key is a key as its members have certified it, which no coordinator can do
+// for them.
+type Key struct {
+	Network   string
+	Account   string
+	Session   string // the keygen session
+	Epoch     uint32
+	Scheme    protocol.Scheme
+	Threshold protocol.Threshold
+	Roster    []protocol.Member
+	PublicKey []byte // 33 bytes SEC 1 compressed (ECDSA), or 32 bytes RFC 8032 (EdDSA)
+	Approvers [32]byte
+}
+
+// VerifyCertificate checks a key certificate (canonical CBOR) and the signatures
+// of all members. Errors are ErrVerification. Anybody can make a certificate of
+// members of their own: see Trust and Pins.
+func VerifyCertificate(encoded []byte) (*Key, error) {
+	var c protocol.Certificate
+	if err := protocol.Unmarshal(encoded, &c); err != nil {
+		return nil, refuted("key certificate: %w", err)
+	}
+	if err := c.Verify(protocol.VerifyPeer); err != nil {
+		return nil, refuted("%w", err)
+	}
+	b := c.Body
+	k := &Key{
+		Network: b.Network, Account: b.Account, Session: b.Key, Epoch: b.Epoch, Scheme: b.Scheme,
+		Threshold: protocol.Threshold{T: b.Threshold, N: len(b.Roster)}, Roster: b.Roster, PublicKey: b.PublicKey, Approvers: b.Approvers,
+	}
+	if _, err := chain.AddressesOf(k.Scheme, k.PublicKey); err != nil {
+		return nil, refuted("key certificate: %w", err)
+	}
+	return k, nil
+}
+
+// VerifyAccount checks an account's certificate, and that what the account says
+// of its key is what the certificate says: scheme, threshold, public key,
+// members, addresses. Errors are ErrVerification.
+func VerifyAccount(a *rest.Account) (*Key, error) {
+	if a.Certificate == nil {
+		return nil, refuted("account %s has no key certificate", a.ID)
+	}
+	encoded, err := base64.StdEncoding.DecodeString(a.Certificate.Encoded)
+	if err != nil {
+		return nil, refuted("key certificate: %w", err)
+	}
+	k, err := VerifyCertificate(encoded)
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range []struct{ name, says, is string }{
+		{"account", a.ID, k.Account},
+		{"keygen session", a.KeygenSessionID, k.Session},
+		{"scheme", a.Scheme, string(k.Scheme)},
+		{"threshold", fmt.Sprintf("%d-of-%d", a.ThresholdT, a.ThresholdN), k.Threshold.String()},
+		{"public key", a.PublicKey, hex.EncodeToString(k.PublicKey)},
+		{"certificate's network", a.Certificate.Network, k.Network},
+	} {
+		if f.says != f.is {
+			return nil, refuted("account %s: %s is %q, and %q in the key certificate", a.ID, f.name, f.says, f.is)
+		}
+	}
+	return k, k.describes(a)
+}
+
+// describes compares members and addresses.
+func (k *Key) describes(a *rest.Account) error {
+	if !slices.EqualFunc(a.Parties, k.Roster, func(p rest.PartyName, m protocol.Member) bool {
+		return p.PeerID == m.Peer && (p.Role == "" || p.Role == string(m.Role))
+	}) {
+		return refuted("account %s: its parties are not the members in the key certificate", a.ID)
+	}
+	if a.Addresses == nil {
+		return nil
+	}
+	is, err := chain.AddressesOf(k.Scheme, k.PublicKey)
+	if err != nil {
+		return refuted("%w", err)
+	}
+	says := chain.Addresses{
+		Ethereum: a.Addresses.Ethereum, Bitcoin: a.Addresses.Bitcoin, BitcoinTestnet: a.Addresses.BitcoinTestnet, Solana: a.Addresses.Solana,
+	}
+	if says != is {
+		return refuted("account %s: its addresses are not those of its key", a.ID)
+	}
+	return nil
+}
+
+// matches checks that a new key is what was asked for.
+func (k *Key) matches(req *rest.CreateAccount) error {
+	if scheme, err := protocol.ParseScheme(req.Scheme); err != nil || scheme != k.Scheme {
+		return refuted("asked for a key of scheme %q, and got %q", req.Scheme, k.Scheme)
+	}
+	if t := req.Threshold; t != nil && (protocol.Threshold{T: t.T, N: t.N}) != k.Threshold {
+		return refuted("asked for %d-of-%d, and got %v", t.T, t.N, k.Threshold)
+	}
+	if req.Approvers == nil {
+		return nil
+	}
+	approvers, err := parseApprovers(req.Approvers)
+	if err != nil {
+		return err
+	}
+	if approvers.Hash() != k.Approvers {
+		return refuted("the key was made with other approvers than those asked for")
+	}
+	return nil
+}
+
+// Verify checks a signature (64 bytes) of a message that the named hash
+// (package chain; "" is none) was applied to. Errors are ErrVerification.
+func (k *Key) Verify(message []byte, hash string, signature []byte) error {
+	digest, err := Digest(hash, message)
+	if err != nil {
+		return err
+	}
+	if err := protocol.VerifySignature(k.Scheme, k.PublicKey, digest, signature); err != nil {
+		return refuted("%w", err)
+	}
+	return nil
+}
+
+// Digest returns the bytes that a key signs: the message under the named hash; ""
+// is none.
+func Digest(hash string, message []byte) ([]byte, error) {
+	if hash == "" {
+		hash = chain.None
+	}
+	return chain.Hash(hash, message)
+}
+
+// equalHex tells whether text is data in hex, lower case.
+func equalHex(text string, data []byte) bool { return text == hex.EncodeToString(data) }
+
+// same tells whether two keys are one and the same, whatever the epoch is: a
+// resharing changes members and threshold, never the key.
+func (k *Key) same(other *Key) bool {
+	return k.Network == other.Network && k.Scheme == other.Scheme && k.Session == other.Session && bytes.Equal(k.PublicKey, other.PublicKey)
+}
