@@ -65,7 +65,7 @@ func (a *attempt) propose(ctx context.Context, m *member, frame []byte) {
 	}
 }
 
-// watch pings a member and reports it when it misses maxMisses in a row. A frame
+// watch pings a member and reports it when it misses too many in a row. A frame
 // or a heartbeat is as good as an answer: a busy party may be slow to answer.
 func (a *attempt) watch(ctx context.Context, m *member, quiet time.Duration) {
 	if !sleep(ctx, quiet) {
@@ -73,7 +73,11 @@ func (a *attempt) watch(ctx context.Context, m *member, quiet time.Duration) {
 	}
 	tick := time.NewTicker(pingEvery)
 	defer tick.Stop()
-	for misses := 0; misses < maxMisses; {
+	most := maxMisses
+	if m.Role == protocol.External {
+		most = deviceMisses
+	}
+	for misses := 0; misses < most; {
 		select {
 		case <-ctx.Done():
 			return

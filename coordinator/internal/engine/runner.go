@@ -21,7 +21,7 @@ type runner struct {
 	userShare string    // for the delegate of a signing; in memory only
 	number    uint32    // of the next attempt
 	resumed   *attempt  // to be finished first, after a restart
-	quiet     time.Time // after a restart: before this, a party that is missing may just not be connected
+	quiet     time.Time // before this, a party that is missing may just not be connected yet
 	excluded  []registry.PartyProblem
 	previous  []registry.Party  // roster of the last attempt
 	lastFault *registry.Problem // how the last attempt ended
@@ -67,6 +67,14 @@ func (r *runner) attempts(ctx context.Context) {
 
 // once makes one attempt and reports whether another one is to follow.
 func (r *runner) once(ctx context.Context) bool {
+	if r.req.Delegate && r.userShare == "" {
+		<-r.durable
+		r.fail(&registry.Problem{
+			Code:   registry.CodeUserShareNeeded,
+			Detail: "the coordinator was restarted, and it keeps no user's share: send the request again",
+		})
+		return false
+	}
 	parties, problem := r.choose(ctx)
 	<-r.durable
 	switch {

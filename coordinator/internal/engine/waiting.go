@@ -43,6 +43,9 @@ func (r *runner) await(ctx context.Context) bool {
 // proceed turns a session that waited into one that runs.
 func (r *runner) proceed(s *registry.Session) bool {
 	r.req = s.NewSession
+	if r.req.Externals > 0 {
+		r.quiet = time.Now().Add(deviceGrace)
+	}
 	return r.e.begin(r.id) // false: the coordinator stops; the session is taken up at the next start
 }
 
