@@ -11,7 +11,9 @@ import (
 // auditPrefix is the index of the audit log.
 var auditPrefix = []byte("idx/audit/")
 
-func auditKey(seq uint64) []byte { return binary.BigEndian.AppendUint64(auditPrefix[:len(auditPrefix):len(auditPrefix)], seq) }
+func auditKey(seq uint64) []byte {
+	return binary.BigEndian.AppendUint64(auditPrefix[:len(auditPrefix):len(auditPrefix)], seq)
+}
 
 // maxAuditWalk bounds how many entries one page of the audit log looks at.
 const maxAuditWalk = 5000

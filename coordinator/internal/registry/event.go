@@ -222,13 +222,14 @@ const (
 	sessionPrefix = "session/"
 	accountPrefix = "account/"
 	orphanPrefix  = "orphan/"
-	// RequestStream is the stream of requests that changed nothing else.
-	RequestStream = "request/answered"
 	webhookPrefix = "webhook/"
 )
 
-// AuthFailures is the stream of failed authentications.
-const AuthFailures = "auth/failures"
+// Streams that are about no single thing.
+const (
+	AuthFailures  = "auth/failures"    // failed authentications
+	RequestStream = "request/answered" // requests that changed nothing else
+)
 
 // SessionStream, AccountStream and WebhookStream name the streams of a session,
 // an account and a webhook; OrphanStream the one of outcomes that belong to no

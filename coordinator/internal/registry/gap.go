@@ -16,7 +16,9 @@ import (
 
 var gapPrefix = []byte("gap/")
 
-func gapKey(seq uint64) []byte { return binary.BigEndian.AppendUint64(gapPrefix[:len(gapPrefix):len(gapPrefix)], seq) }
+func gapKey(seq uint64) []byte {
+	return binary.BigEndian.AppendUint64(gapPrefix[:len(gapPrefix):len(gapPrefix)], seq)
+}
 
 // gapEnd returns the other end of the gap that begins or ends at seq.
 func gapEnd(txn *badger.Txn, seq uint64) (other uint64, ok bool, err error) {

@@ -19,14 +19,17 @@ const (
 	maxPruneStreams = 64
 )
 
+// ageing are the streams that never end, and lose what is old.
+var ageing = []string{AuthFailures, RequestStream}
+
 // gcRatio is the part of a value log that must be garbage before Badger writes
 // it anew.
 const gcRatio = 0.5
 
 // Prune drops what ended longer ago than retention (0: nothing; at least
-// IdemLife): sign sessions, keygens that made no key, with their accounts,
-// deleted webhooks, failed authentications, and outcomes that belong to no
-// session. It returns how many events it dropped. Each of its transactions is
+// IdemLife), and has had no event since: sign sessions, keygens that made no key, with their accounts,
+// deleted webhooks, failed authentications, requests that changed nothing, and
+// outcomes that belong to no session. It returns how many events it dropped. Each of its transactions is
 // small, and others commit between them; when ctx ends it stops after one.
 func (r *Registry) Prune(ctx context.Context, retention time.Duration) (n int, err error) {
 	now := r.now().UTC()
@@ -78,12 +81,15 @@ func (r *Registry) pruneSome(before time.Time, limit int) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	if n < limit {
-		failures, err := r.cutStream(AuthFailures, limit-n, before)
+	for _, stream := range ageing {
+		if n >= limit {
+			break
+		}
+		old, err := r.cutStream(stream, limit-n, before)
 		if err != nil {
 			return 0, err
 		}
-		cuts, n = append(cuts, failures), n+len(failures.keys)
+		cuts, n = append(cuts, old), n+len(old.keys)
 	}
 	if n > 0 {
 		if err := r.db.Update(func(txn *badger.Txn) error { return deleteCuts(txn, cuts) }); err != nil {
@@ -206,7 +212,7 @@ func (v *view) expiredOf(sessions list, streams []string, before time.Time, limi
 		if len(streams)+2 > limit || !s.Created.Before(before) {
 			break
 		}
-		if !s.Finished.Before(before) {
+		if !s.Updated.Before(before) {
 			continue
 		}
 		if a := v.accounts[s.Account]; s.Kind == protocol.KindKeygen && a != nil {

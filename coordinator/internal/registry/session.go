@@ -47,6 +47,7 @@ type Session struct {
 	Members   []Member
 	Created   time.Time
 	Finished  time.Time // zero while it runs
+	Updated   time.Time // its last event
 	Problem   *Problem
 	Signature *Signature
 	Invites   []InviteState
@@ -93,7 +94,7 @@ func (s *Session) clone() *Session {
 
 // fold applies one event of the session's stream.
 func (s *Session) fold(e *Event) {
-	s.LastSeq = e.Seq
+	s.LastSeq, s.Updated = e.Seq, e.Time
 	switch e.Type {
 	case SessionCreated:
 		s.Seq, s.Created, s.Status, s.NewSession = e.Seq, e.Time, StatusCreated, *e.Session
