@@ -29,7 +29,7 @@
 //
 // The network folder, which `network init` makes and its operator guards:
 //
-//	network.yaml    public: name, authority key, approver key
+//	network.yaml    public: name, authority key, approver key, whether user shares may come unsealed
 //	authority.key   PEM PKCS#8 Ed25519; signs membership credentials
 //	approver.key    PEM PKCS#8 Ed25519; authorises signing through coordinators
 //

@@ -22,6 +22,7 @@ func initCommand() *cli.Command {
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "dir", Usage: "`FOLDER` to make the network in"},
 			&cli.StringFlag{Name: "name", Usage: "`NAME` of the network: lower-case letters, digits, hyphens"},
+			&cli.BoolFlag{Name: "plain-user-shares", Usage: "let users sign with a share that is not sealed: coordinators see it then; for callers that cannot seal"},
 		},
 		Action: func(c *cli.Context) error {
 			dir, name := c.String("dir"), c.String("name")
@@ -31,7 +32,7 @@ func initCommand() *cli.Command {
 			if err := checkNetworkName(name); err != nil {
 				return err
 			}
-			if err := initNetwork(dir, name); err != nil {
+			if err := initNetwork(dir, networkFile{Name: name, PlainUserShares: c.Bool("plain-user-shares")}); err != nil {
 				return err
 			}
 			printf(c, initDone, name, dir)
@@ -47,9 +48,10 @@ const initDone = `network %s made in %s
 Next: mpcd network admit --help
 `
 
-// initNetwork makes the folder's three files. The network file comes last, so
+// initNetwork makes the folder's three files, with the keys that the network
+// still lacks. The network file comes last, so
 // that an interrupted run is seen as such.
-func initNetwork(dir, name string) error {
+func initNetwork(dir string, network networkFile) error {
 	if err := makeDir(dir); err != nil {
 		return err
 	}
@@ -66,11 +68,11 @@ func initNetwork(dir, name string) error {
 	if err != nil {
 		return err
 	}
-	spki, err := protocol.ApproverKey(approver.Public())
-	if err != nil {
+	if network.Approver, err = protocol.ApproverKey(approver.Public()); err != nil {
 		return err
 	}
-	data, err := networkFile{Name: name, Authority: authority.Public().(ed25519.PublicKey), Approver: spki}.encode()
+	network.Authority = authority.Public().(ed25519.PublicKey)
+	data, err := network.encode()
 	if err != nil {
 		return err
 	}

@@ -27,6 +27,9 @@ type networkFile struct {
 	Name      string
 	Authority ed25519.PublicKey // its signature admits nodes
 	Approver  []byte            // SubjectPublicKeyInfo in DER: the default approver of keys
+
+	// PlainUserShares lets users sign with a share that is not sealed to the delegate.
+	PlainUserShares bool
 }
 
 // networkYAML is the file's form; keys are SubjectPublicKeyInfo in base64.
@@ -35,6 +38,8 @@ type networkYAML struct {
 	Name      string `yaml:"name"`
 	Authority string `yaml:"authority_key"`
 	Approver  string `yaml:"approver_key"`
+
+	PlainUserShares bool `yaml:"plain_user_shares,omitempty"`
 }
 
 func checkNetworkName(name string) error {
@@ -53,6 +58,8 @@ func (n networkFile) encode() ([]byte, error) {
 		Version: networkVersion, Name: n.Name,
 		Authority: base64.StdEncoding.EncodeToString(authority),
 		Approver:  base64.StdEncoding.EncodeToString(n.Approver),
+
+		PlainUserShares: n.PlainUserShares,
 	})
 }
 
@@ -92,7 +99,7 @@ func decodeNetwork(data []byte) (networkFile, error) {
 	if err != nil {
 		return networkFile{}, fmt.Errorf("approver_key: %w", err)
 	}
-	return networkFile{Name: y.Name, Authority: authority, Approver: approver}, nil
+	return networkFile{Name: y.Name, Authority: authority, Approver: approver, PlainUserShares: y.PlainUserShares}, nil
 }
 
 // publicKey reads an Ed25519 key in base64 SubjectPublicKeyInfo (RFC 8410).

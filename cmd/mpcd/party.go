@@ -82,7 +82,7 @@ func (d *dataDir) party(c *cli.Context, cfg partyConfig, store *keystore.Store) 
 	}
 	part, err := node.New(node.Config{
 		Host: host, Store: store, Network: d.network.Name, PoolTarget: cfg.PreParams,
-		DrainTimeout: cfg.Drain, Software: software(), Labels: d.self.Labels,
+		PlainUserShares: d.network.PlainUserShares, DrainTimeout: cfg.Drain, Software: software(), Labels: d.self.Labels,
 	})
 	if err != nil {
 		return errors.Join(refuse(err), host.Close())
