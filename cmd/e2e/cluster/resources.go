@@ -36,9 +36,18 @@ type Account struct {
 	T         int           `json:"threshold_t"`
 	N         int           `json:"threshold_n"`
 	PublicKey string        `json:"public_key"` // hex; ECDSA compressed
+	Addresses Addresses     `json:"addresses"`
 	Session   string        `json:"keygen_session_id"`
 	Parties   []PartyStatus `json:"parties"`
 	Status    string        `json:"status"`
+}
+
+// Addresses are what a key is called on chains that use its scheme.
+type Addresses struct {
+	Ethereum       string `json:"ethereum"`
+	Bitcoin        string `json:"bitcoin"`
+	BitcoinTestnet string `json:"bitcoin_testnet"`
+	Solana         string `json:"solana"`
 }
 
 // PartyStatus is one party of an account, of a session or of a problem.
@@ -56,20 +65,26 @@ type PartyStatus struct {
 type SignRequest struct {
 	Message  string `json:"message"`
 	Encoding string `json:"encoding,omitempty"`
+	Hash     string `json:"hash,omitempty"`
 }
 
 // Signed is a signature with what was signed; bytes are in hex.
 type Signed struct {
 	Session   string    `json:"session_id"`
 	PublicKey string    `json:"public_key"`
-	Message   string    `json:"message"`
+	Message   string    `json:"message"` // as it was given
+	Hash      string    `json:"hash"`
+	Digest    string    `json:"digest"` // what the key signed
 	Signature Signature `json:"signature"`
 }
 
-// Signature is a signature in several forms; EdDSA has only Compact.
+// Signature is a signature in several forms; EdDSA has only Compact and Base64.
 type Signature struct {
-	RSV     string `json:"rsv"`     // 65 bytes
-	Compact string `json:"compact"` // 64 bytes
+	DER      string `json:"der"`
+	RSV      string `json:"rsv"`      // 65 bytes, v = 0 or 1
+	Ethereum string `json:"ethereum"` // 65 bytes, v = 27 or 28
+	Compact  string `json:"compact"`  // 64 bytes
+	Base64   string `json:"base64"`   // the 64 bytes
 }
 
 // Session is one ceremony.
