@@ -37,6 +37,9 @@ const (
 	CodeInviteSpent      = "invite_spent"
 	CodeInvalidJoin      = "invalid_join"
 	CodeNotConfigured    = "not_configured"
+	CodeWebhookNotFound  = "webhook_not_found"
+	CodeInvalidWebhook   = "invalid_webhook"
+	CodeTooManyWebhooks  = "too_many_webhooks"
 	CodeInternal         = "internal_error"
 )
 

@@ -2,7 +2,9 @@ package registry
 
 import (
 	"context"
+	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -207,4 +209,20 @@ func (r *Registry) Snapshot() Snapshot {
 		s.Accounts[id] = *account
 	}
 	return s
+}
+
+// Event returns the event with a sequence number; false if there is none any
+// more.
+func (r *Registry) Event(seq uint64) (e Event, ok bool, err error) {
+	err = r.db.View(func(txn *badger.Txn) error {
+		e, err = eventAt(txn, binary.BigEndian.AppendUint64(nil, seq))
+		return err
+	})
+	switch {
+	case errors.Is(err, badger.ErrKeyNotFound):
+		return e, false, nil
+	case err != nil:
+		return e, false, fmt.Errorf("registry: read event %d: %w", seq, err)
+	}
+	return e, true, nil
 }
