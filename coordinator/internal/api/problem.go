@@ -29,6 +29,7 @@ const (
 	codeDerivation       = "derivation_not_supported"
 	codeCursor           = "invalid_cursor"
 	codeNotReady         = "not_ready"
+	codeStreams          = "too_many_streams"
 	codeIdempotency      = "idempotency_key_reused"
 )
 
@@ -43,6 +44,10 @@ var statuses = map[string]int{
 	codeNotFound:                  http.StatusNotFound,
 	registry.CodeAccountNotFound:  http.StatusNotFound,
 	registry.CodeSessionNotFound:  http.StatusNotFound,
+	registry.CodeWebhookNotFound:  http.StatusNotFound,
+	registry.CodeInvalidWebhook:   http.StatusUnprocessableEntity,
+	registry.CodeTooManyWebhooks:  http.StatusConflict,
+	codeStreams:                   http.StatusTooManyRequests,
 	codeMethod:                    http.StatusMethodNotAllowed,
 	codeTimeout:                   http.StatusRequestTimeout,
 	registry.CodeAccountNotActive: http.StatusConflict,
