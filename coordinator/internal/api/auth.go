@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -96,11 +97,24 @@ func (s *server) admitKey(w http.ResponseWriter, r *http.Request, caller *access
 	if p := s.limit(w, s.cfg.Access.Limiter.TakeKey(class, key.ID)); p != nil {
 		return p
 	}
-	if scope := routeOf(r).scope; !caller.May(scope) {
-		s.failed(caller, access.WrongScope, "key", key.ID, "scope", scope)
-		return newProblem(codeScope, fmt.Sprintf("this API key lacks the scope %q: the operator makes keys with mpcd coordinator keys create", scope))
+	rt := routeOf(r)
+	if caller.May(rt.scope) || rt.orScope != "" && caller.May(rt.orScope) {
+		return nil
 	}
-	return nil
+	s.failed(caller, access.WrongScope, "key", key.ID, "scope", rt.scope)
+	return lacksScope(rt.scope)
+}
+
+// needScope is for handlers that can tell only by the body what a call needs.
+func needScope(ctx context.Context, scope string) error {
+	if access.From(ctx).May(scope) {
+		return nil
+	}
+	return lacksScope(scope)
+}
+
+func lacksScope(scope string) *rest.Problem {
+	return newProblem(codeScope, fmt.Sprintf("this API key lacks the scope %q: the operator makes keys with mpcd coordinator keys create", scope))
 }
 
 // explainKey says why a key does not do. Whoever does not know a secret of ours

@@ -21,7 +21,7 @@ const maxPassLife = 24 * time.Hour
 
 func (s *server) createSessionRoute(api huma.API) {
 	huma.Register(api, s.operation(api, route{
-		id: "create-session", method: http.MethodPost, path: prefix + "/sessions", tag: "sessions", scope: access.Sessions,
+		id: "create-session", method: http.MethodPost, path: prefix + "/sessions", tag: "sessions", scope: access.Sessions, orScope: access.Sign,
 		summary: "Make a session: a keygen, a keygen together with users' devices, or a signing. It is not waited for.",
 		answers: map[int]any{http.StatusCreated: rest.Session{}},
 		errors: []string{
@@ -62,8 +62,8 @@ func (s *server) createSession(ctx context.Context, in *struct {
 // starter returns what starts the session that a body asks for.
 func (s *server) starter(ctx context.Context, b *rest.CreateSession) (func(registry.Meta) (string, error), error) {
 	if b.Kind == rest.KindSign {
-		if !access.From(ctx).May(access.Sign) {
-			return nil, newProblem(codeScope, `this API key lacks the scope "sign", which a session of kind sign needs`)
+		if err := needScope(ctx, access.Sign); err != nil {
+			return nil, err
 		}
 		req, err := s.signSession(b)
 		return func(m registry.Meta) (string, error) {
@@ -71,8 +71,8 @@ func (s *server) starter(ctx context.Context, b *rest.CreateSession) (func(regis
 			return s.cfg.Engine.Sign(req)
 		}, err
 	}
-	if !access.From(ctx).May(access.Accounts) {
-		return nil, newProblem(codeScope, `this API key lacks the scope "accounts", which a keygen needs`)
+	if err := needScope(ctx, access.Sessions); err != nil {
+		return nil, err
 	}
 	req, err := s.keygenSession(b)
 	return func(m registry.Meta) (string, error) {

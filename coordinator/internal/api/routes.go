@@ -23,6 +23,7 @@ type route struct {
 	errors           []string    // problem codes, beside the ones that every route has
 	answers          map[int]any // statuses and the zero value of their bodies; nil: by the handler's type
 	scope            string      // what the caller's key must be for; see package access
+	orScope          string      // does as well; the handler looks which of the two it takes
 	open             bool        // needs neither key nor address
 	keyless          bool        // needs an address, and no key
 	join             joinRule    // who may call without a key
@@ -92,6 +93,9 @@ func (rt route) security() []map[string][]string {
 		return nil
 	}
 	list := []map[string][]string{{"key": {rt.scope}}}
+	if rt.orScope != "" {
+		list = append(list, map[string][]string{"key": {rt.orScope}})
+	}
 	if rt.join == joinByToken {
 		list = append(list, map[string][]string{"joinToken": {}})
 	}
