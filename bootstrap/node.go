@@ -61,7 +61,7 @@ func (n *Node) ID() p2p.PeerID { return n.host.ID() }
 // Addrs are the addresses to tell others: fit for p2p.Config.Bootstrap.
 func (n *Node) Addrs() []string { return n.host.Addrs() }
 
-// Members are the members that are connected now.
+// Members are the members that are connected now, guests among them.
 func (n *Node) Members() []p2p.Member { return n.host.Members() }
 
 // Stats are the host's counters.

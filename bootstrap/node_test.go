@@ -97,6 +97,24 @@ func TestRestart(t *testing.T) {
 	})
 }
 
+// A bootstrap node relays: guests whom nobody can dial meet.
+func TestGuestsMeet(t *testing.T) {
+	net := p2ptest.New(t, p2ptest.Config{})
+	node, stop := start(t, net.Prepare(p2p.RoleBootstrap, func(c *p2p.Config) { c.Relay = false }))
+	t.Cleanup(stop)
+	coordinator := net.Add(p2p.RoleCoordinator)
+	guests := make([]*p2ptest.Node, 2)
+	for i := range guests {
+		guests[i] = net.Add(p2p.RoleExternal, net.Invite(coordinator, time.Hour), func(c *p2p.Config) { c.Bootstrap = node.Addrs() })
+		guests[i].Start()
+	}
+	defer guests[0].Keep(guests[1].ID())()
+	p2ptest.Eventually(t, 10*time.Second, "the guests have met", func() bool { return knows(guests[0], guests) && knows(guests[1], guests) })
+	if node.Stats().Circuits == 0 {
+		t.Error("not through the relay")
+	}
+}
+
 func TestRefusesOtherRoles(t *testing.T) {
 	net := p2ptest.New(t, p2ptest.Config{})
 	_, err := bootstrap.New(bootstrap.Config{Config: net.Prepare(p2p.RoleParty)})

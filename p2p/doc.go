@@ -6,15 +6,51 @@
 // # What it owns
 //
 //   - Membership. A network has an Ed25519 authority key. The authority signs a
-//     credential for each member; peers show theirs in a hello before anything
-//     else (see hello.go). A peer that has not passed the hello reaches no
-//     stream handler, no topic and no DHT message of ours.
+//     credential for each member, a coordinator a pass for each guest; peers show
+//     theirs in a hello before anything else (see hello.go). A peer that has not
+//     passed the hello reaches no stream handler, no topic, no relay and no DHT
+//     message of ours.
 //   - Addresses. Peers announce their role in a Kademlia DHT with a prefix of
 //     the network's own. What the DHT says is a hint about addresses, never
 //     about trust.
 //   - Liveness. A connection that looks open proves nothing: QUIC keeps one for
 //     30 s after the other process was killed. Kept peers are asked by an
 //     application ping, and dialled again when they do not answer.
+//
+// # Roles
+//
+// Members hold a credential, a year long by default, for one of the roles party,
+// delegate, coordinator and bootstrap. A guest holds a pass instead, for a day at
+// most: [Host.IssuePass] on a coordinator's host makes it, and everybody verifies
+// it offline, from the authority over the coordinator's credential, which the
+// pass encloses. Its role is external, and what it may reach is named to it:
+//
+//	hello, ping                yes
+//	a channel                  if Channel.Roles lists RoleExternal
+//	a topic                    if TopicConfig.Members lists its peer id
+//	a topic without members    no: neither to receive nor to send
+//	the DHT                    no: it is not answered, nor counted on
+//	relays                     to be called and to call
+//
+// Other bounds of a guest: 64 topics, 256 streams and 8 connections at each host,
+// of which each admits Config.MaxGuests guests at once. When a credential or a
+// pass ends, so do the connections. A guest's host serves and asks no DHT, seeks
+// nobody, and stays connected to its bootstrap nodes and to whom it is told to
+// [Host.Keep].
+//
+// # Relays
+//
+// Peers that cannot dial each other, such as two users behind address
+// translation, meet through a bootstrap node (libp2p's circuit relay v2). Guests,
+// and members with Config.UseRelays, hold a slot on each of theirs, and
+// [Host.Addrs] then tells an address of the form
+// /ip4/…/p2p/RELAY/p2p-circuit/p2p/PEER. [Host.Connect] needs no such address: it
+// tries the known addresses, the DHT and every connected bootstrap node. A
+// circuit is a connection like any other: it is encrypted end to end, with a hello
+// of its own, and neither its length nor its volume is limited, since pubsub
+// passes over libp2p's limited ones. It ends with the relay's connection to
+// either end. A relay serves admitted peers only, 1,024 slots and 2,048 circuits
+// at once, 64 for each peer. There is no hole punching: a circuit stays one.
 //
 // # What the caller does, in order
 //
@@ -44,15 +80,25 @@
 //	/mpc/<network>/ping/1        the application ping: 8 bytes, echoed
 //	/mpc/<network>/<channel>/1   a channel's stream of frames, one way
 //	/mpc/<network>/<topic>       a gossip topic
+//	/libp2p/circuit/relay/0.2.0/hop, …/stop
+//	                             a relay and those who use it
 //
 // A frame is an unsigned varint (at most 9 bytes, minimal) that counts the
 // bytes that follow. The hello exchanges frames of at most [MaxHello] bytes,
 // each a CBOR map (RFC 8949) with integer keys:
 //
-//	1  text   credential, compact JWS (RFC 7515); see credential.go
+//	1  text   credential or pass, compact JWS (RFC 7515) of at most 4 or 7 KiB
 //	2  uint   boot id: larger in a later start of the same node
 //	3  text   software version, for people
 //	4  text   refusal code; an empty map says that the hello was accepted
+//
+// Both tokens are signed with EdDSA (RFC 8037); times are seconds since 1970:
+//
+//	typ mpc-credential+jwt, by the authority: net, sub (peer id), role, name,
+//	                             labels, iat, exp
+//	typ mpc-pass+jwt, by the coordinator: aud (network), iss (its peer id), sub (the
+//	                             guest's), iat, exp (at most 24 h later), cred (its
+//	                             credential)
 //
 // Peer ids are strings in libp2p's text form; no libp2p type leaves this
 // package except through the [Simulated] hook.

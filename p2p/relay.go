@@ -33,6 +33,7 @@ func (h *Host) startRelay() (err error) {
 	}
 	h.relay, err = relay.New(&relayHost{guardedHost: h.guard},
 		relay.WithACL(relayACL{h}),
+		relay.WithMetricsTracer(relayMeter{h.stats}),
 		relay.WithResources(relay.Resources{
 			Limit:          nil,
 			ReservationTTL: slotLife, MaxReservations: relaySlots, MaxCircuits: circuitsPerPeer, BufferSize: circuitBuffer,

@@ -100,6 +100,9 @@ func TestGuestsMeetThroughARelay(t *testing.T) {
 			} else {
 				t.Logf("ping through the relay: %v", took)
 			}
+			if got := s.relay.Stats(); got.Slots < 2 || got.Circuits == 0 || got.CircuitBytes < 400<<10 {
+				t.Errorf("the relay counted %+v", got)
+			}
 			m, met := a.Member(b.ID())
 			if !met || m.Role != p2p.RoleExternal || m.Name == "" || !strings.HasSuffix(b.ID(), m.Name) {
 				t.Errorf("one guest knows the other as %+v", m)

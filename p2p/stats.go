@@ -22,6 +22,9 @@ type Stats struct {
 	DroppedRPCs       uint64 // gossip packets dropped because a peer's queue was full
 	Subscriptions     uint64 // foreign subscriptions that the filter turned away
 	Evicted           uint64 // strangers whose subscription was undone
+	Slots             uint64 // reservations that this relay granted or renewed
+	Circuits          uint64 // connections that this relay passed on
+	CircuitBytes      uint64 // what went through them, both ways
 }
 
 type counters struct {
@@ -30,6 +33,7 @@ type counters struct {
 	pingsMissed, redials                                         atomic.Uint64
 	published, delivered, rejected, undeliverable                atomic.Uint64
 	droppedRPCs, subscriptions, evicted                          atomic.Uint64
+	slots, circuits, circuitBytes                                atomic.Uint64
 }
 
 // Stats are the counters of this host.
@@ -43,5 +47,6 @@ func (h *Host) Stats() Stats {
 		Published: c.published.Load(), Delivered: c.delivered.Load(), Rejected: c.rejected.Load(),
 		Undeliverable: c.undeliverable.Load(), DroppedRPCs: c.droppedRPCs.Load(),
 		Subscriptions: c.subscriptions.Load(), Evicted: c.evicted.Load(),
+		Slots: c.slots.Load(), Circuits: c.circuits.Load(), CircuitBytes: c.circuitBytes.Load(),
 	}
 }

@@ -3,6 +3,8 @@
 //
 //	net := p2ptest.New(t, p2ptest.Config{Transport: p2ptest.QUIC})
 //	nodes := net.Pool(3)         // a bootstrap node and three running parties
+//	coordinator := net.Add(p2p.RoleCoordinator)
+//	guest := net.Add(p2p.RoleExternal, net.Invite(coordinator, time.Hour))
 //	net.Mesh(nodes...)           // all connected to all
 //	nodes[0].Send(ctx, nodes[1].ID(), "direct", frame)
 //	nodes[1].Kill()              // gone without a word, as by kill -9
