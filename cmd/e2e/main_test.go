@@ -69,6 +69,7 @@ func shared(t testing.TB, transport cluster.Transport) *cluster.Cluster {
 		var err error
 		c, err = cluster.Start(ctx, cluster.Config{
 			Dir: filepath.Join(clusters.dir, string(transport)), Transport: transport, PreParams: 1, Log: "debug",
+			Plain: transport == cluster.TCP,
 		})
 		if err != nil {
 			t.Fatalf("start the cluster: %v", err)

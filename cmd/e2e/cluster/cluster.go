@@ -18,6 +18,7 @@ const Network = "local"
 // Cluster is a running network.
 type Cluster struct {
 	API       *API
+	Ports     []string   // host:port of everything that the coordinator's API answers on
 	Processes []*Process // in the order of their start: bootstrap, parties, coordinator
 
 	cfg    Config
@@ -95,6 +96,7 @@ func (c *Cluster) Start(ctx context.Context) error {
 		return err
 	}
 	c.API.URL = "http://" + c.Process("coordinator").run.HTTPAddresses[0]
+	c.Ports = c.Process("coordinator").run.HTTPAddresses
 	return c.WaitLive(ctx, c.cfg.Parties)
 }
 

@@ -31,6 +31,7 @@ type Config struct {
 	Transport Transport        // empty: QUIC
 	PreParams int              // stock of pre-parameters a party keeps; 0: 4, negative: none
 	Drain     time.Duration    // bound of a party's graceful stop; 0: 30 s
+	Plain     bool             // parties take users' shares unsealed, as callers of older systems send them
 	Log       string           // log level; empty: info
 	OnStart   func(p *Process) // told of each process that listens; may be nil
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"gopkg.in/yaml.v3"
@@ -25,7 +26,11 @@ func (c *Cluster) mpcd(ctx context.Context, args ...string) (string, error) {
 func (c *Cluster) path(name string) string { return filepath.Join(c.cfg.Dir, name) }
 
 func (c *Cluster) initNetwork(ctx context.Context) error {
-	_, err := c.mpcd(ctx, "network", "init", "--dir", c.path("network"), "--name", Network)
+	args := []string{"network", "init", "--dir", c.path("network"), "--name", Network}
+	if c.cfg.Plain {
+		args = append(args, "--plain-user-shares")
+	}
+	_, err := c.mpcd(ctx, args...)
 	return err
 }
 
@@ -49,13 +54,17 @@ func (c *Cluster) add(ctx context.Context, name, role string) error {
 	return c.settle(p)
 }
 
+// httpListeners is how many ports a coordinator answers on: callers of the
+// system that this one replaces know three (4000, 8081, 8083).
+const httpListeners = 3
+
 // settle adds the settings of the process's role.
 func (c *Cluster) settle(p *Process) error {
 	switch p.Role {
 	case RoleBootstrap:
 		p.settings["listen"] = []string{c.cfg.Transport.anyPort()}
 	case RoleCoordinator:
-		p.settings["listen"] = []string{"127.0.0.1:0"}
+		p.settings["listen"] = slices.Repeat([]string{"127.0.0.1:0"}, httpListeners)
 		p.settings["p2p-listen"] = []string{c.cfg.Transport.anyPort()}
 		p.settings["api-key-file"] = c.path("api.key")
 	case RoleParty:
