@@ -22,6 +22,7 @@ type coordinatorConfig struct {
 	HTTP     []string // host:port
 	Edge     coordinator.Edge
 	Approver string // file; empty: the data folder's
+	Join     joinConfig
 }
 
 func coordinatorCommand() *cli.Command {
@@ -33,6 +34,7 @@ func coordinatorCommand() *cli.Command {
 	flags = append(flags,
 		text(setApproverKey, "MPC_APPROVER_KEY_FILE", "", "`FILE` with the network's approver key (default: DATA_DIR/approver.key)"),
 		jwtKey.flag(),
+		list(setJoinBootstrap, "MPC_JOIN_BOOTSTRAP", nil, "`MULTIADDR` of a bootstrap node as users' devices reach it (default: those of --"+setBootstrap+")"),
 	)
 	command := daemonCommand("coordinator", "run the coordinator: sessions and the HTTP API", flags, func(c *cli.Context) error {
 		cfg, err := newCoordinatorConfig(c)
@@ -54,12 +56,8 @@ func newCoordinatorConfig(c *cli.Context) (coordinatorConfig, error) {
 	if cfg.Edge, err = edgeConfig(c, &cfg.daemonConfig); err != nil {
 		return cfg, err
 	}
-	token, err := jwtKey.read(c, cfg.Env)
-	if err != nil {
+	if cfg.Join, err = newJoinConfig(c, &cfg.daemonConfig); err != nil {
 		return cfg, err
-	}
-	if token != "" && len(token) < minSecret {
-		return cfg, refusef("%s has %d characters and needs at least %d; make one with: openssl rand -hex 32", jwtKey.variable, len(token), minSecret)
 	}
 	return cfg, errors.Join(checkHTTP(cfg.HTTP), cfg.needBootstrap())
 }
@@ -83,6 +81,7 @@ func runCoordinator(c *cli.Context, cfg coordinatorConfig) (err error) {
 	part, err := coordinator.New(coordinator.Config{
 		Dir: dir.file(registryFolder), Mesh: host, Network: dir.network.Name, Listen: cfg.HTTP,
 		Edge: cfg.Edge, Approver: approver, DrainTimeout: cfg.Drain, Version: version,
+		JoinSecret: cfg.Join.Secret, Authority: dir.network.Authority, Bootstrap: cfg.Join.Bootstrap,
 	})
 	if err != nil {
 		return errors.Join(refuse(err), host.Close())

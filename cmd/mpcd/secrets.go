@@ -18,7 +18,7 @@ type secret struct {
 var (
 	masterKey = secret{"CRYPTO_MASTER_KEY", "master-key-file", "`FILE` with the master key that seals this node's shares: 64 hexadecimal characters"}
 	apiKey    = secret{"MPC_API_KEY", "api-key-file", "`FILE` with the API key of the backend: at least 32 characters"}
-	jwtKey    = secret{"JWT_SECRET_KEY", "jwt-secret-file", "`FILE` with the key that signs join tokens: at least 32 characters; not needed yet"}
+	jwtKey    = secret{"JWT_SECRET_KEY", "jwt-secret-file", "`FILE` with the key that makes invite codes and join tokens: at least 32 characters (default: users' devices cannot be invited)"}
 
 	secrets = []secret{masterKey, apiKey, jwtKey}
 )
