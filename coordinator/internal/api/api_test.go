@@ -56,12 +56,3 @@ func TestPanicBecomesAProblem(t *testing.T) {
 		t.Errorf("%d: %s", w.Code, w.Body)
 	}
 }
-
-func TestProblemsHaveStatuses(t *testing.T) {
-	for code, status := range statuses {
-		p := newProblem(code, "d")
-		if status < 400 || p.Status != status || p.Title == "" {
-			t.Errorf("%s: %+v", code, p)
-		}
-	}
-}

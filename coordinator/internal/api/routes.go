@@ -105,7 +105,7 @@ func (rt route) security() []map[string][]string {
 func byStatus(codes []string) map[int][]string {
 	out := make(map[int][]string)
 	for _, code := range codes {
-		status := statuses[code]
+		status := meanings[code].status
 		if !slices.Contains(out[status], code) {
 			out[status] = append(out[status], code)
 		}
