@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/meshmpc/mpcd/coordinator/rest"
@@ -69,6 +70,47 @@ func TestHashes(t *testing.T) {
 		if s := cl.session(a.KeygenSessionID); s.Message+s.Hash+s.Digest != "" {
 			t.Errorf("the keygen names a message: %+v", s)
 		}
+	}
+}
+
+// TestBadMessages sends messages that cannot be decoded, hashed or signed.
+func TestBadMessages(t *testing.T) {
+	t.Parallel()
+	cl := newCluster(t, "p1", "p2", "p3")
+	sign := "/api/v1/accounts/" + cl.account(`{"user_id":"u"}`).ID + "/sign"
+	signEdDSA := "/api/v1/accounts/" + cl.account(`{"user_id":"u","scheme":"eddsa-ed25519"}`).ID + "/sign"
+	post := func(path, body string) call { return call{method: "POST", path: path, body: body} }
+	for _, c := range []struct {
+		name   string
+		call   call
+		status int
+		code   string
+	}{
+		{"odd hex", post(sign, `{"message":"abc"}`), 422, "malformed_message"},
+		{"no hex", post(sign, `{"message":"zz"}`), 422, "malformed_message"},
+		{"bad base64", post(sign, `{"message":"a","encoding":"base64"}`), 422, "malformed_message"},
+		{"short digest", post(sign, `{"message":"abcd"}`), 422, "invalid_payload"},
+		{"long digest", post(sign, `{"message":"`+digest+`00"}`), 422, "invalid_payload"},
+		{"only 0x", post(sign, `{"message":"0x"}`), 422, "invalid_payload"},
+		{"EdDSA message too long", post(signEdDSA, `{"message":"`+strings.Repeat("u", 33<<10)+`","encoding":"utf8"}`), 422, "invalid_payload"},
+		{"no message", post(sign, `{}`), 422, "invalid_request"},
+		{"unknown encoding", post(sign, `{"message":"`+digest+`","encoding":"morse"}`), 422, "invalid_request"},
+		{"unknown hash", post(sign, `{"message":"`+digest+`","hash":"md5"}`), 422, "invalid_request"},
+		{"nothing to hash", post(sign, `{"message":"0x","hash":"sha256"}`), 422, "invalid_payload"},
+		{"too much to hash", post(sign, `{"message":"`+strings.Repeat("u", 33<<10)+`","encoding":"utf8","hash":"keccak256"}`), 422, "invalid_payload"},
+		{"bad hex to hash", post(sign, `{"message":"zz","hash":"eip191"}`), 422, "malformed_message"},
+		{"derivation path", post(sign, `{"message":"`+digest+`","derivation_path":"m/0"}`), 422, "derivation_not_supported"},
+		{"unknown field in sign", post(sign, `{"message":"`+digest+`","x":1}`), 422, "invalid_request"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p := problem(t, cl.do(c.call), c.status, c.code)
+			if strings.Contains(p.Detail, strings.Repeat("u", 100)) {
+				t.Error("the problem repeats the message")
+			}
+		})
+	}
+	if p := problem(t, cl.post(sign, `{"message":"abcd"}`), 422, "invalid_payload"); !strings.Contains(p.Detail, "name a hash") {
+		t.Errorf("the problem of a short digest says nothing of hashes: %s", p.Detail)
 	}
 }
 

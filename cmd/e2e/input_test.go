@@ -32,7 +32,7 @@ func TestBadInput(t *testing.T) {
 		{"a threshold below 2", "POST", accounts, `{"user_id": "u", "threshold": {"t": 1, "n": 3}}`, 422},
 		{"n above the pool", "POST", accounts, `{"user_id": "u", "threshold": {"t": 2, "n": 4}}`, 409},
 		{"an unknown party", "POST", accounts, `{"user_id": "u", "parties": ["p1", "p2", "p9"]}`, 422},
-		{"a body over 64 KiB", "POST", accounts, `{"user_id": "` + strings.Repeat("u", 70<<10) + `"}`, 413},
+		{"a body over 192 KiB", "POST", accounts, `{"user_id": "` + strings.Repeat("u", 200<<10) + `"}`, 413},
 		{"an unknown account", "GET", nobody, "", 404},
 		{"a signature by an unknown account", "POST", nobody + "/sign", `{"message": "` + digest + `"}`, 404},
 		{"a short digest", "POST", signECDSA, `{"message": "abcd"}`, 422},
