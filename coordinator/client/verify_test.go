@@ -1,0 +1,272 @@
+package client_test
+
+import (
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/meshmpc/mpcd/coordinator/client"
+	"github.com/meshmpc/mpcd/coordinator/client/clienttest"
+	"github.com/meshmpc/mpcd/coordinator/rest"
+)
+
+var schemes = []string{"ecdsa-secp256k1", "eddsa-ed25519"}
+
+func TestSign(t *testing.T) {
+	_, c := start(t)
+	for _, scheme := range schemes {
+		a := newAccount(t, c, rest.CreateAccount{Scheme: scheme})
+		for _, hash := range []string{"", "none", "sha256", "keccak256", "eip191"} {
+			message := []byte("0123456789abcdef0123456789abcdef")
+			r, err := c.Sign(waiting(t), client.SignRequest{Account: a.ID, Message: message, Hash: hash})
+			if err != nil {
+				t.Fatalf("%s %q: %v", scheme, hash, err)
+			}
+			key, err := c.Key(waiting(t), a.ID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			sig, _ := hex.DecodeString(r.Signature.Compact)
+			if err := key.Verify(message, hash, sig); err != nil {
+				t.Errorf("%s %q: %v", scheme, hash, err)
+			}
+			wantError(t, key.Verify(message[1:], "sha256", sig), client.ErrVerification, "")
+		}
+	}
+	a := newAccount(t, c, rest.CreateAccount{})
+	if _, err := c.Sign(waiting(t), client.SignRequest{Account: a.ID, Message: []byte("short")}); client.Code(err) != "malformed_message" {
+		t.Errorf("a digest of five bytes: %v", err)
+	}
+	if _, err := c.Sign(waiting(t), client.SignRequest{Account: "nobody", Message: []byte("m"), Hash: "sha256"}); client.Code(err) != "account_not_found" {
+		t.Errorf("nobody's account: %v", err)
+	}
+}
+
+// flip changes a hexadecimal digit in the middle.
+func flip(text string) string {
+	digit := "0"
+	if text[len(text)/2] == '0' {
+		digit = "1"
+	}
+	return text[:len(text)/2] + digit + text[len(text)/2+1:]
+}
+
+// TestAlteredResults changes every field of an answer: none comes through.
+func TestAlteredResults(t *testing.T) {
+	one := 1
+	both := map[string]func(*rest.SignResult){
+		"account":        func(r *rest.SignResult) { r.AccountID += "x" },
+		"scheme":         func(r *rest.SignResult) { r.Scheme = "x" },
+		"public key":     func(r *rest.SignResult) { r.PublicKey = flip(r.PublicKey) },
+		"message":        func(r *rest.SignResult) { r.Message = flip(r.Message) },
+		"hash":           func(r *rest.SignResult) { r.Hash = "none" },
+		"digest":         func(r *rest.SignResult) { r.Digest = flip(r.Digest) },
+		"signature":      func(r *rest.SignResult) { r.Signature.Compact = flip(r.Signature.Compact) },
+		"no signature":   func(r *rest.SignResult) { r.Signature.Compact = "" },
+		"capitals":       func(r *rest.SignResult) { r.Signature.Compact = strings.ToUpper("a" + r.Signature.Compact[1:]) },
+		"base64":         func(r *rest.SignResult) { r.Signature.Base64 = "AA==" },
+		"r":              func(r *rest.SignResult) { r.Signature.R += "00" },
+		"s":              func(r *rest.SignResult) { r.Signature.S += "00" },
+		"DER":            func(r *rest.SignResult) { r.Signature.DER += "00" },
+		"rsv":            func(r *rest.SignResult) { r.Signature.RSV += "00" },
+		"recovery id":    func(r *rest.SignResult) { v := 3; r.Signature.V = &v },
+		"Ethereum's v":   func(r *rest.SignResult) { r.Signature.VEthereum = &one },
+		"another answer": func(r *rest.SignResult) { *r = rest.SignResult{} },
+	}
+	s, c := start(t)
+	for _, scheme := range schemes {
+		a := newAccount(t, c, rest.CreateAccount{Scheme: scheme})
+		req := client.SignRequest{Account: a.ID, Message: []byte("pay"), Hash: "sha256"}
+		for name, change := range both {
+			t.Run(scheme+"/"+name, func(t *testing.T) {
+				s.Alter(func(v any) {
+					if r, ok := v.(*rest.SignResult); ok {
+						change(r)
+					}
+				})
+				defer s.Alter(nil)
+				r, err := c.Sign(waiting(t), req)
+				if r != nil {
+					t.Errorf("an altered answer was returned: %+v", r)
+				}
+				wantError(t, err, client.ErrVerification, "")
+			})
+		}
+		if _, err := c.Sign(waiting(t), req); err != nil {
+			t.Errorf("control: the unaltered answer: %v", err)
+		}
+	}
+}
+
+// TestSignatureOfAnother swaps whole answers that are right by themselves.
+func TestSignatureOfAnother(t *testing.T) {
+	s, c := start(t)
+	a, b := newAccount(t, c, rest.CreateAccount{}), newAccount(t, c, rest.CreateAccount{})
+	other := make(map[string]*rest.SignResult)
+	for name, req := range map[string]client.SignRequest{
+		"another account's": {Account: b.ID, Message: []byte("pay"), Hash: "sha256"},
+		"another message's": {Account: a.ID, Message: []byte("pay more"), Hash: "sha256"},
+		"another hash's":    {Account: a.ID, Message: []byte("pay"), Hash: "keccak256"},
+	} {
+		r, err := c.Sign(waiting(t), req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		other[name] = r
+	}
+	for name, r := range other {
+		s.Alter(func(v any) {
+			if answer, ok := v.(*rest.SignResult); ok {
+				*answer = *r
+			}
+		})
+		_, err := c.Sign(waiting(t), client.SignRequest{Account: a.ID, Message: []byte("pay"), Hash: "sha256"})
+		if !errors.Is(err, client.ErrVerification) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestAlteredAccounts(t *testing.T) {
+	s, c := start(t)
+	victim, other := newAccount(t, c, rest.CreateAccount{UserID: "u"}), newAccount(t, c, rest.CreateAccount{})
+	for name, change := range map[string]func(*rest.Account){
+		"id":                    func(a *rest.Account) { a.ID += "x" },
+		"keygen session":        func(a *rest.Account) { a.KeygenSessionID += "x" },
+		"scheme":                func(a *rest.Account) { a.Scheme = "eddsa-ed25519" },
+		"threshold":             func(a *rest.Account) { a.ThresholdT = 3 },
+		"size":                  func(a *rest.Account) { a.ThresholdN = 4 },
+		"public key":            func(a *rest.Account) { a.PublicKey = other.PublicKey },
+		"address":               func(a *rest.Account) { a.Addresses.Ethereum = other.Addresses.Ethereum },
+		"address on a chain":    func(a *rest.Account) { a.Addresses.Bitcoin = a.Addresses.BitcoinTestnet },
+		"members":               func(a *rest.Account) { a.Parties[0].PeerID = a.Parties[1].PeerID },
+		"a member less":         func(a *rest.Account) { a.Parties = a.Parties[1:] },
+		"a member's role":       func(a *rest.Account) { a.Parties[0].Role = "external" },
+		"no certificate":        func(a *rest.Account) { a.Certificate = nil },
+		"no certificate's text": func(a *rest.Account) { a.Certificate.Encoded = "" },
+		"network":               func(a *rest.Account) { a.Certificate.Network = "x" },
+		"a certificate's bit": func(a *rest.Account) {
+			raw, _ := base64.StdEncoding.DecodeString(a.Certificate.Encoded)
+			raw[len(raw)/2] ^= 1
+			a.Certificate.Encoded = base64.StdEncoding.EncodeToString(raw)
+		},
+		"a signature's bit": func(a *rest.Account) {
+			raw, _ := base64.StdEncoding.DecodeString(a.Certificate.Encoded)
+			raw[len(raw)-1] ^= 1
+			a.Certificate.Encoded = base64.StdEncoding.EncodeToString(raw)
+		},
+		"another certificate": func(a *rest.Account) { a.Certificate = other.Certificate },
+		"another account": func(a *rest.Account) {
+			id := a.ID
+			*a = *other
+			a.ID = id
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s.Alter(func(v any) {
+				if a, ok := v.(*rest.Account); ok {
+					change(a)
+				}
+			})
+			defer s.Alter(nil)
+			fresh := newClient(t, s, nil)
+			_, err := fresh.Account(waiting(t), victim.ID)
+			wantError(t, err, client.ErrVerification, "")
+			_, err = fresh.Sign(waiting(t), client.SignRequest{Account: victim.ID, Message: []byte("m"), Hash: "sha256"})
+			wantError(t, err, client.ErrVerification, "")
+		})
+	}
+	if _, err := newClient(t, s, nil).Account(waiting(t), victim.ID); err != nil {
+		t.Errorf("control: the unaltered account: %v", err)
+	}
+}
+
+// TestPinnedKey replaces the whole network behind an account: everything is well
+// signed, by others.
+func TestPinnedKey(t *testing.T) {
+	s, c := start(t)
+	victim, forged := newAccount(t, c, rest.CreateAccount{}), newAccount(t, c, rest.CreateAccount{})
+	k, err := client.VerifyAccount(victim)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := t.TempDir() + "/keys.json"
+	for name, pins := range map[string]client.Pins{"memory": client.NewPins(), "file": client.FilePins(file)} {
+		if err := pins.Pin(k); err != nil {
+			t.Fatal(err)
+		}
+		if name == "file" {
+			pins = client.FilePins(file) // of another process
+		}
+		if err := pins.Pin(k); err != nil {
+			t.Errorf("%s: the same key again: %v", name, err)
+		}
+		other, err := client.VerifyAccount(forged)
+		if err != nil {
+			t.Fatal(err)
+		}
+		other.Account = victim.ID
+		wantError(t, pins.Pin(other), client.ErrVerification, victim.PublicKey)
+		resharing := *k
+		resharing.Epoch, resharing.Roster = 1, nil
+		if err := pins.Pin(&resharing); err != nil {
+			t.Errorf("%s: another epoch of the same key: %v", name, err)
+		}
+	}
+	trusting := newClient(t, s, func(c *client.Config) { c.Pins = client.FilePins(file) })
+	if _, err := trusting.Account(waiting(t), victim.ID); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestTrust(t *testing.T) {
+	s, c := start(t)
+	a := newAccount(t, c, rest.CreateAccount{})
+	var ids []string
+	for _, p := range a.Parties {
+		ids = append(ids, p.PeerID)
+	}
+	for name, tt := range map[string]struct {
+		trust client.Trust
+		says  string
+	}{
+		"another network": {client.Trust{Network: "mainnet"}, `network "test"`},
+		"a stranger":      {client.Trust{Parties: ids[1:]}, "none of the trusted parties"},
+		"all is well":     {client.Trust{Network: clienttest.Network, Parties: ids}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := newClient(t, s, func(c *client.Config) { c.Trust = tt.trust }).Account(waiting(t), a.ID)
+			if tt.says == "" {
+				if err != nil {
+					t.Error(err)
+				}
+				return
+			}
+			wantError(t, err, client.ErrVerification, tt.says)
+		})
+	}
+}
+
+func TestCreatedAccountIsWhatWasAskedFor(t *testing.T) {
+	s, c := start(t)
+	good := newAccount(t, c, rest.CreateAccount{})
+	s.Alter(func(v any) {
+		if a, ok := v.(*rest.Account); ok {
+			*a = *good
+		}
+	})
+	_, key := approverKeys(t)
+	for name, req := range map[string]rest.CreateAccount{
+		"scheme":    {Scheme: "eddsa-ed25519"},
+		"threshold": {Threshold: &rest.Threshold{T: 3, N: 3}},
+		"approvers": {Approvers: &rest.Approvers{M: 1, Keys: []string{key}}},
+	} {
+		req.UserID = "u"
+		_, err := c.CreateAccount(waiting(t), req)
+		if !errors.Is(err, client.ErrVerification) {
+			t.Errorf("another %s: %v", name, err)
+		}
+	}
+}
