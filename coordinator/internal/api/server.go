@@ -83,6 +83,7 @@ type server struct {
 	cfg     Config
 	clients *clients
 	flights flights
+	streams streams
 	mux     *http.ServeMux
 	table   map[string]route // by pattern of mux
 	openapi func() ([]byte, error)
@@ -96,7 +97,7 @@ func New(cfg Config) (http.Handler, error) {
 	if err := cfg.Access.validate(); err != nil {
 		return nil, err
 	}
-	s := &server{cfg: cfg, clients: newClients(&cfg.Access), mux: http.NewServeMux(), table: make(map[string]route)}
+	s := &server{cfg: cfg, clients: newClients(&cfg.Access), mux: http.NewServeMux(), table: make(map[string]route), streams: newStreams()}
 	if s.cfg.Access.JoinToken == nil {
 		s.cfg.Access.JoinToken = s.joinToken
 	}

@@ -22,10 +22,7 @@ func (s *server) sessionRoutes(api huma.API) {
 		id: "get-session", method: http.MethodGet, path: prefix + "/sessions/{id}", tag: "sessions", scope: access.Read,
 		join: joinByToken, summary: "Show a session.", errors: []string{registry.CodeSessionNotFound},
 	}), s.getSession)
-	huma.Register(api, s.operation(api, route{
-		id: "list-session-events", method: http.MethodGet, path: prefix + "/sessions/{id}/events", tag: "sessions", scope: access.Read,
-		join: joinByToken, summary: "List what happened in a session, oldest first.", errors: []string{registry.CodeSessionNotFound, codeInvalid},
-	}), s.listEvents)
+	s.eventRoute(api)
 }
 
 func (s *server) listSessions(_ context.Context, in *struct {
