@@ -28,8 +28,9 @@ type scripted struct {
 	answers  map[protocol.SID]map[p2p.PeerID]protocol.Answer
 	outcomes map[protocol.SID]map[p2p.PeerID]protocol.Outcome
 	progress map[protocol.SID][]protocol.Progress
-	offers   map[p2p.PeerID]int // outcomes received, copies included
-	changed  chan struct{}      // closed at every frame
+	replies  map[string]protocol.ShareReply // by request id
+	offers   map[p2p.PeerID]int             // outcomes received, copies included
+	changed  chan struct{}                  // closed at every frame
 }
 
 func newScripted(tb testing.TB, host *p2p.Host, network string, approver ed25519.PrivateKey) *scripted {
@@ -38,9 +39,10 @@ func newScripted(tb testing.TB, host *p2p.Host, network string, approver ed25519
 		answers:  make(map[protocol.SID]map[p2p.PeerID]protocol.Answer),
 		outcomes: make(map[protocol.SID]map[p2p.PeerID]protocol.Outcome),
 		progress: make(map[protocol.SID][]protocol.Progress),
+		replies:  make(map[string]protocol.ShareReply),
 		offers:   make(map[p2p.PeerID]int),
 	}
-	err := host.Handle(p2p.Channel{Name: protocol.ChannelDispatch, MaxFrame: maxFrame, Roles: []p2p.Role{p2p.RoleParty}, Receive: s.receive})
+	err := host.Handle(p2p.Channel{Name: protocol.ChannelDispatch, MaxFrame: maxFrame, Roles: []p2p.Role{p2p.RoleParty, p2p.RoleExternal}, Receive: s.receive})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -58,6 +60,8 @@ func (s *scripted) receive(from p2p.PeerID, data []byte) {
 	switch {
 	case f.Answer != nil:
 		put(s.answers, f.Answer.SID, from, *f.Answer)
+	case f.ShareReply != nil:
+		s.replies[f.ShareReply.ID] = *f.ShareReply
 	case f.Progress != nil:
 		s.progress[f.Progress.SID] = append(s.progress[f.Progress.SID], *f.Progress)
 	case f.Outcome != nil:
@@ -112,9 +116,16 @@ func (s *scripted) await(what string, limit time.Duration, ok func() bool) {
 }
 
 // propose sends a spec to its roster.
-func (s *scripted) propose(spec *protocol.Spec) protocol.SID {
+func (s *scripted) propose(spec *protocol.Spec) protocol.SID { return s.proposeWith(spec, "") }
+
+// proposeWith is propose with the user's share for the delegate.
+func (s *scripted) proposeWith(spec *protocol.Spec, userShare string) protocol.SID {
 	for _, m := range spec.Roster {
-		s.send(m.Peer, protocol.Frame{Propose: &protocol.Propose{Spec: *spec}})
+		p := protocol.Propose{Spec: *spec}
+		if m.Role == protocol.Delegate {
+			p.UserShare = userShare
+		}
+		s.send(m.Peer, protocol.Frame{Propose: &p})
 	}
 	return spec.SID()
 }
@@ -170,8 +181,13 @@ func (s *scripted) awaitFailure(sid protocol.SID, by p2p.PeerID) protocol.Failur
 // answer proposes a session to one party and returns its answer.
 func (s *scripted) answer(to p2p.PeerID, spec *protocol.Spec) protocol.Answer {
 	s.tb.Helper()
-	sid := spec.SID()
-	s.send(to, protocol.Frame{Propose: &protocol.Propose{Spec: *spec}})
+	return s.answerWith(to, protocol.Propose{Spec: *spec})
+}
+
+func (s *scripted) answerWith(to p2p.PeerID, p protocol.Propose) protocol.Answer {
+	s.tb.Helper()
+	sid := p.Spec.SID()
+	s.send(to, protocol.Frame{Propose: &p})
 	s.await("an answer", time.Minute, func() bool { _, ok := s.answers[sid][to]; return ok })
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -199,7 +215,8 @@ func (s *scripted) keygen(scheme protocol.Scheme, t int, peers []p2p.PeerID) *pr
 // sign returns the authorised spec of a signing with some members of a key.
 func (s *scripted) sign(key *protocol.Spec, payload []byte, peers []p2p.PeerID) *protocol.Spec {
 	spec := *key
-	spec.Kind, spec.Session, spec.Payload, spec.Roster = protocol.KindSign, newID(s.tb), payload, members(peers)
+	spec.Kind, spec.Session, spec.Payload, spec.Recipient = protocol.KindSign, newID(s.tb), payload, nil
+	spec.Roster = membersOf(key, peers)
 	spec.Expires = time.Now().Add(time.Minute).Unix()
 	s.authorise(&spec)
 	return &spec
@@ -211,6 +228,17 @@ func (s *scripted) authorise(spec *protocol.Spec) {
 		s.tb.Fatal(err)
 	}
 	spec.Authorisation = []string{token}
+}
+
+// membersOf are members of a key in their roles, in the order of peers.
+func membersOf(key *protocol.Spec, peers []p2p.PeerID) []protocol.Member {
+	roster := members(peers)
+	for i, m := range roster {
+		if role := roleIn(key, m.Peer); role != "" {
+			roster[i].Role = role
+		}
+	}
+	return roster
 }
 
 func members(peers []p2p.PeerID) []protocol.Member {

@@ -81,7 +81,7 @@ func logJob(e JobEvent) {
 
 // Run serves until ctx ends, then drains. See the package comment for the order.
 func (n *Node) Run(ctx context.Context) error {
-	if err := n.shares.open(ctx); err != nil {
+	if err := n.shares.open(context.WithoutCancel(ctx)); err != nil {
 		return fmt.Errorf("node: user shares: %w", err)
 	}
 	if err := n.listen(); err != nil {

@@ -28,6 +28,9 @@ func (n *Node) openUserShare(p proposal) (*key, error) {
 	if err != nil {
 		return nil, refuse(protocol.CodeUserShare, "%w: %w", protocol.ErrUserShare, err)
 	}
+	if self := k.share.Self(); self != n.cfg.Host.ID() { // the certificate is the same for all members
+		return nil, refuse(protocol.CodeUserShare, "%w: it is of %s, another member of the key", protocol.ErrUserShare, self)
+	}
 	return k, nil
 }
 

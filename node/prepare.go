@@ -1,0 +1,31 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+
+	"github.com/meshmpc/mpcd/keystore"
+	"github.com/meshmpc/mpcd/protocol/tss"
+)
+
+// Prepare makes sets of pre-parameters, on all cores, until a store has n fresh
+// ones. A user's device has no pool that works in the background: it prepares
+// before it joins an ECDSA keygen, which uses one set. A set takes seconds, and
+// now and then a minute.
+func Prepare(ctx context.Context, store *keystore.Store, n int) error {
+	stock := newPool(store, n, func() {})
+	for {
+		have, err := store.Count(ctx, kindPreParams, keystore.StateFresh)
+		if err != nil || have >= n {
+			return err
+		}
+		set, err := tss.GeneratePreParams(ctx, runtime.NumCPU())
+		if err != nil {
+			return fmt.Errorf("pre-parameters: %w", err)
+		}
+		if err := stock.put(ctx, set); err != nil {
+			return err
+		}
+	}
+}
