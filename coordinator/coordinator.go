@@ -79,7 +79,7 @@ func (c *Coordinator) build() (err error) {
 	c.engine, err = engine.New(engine.Config{
 		Network: c.cfg.Network, Mesh: c.net, Pool: c.pool, Registry: c.registry, Verify: p2p.Verify,
 		Approver: c.cfg.Approver, KeygenTimeout: c.cfg.KeygenTimeout, SignTimeout: c.cfg.SignTimeout,
-		MaxSessions: c.cfg.MaxSessions,
+		MaxSessions: c.cfg.MaxSessions, Ended: c.countSession,
 	})
 	if err != nil {
 		return err
@@ -101,6 +101,11 @@ func (c *Coordinator) build() (err error) {
 		c.server.secure, c.server.TLSConfig = true, c.edge.cert.config()
 	}
 	return nil
+}
+
+// countSession counts a session that has ended.
+func (c *Coordinator) countSession(s *registry.Session) {
+	c.edge.metrics.Session(api.KindOf(s), string(s.Status), s.Finished.Sub(s.Created))
 }
 
 // invites makes what admits users' devices; nil without a secret.

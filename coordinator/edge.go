@@ -10,6 +10,7 @@ import (
 	"github.com/meshmpc/mpcd/coordinator/internal/access"
 	"github.com/meshmpc/mpcd/coordinator/internal/api"
 	"github.com/meshmpc/mpcd/coordinator/internal/metrics"
+	"github.com/meshmpc/mpcd/coordinator/internal/registry"
 )
 
 // Defaults of Config.RateReads and Config.RateWrites for a daemon.

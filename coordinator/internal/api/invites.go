@@ -100,7 +100,7 @@ func (s *server) getInvite(_ context.Context, in *ByCode) (*body[rest.InviteInfo
 		return nil, problemOf(err)
 	}
 	v := rest.InviteInfo{
-		SessionID: session.ID, Kind: kindOf(session), UserID: session.Owner, AccountID: session.Account, KeygenSessionID: session.KeyID,
+		SessionID: session.ID, Kind: KindOf(session), UserID: session.Owner, AccountID: session.Account, KeygenSessionID: session.KeyID,
 		Scheme: string(session.Scheme), ThresholdT: session.Threshold.T, ThresholdN: session.Threshold.N,
 		Network: s.cfg.Network, Status: inviteStatus(session, invite), ExpiresAt: invite.Expires,
 	}

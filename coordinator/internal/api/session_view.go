@@ -15,7 +15,7 @@ const stateJoined = "joined"
 
 func (s *server) sessionView(r *registry.Session) rest.Session {
 	v := rest.Session{
-		ID: r.ID, Kind: kindOf(r), Custody: custodyOf(r.Custody), Status: string(r.Status), WaitingFor: string(r.Waiting()),
+		ID: r.ID, Kind: KindOf(r), Custody: custodyOf(r.Custody), Status: string(r.Status), WaitingFor: string(r.Waiting()),
 		AccountID: r.Account, UserID: r.Owner, Scheme: string(r.Scheme),
 		ThresholdT: r.Threshold.T, ThresholdN: r.Threshold.N, KeygenSessionID: r.KeyID,
 		Attempt: r.Attempt, SID: r.SID, Fingerprint: s.cfg.Engine.Fingerprint(r), Parties: sessionParties(r),
@@ -44,8 +44,8 @@ func (s *server) sessionView(r *registry.Session) rest.Session {
 	return v
 }
 
-// kindOf is a session's kind in the API's words.
-func kindOf(r *registry.Session) string {
+// KindOf is a session's kind in the API's words.
+func KindOf(r *registry.Session) string {
 	if r.Kind == protocol.KindKeygen && r.Custody == registry.CustodyCoManaged {
 		return rest.KindCoManagedKeygen
 	}

@@ -106,6 +106,9 @@ func (e *Engine) launch(r *runner) {
 		defer e.leave(r.id)
 		defer cancel(nil)
 		r.run(ctx)
+		if s := e.cfg.Registry.Session(r.id); e.cfg.Ended != nil && s != nil && s.Status.Finished() {
+			e.cfg.Ended(s)
+		}
 	})
 }
 
