@@ -81,11 +81,11 @@ func logJob(e JobEvent) {
 
 // Run serves until ctx ends, then drains. See the package comment for the order.
 func (n *Node) Run(ctx context.Context) error {
-	if err := n.shares.open(context.WithoutCancel(ctx)); err != nil {
-		return fmt.Errorf("node: user shares: %w", err)
-	}
 	if err := n.listen(); err != nil {
 		return err
+	}
+	if err := n.shares.open(context.WithoutCancel(ctx)); err != nil {
+		return fmt.Errorf("node: user shares: %w", err)
 	}
 	// The loops outlive ctx: running sessions still need them while draining.
 	loops, stop := context.WithCancel(context.WithoutCancel(ctx))
