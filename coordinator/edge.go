@@ -63,7 +63,7 @@ func (c *Coordinator) openEdge() (err error) {
 	if c.edge.keys, err = access.OpenKeys(access.KeysConfig{Secret: cfg.APIKey, File: access.File(cfg.KeyFile)}); err != nil {
 		return fmt.Errorf("%w: %w", ErrConfig, err)
 	}
-	c.edge.failures = access.NewFailures(access.FailuresConfig{})
+	c.edge.failures = access.NewFailures(access.FailuresConfig{Sink: c.auditFailures})
 	if cfg.TLSCert != "" {
 		if c.edge.cert, err = openCertificate(cfg.TLSCert, cfg.TLSKey); err != nil {
 			return err
@@ -78,6 +78,14 @@ func (c *Coordinator) openEdge() (err error) {
 	}
 	c.edge.metrics = metrics.New(c.watched())
 	return nil
+}
+
+// auditFailures writes failed authentications into the audit log, by address and
+// reason.
+func (c *Coordinator) auditFailures(f access.FailedAuth) {
+	c.registry.Note(nil, registry.Event{
+		Stream: registry.AuthFailures, Type: registry.AuthFailed, Code: f.Reason, Count: f.Count, Actor: &registry.Actor{Client: f.Client},
+	})
 }
 
 // watched are the metrics that are read rather than counted.
