@@ -137,6 +137,10 @@ func (r *runner) candidates(g group, taken []registry.Party) (candidates []regis
 		if slices.ContainsFunc(taken, func(t registry.Party) bool { return t.Peer == p.Peer }) {
 			continue
 		}
+		if r.hadAnotherRole(p, g.role) {
+			missing = append(missing, registry.PartyProblem{Party: p, Code: protocol.CodeReplay, Detail: "it had another role in the last attempt"})
+			continue
+		}
 		if i := slices.IndexFunc(r.excluded, func(x registry.PartyProblem) bool { return x.Peer == p.Peer }); i >= 0 {
 			missing = append(missing, r.excluded[i])
 			continue
@@ -148,6 +152,18 @@ func (r *runner) candidates(g group, taken []registry.Party) (candidates []regis
 		candidates = append(candidates, p)
 	}
 	return candidates, missing
+}
+
+// hadAnotherRole reports whether a party was in the last attempt at a key as
+// something else: what it may have on disk of that is no share of the other kind.
+func (r *runner) hadAnotherRole(p registry.Party, role protocol.Role) bool {
+	if r.req.Kind != protocol.KindKeygen {
+		return false
+	}
+	if role != "" {
+		p.Role = role
+	}
+	return slices.ContainsFunc(r.previous, func(old registry.Party) bool { return old.Peer == p.Peer && old.Member() != p.Member() })
 }
 
 // tooFew names who is missing. When nobody is out of reach, the reason is how
