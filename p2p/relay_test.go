@@ -237,8 +237,7 @@ func converse(t *testing.T, name string, nodes ...*p2ptest.Node) {
 	all.Wait()
 }
 
-// A guest that moves to another network leaves a connection to the relay behind
-// that looks alive; calls reach it at its new place at once.
+// A slot is held for as long as the guest is there, and again when it was cut off.
 func TestSlotIsRenewed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSession(t, p2ptest.Simulated)

@@ -138,6 +138,9 @@ func open(data []byte) (p2p.PeerID, bool) {
 
 // session is a bootstrap node and a party in public and a guest in each home.
 type session struct {
+	vouch *network
+	addrs []string // of the bootstrap node
+
 	bootstrap             *process
 	guestA, guestB, party *process
 	idA, idB, idParty     p2p.PeerID
@@ -201,12 +204,13 @@ func newSession(t *testing.T, n *natns.Net, transport string, relay, hints bool)
 	}
 	boot := net.member(p2p.RoleBootstrap, at(n.Public.IP))
 	boot.Relay = relay
-	a, b := net.member(p2p.RoleExternal, at(n.HomeA.IP)), net.member(p2p.RoleExternal, at(n.HomeB.IP))
+	a, b := net.member(p2p.RoleExternal, at("0.0.0.0")), net.member(p2p.RoleExternal, at("0.0.0.0"))
 	party := net.member(p2p.RoleParty, at(n.Public.IP))
-	s := &session{idA: idOf(a), idB: idOf(b), idParty: idOf(party)}
+	s := &session{vouch: net, idA: idOf(a), idB: idOf(b), idParty: idOf(party)}
 	var at0 report
 	s.bootstrap, at0 = run(n.Public, node{Host: hostConfig{Config: boot}})
-	a.Bootstrap, b.Bootstrap, party.Bootstrap = at0.Addrs, at0.Addrs, at0.Addrs
+	s.addrs = at0.Addrs
+	a.Bootstrap, b.Bootstrap, party.Bootstrap = s.addrs, s.addrs, s.addrs
 	members := []p2p.PeerID{s.idA, s.idB, s.idParty}
 	var known map[p2p.PeerID][]string
 	s.party, at0 = run(n.Public, node{Host: hostConfig{Config: party}, Members: members})
@@ -277,5 +281,34 @@ func TestGuestsBehindNATsWithoutRelay(t *testing.T) {
 		if a.Peers[s.idB] != "" || b.Peers[s.idA] != "" || slices.Contains(a.Frames, s.idB) || slices.Contains(b.Frames, s.idA) {
 			t.Fatalf("the guests have met: %+v, %+v", a, b)
 		}
+	}
+}
+
+// A guest whose device gets another address leaves a TCP connection to the relay
+// behind that looks alive there for minutes. Whoever calls the guest through the
+// relay then reaches it over its new connection nevertheless.
+func TestGuestMoves(t *testing.T) {
+	n := newNet(t)
+	s := newSession(t, n, "tcp", true, false)
+	waitHeard(t, s.guestA, s.idB, s.idParty)
+	out, err := n.Exec(t.Context(), n.HomeA, "sh", "-c",
+		"ip addr flush dev eth && ip addr add 10.1.0.77/24 dev eth && ip route add default via 10.1.0.1").CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	begin := time.Now()
+	late := s.vouch.member(p2p.RoleParty, "/ip4/"+n.Public.IP+"/tcp/0")
+	late.Bootstrap = s.addrs
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	t.Cleanup(cancel)
+	p := start(t, n.Exec(ctx, n.Public, self(t)), config{Node: &node{Host: hostConfig{Config: late}, Members: []p2p.PeerID{idOf(late), s.idA}}})
+	t.Cleanup(p.end)
+	for p.next(t, ctx).Peers[s.idA] == "" {
+		s.guestA.next(t, ctx) // both keep talking
+	}
+	took := time.Since(begin)
+	t.Logf("the guest was reached %v after it had moved", took)
+	if took > 15*time.Second {
+		t.Errorf("it was reached after %v", took)
 	}
 }
