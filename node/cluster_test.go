@@ -57,6 +57,7 @@ func newCluster(tb testing.TB, cfg p2ptest.Config, n int, change func(*Config)) 
 		tb.Fatal(err)
 	}
 	c.coord = newScripted(tb, coord.Host, c.net.Name, approver)
+	c.coord.node = coord
 	coord.Start()
 	c.net.Mesh(append(hosts, coord)...)
 	for _, h := range hosts {
@@ -66,6 +67,23 @@ func newCluster(tb testing.TB, cfg p2ptest.Config, n int, change func(*Config)) 
 		tb.Cleanup(p.stop)
 	}
 	return c
+}
+
+// device adds a user's device, a guest of the coordinator's, which asks consent.
+func (c *cluster) device(consent func(context.Context, *protocol.Spec, string) error) *party {
+	c.tb.Helper()
+	host := c.net.Add(p2p.RoleExternal, c.net.Invite(c.coord.node, time.Hour))
+	host.Start()
+	p := &party{Node: host, c: c, dir: c.tb.TempDir()}
+	p.cfg = func(cfg *Config) { cfg.Role, cfg.Consent = protocol.External, consent }
+	for _, other := range c.parties {
+		c.net.Mesh(host, other.Node)
+	}
+	c.net.Mesh(host, c.coord.node)
+	c.parties = append(c.parties, p)
+	p.start()
+	c.tb.Cleanup(p.stop)
+	return p
 }
 
 // start opens the party's store and runs its node.

@@ -13,12 +13,14 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/meshmpc/mpcd/p2p"
+	"github.com/meshmpc/mpcd/p2p/p2ptest"
 	"github.com/meshmpc/mpcd/protocol"
 )
 
 // scripted is a coordinator that does what a test tells it.
 type scripted struct {
 	tb       testing.TB
+	node     *p2ptest.Node
 	host     *p2p.Host
 	network  string
 	approver ed25519.PrivateKey

@@ -85,6 +85,7 @@ func (n *Node) Run(ctx context.Context) error {
 		return err
 	}
 	if err := n.shares.open(context.WithoutCancel(ctx)); err != nil {
+		n.jobs.Stop()
 		return fmt.Errorf("node: user shares: %w", err)
 	}
 	// The loops outlive ctx: running sessions still need them while draining.

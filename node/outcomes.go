@@ -99,6 +99,9 @@ func (o *outcomes) acknowledge(from protocol.PeerID, sid protocol.SID) {
 // until ctx ends.
 func (o *outcomes) run(ctx context.Context) error {
 	if err := o.load(ctx); err != nil {
+		if ctx.Err() != nil { // it was stopped before it had begun
+			return nil
+		}
 		return err
 	}
 	for {
