@@ -33,3 +33,24 @@ func BenchmarkListAccounts(b *testing.B) {
 		as[rest.AccountList](b, cl.get("/api/v1/accounts"), http.StatusOK)
 	}
 }
+
+// BenchmarkRead is what a read costs client and coordinator together, over
+// loopback.
+func BenchmarkRead(b *testing.B) {
+	cl := newCluster(b, "p1", "p2", "p3")
+	var a rest.Account
+	for range 50 {
+		a = cl.account(`{"user_id":"u"}`)
+	}
+	for name, path := range map[string]string{
+		"session": "/api/v1/sessions/" + a.KeygenSessionID, "account": "/api/v1/accounts/" + a.ID, "accounts=50": "/api/v1/accounts?limit=50",
+	} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				if got := cl.get(path); got.status != http.StatusOK {
+					b.Fatalf("status %d", got.status)
+				}
+			}
+		})
+	}
+}
