@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,10 +16,28 @@ var (
 	another = netip.MustParseAddr("192.0.2.8")
 )
 
-// run runs a count under virtual time; delivered grows as windows end.
-func run(t *testing.T) (f *Failures, delivered *[]FailedAuth, stop func()) {
-	delivered = &[]FailedAuth{}
-	f = NewFailures(FailuresConfig{Sink: func(a FailedAuth) { *delivered = append(*delivered, a) }})
+// sink keeps what is delivered.
+type sink struct {
+	mu  sync.Mutex
+	got []FailedAuth
+}
+
+func (s *sink) put(a FailedAuth) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.got = append(s.got, a)
+}
+
+func (s *sink) all() []FailedAuth {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.got)
+}
+
+// run runs a count under virtual time.
+func run(t *testing.T) (f *Failures, delivered *sink, stop func()) {
+	delivered = &sink{}
+	f = NewFailures(FailuresConfig{Sink: delivered.put})
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- f.Run(ctx) }()
@@ -40,12 +60,12 @@ func TestFailuresAreAggregated(t *testing.T) {
 		}
 		f.Record(someone, MissingKey)
 		f.Record(another, UnknownKey)
-		if len(*delivered) != 0 {
-			t.Errorf("delivered before the minute was over: %+v", *delivered)
+		if got := delivered.all(); len(got) != 0 {
+			t.Errorf("delivered before the minute was over: %+v", got)
 		}
 		time.Sleep(failureWindow)
 		synctest.Wait()
-		got := *delivered
+		got := delivered.all()
 		if len(got) != 3 {
 			t.Fatalf("delivered %+v", got)
 		}
@@ -55,8 +75,8 @@ func TestFailuresAreAggregated(t *testing.T) {
 		}
 		f.Record(another, RevokedKey)
 		stop() // the window that has begun is not lost
-		if len(*delivered) != 4 || (*delivered)[3].Reason != RevokedKey {
-			t.Errorf("after the end: %+v", *delivered)
+		if got := delivered.all(); len(got) != 4 || got[3].Reason != RevokedKey {
+			t.Errorf("after the end: %+v", got)
 		}
 	})
 }
