@@ -45,7 +45,7 @@ func (h *Host) startCircuits(upgrader transport.Upgrader) error {
 	if !ok {
 		return fmt.Errorf("p2p: relayed connections: unexpected network type %T", h.raw.Network())
 	}
-	if err = sw.AddTransport(c); err == nil && h.usesRelays() {
+	if err = sw.AddTransport(circuits{c}); err == nil && h.usesRelays() {
 		err = sw.Listen(circuitAddr)
 		c.Start()
 	}
@@ -53,6 +53,25 @@ func (h *Host) startCircuits(upgrader transport.Upgrader) error {
 		return fmt.Errorf("p2p: relayed connections: %w", err)
 	}
 	return nil
+}
+
+// circuits is the transport. Its listener ends with the word that the swarm takes
+// for a good end, which the library's says only sometimes.
+type circuits struct{ *client.Client }
+
+func (t circuits) Listen(a ma.Multiaddr) (transport.Listener, error) {
+	l, err := t.Client.Listen(a)
+	return circuitListener{l}, err
+}
+
+type circuitListener struct{ transport.Listener }
+
+func (l circuitListener) Accept() (transport.CapableConn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", transport.ErrListenerClosed, err)
+	}
+	return c, nil
 }
 
 func (h *Host) usesRelays() bool { return h.cfg.UseRelays || h.conf.self.guest() }

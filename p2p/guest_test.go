@@ -75,7 +75,8 @@ func TestGuestTopics(t *testing.T) {
 	if err := guest.Reach(within(t, 5*time.Second), other); err != nil {
 		t.Fatal(err)
 	}
-	ctx := within(t, 20*time.Second)
+	guest.Start()
+	defer guest.Keep(party.ID(), other.ID())()
 	members := p2ptest.IDs(party, other)
 	for _, c := range []struct {
 		name   string
@@ -107,11 +108,7 @@ func TestGuestTopics(t *testing.T) {
 				enter()
 			}
 			if c.heard {
-				for _, topic := range []*p2p.Topic{a, b, mine} {
-					if err := topic.Ready(ctx); err != nil {
-						t.Fatal(err)
-					}
-				}
+				allReady(t, a, b, mine)
 			}
 			round := 0
 			p2ptest.Eventually(t, 5*time.Second, "the other party hears the party", func() bool {
@@ -129,6 +126,20 @@ func TestGuestTopics(t *testing.T) {
 				t.Errorf("the party heard the guest: %v", got)
 			}
 		})
+	}
+}
+
+func allReady(t *testing.T, topics ...*p2p.Topic) {
+	t.Helper()
+	ctx := within(t, 20*time.Second)
+	errs := make(chan error, len(topics))
+	for _, topic := range topics {
+		go func() { errs <- topic.Ready(ctx) }()
+	}
+	for range topics {
+		if err := <-errs; err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	pubsub "github.com/libp2p/go-libp2p-pubsub"
@@ -49,6 +50,7 @@ type Topic struct {
 	check   func([]byte) (PeerID, bool)
 	topic   *pubsub.Topic
 	sub     *pubsub.Subscription // nil when PublishOnly
+	clean   atomic.Bool          // no stranger is subscribed, and the filter lets none in
 	closed  chan struct{}
 	close   sync.Once
 	waiting sync.RWMutex // read-held by Ready, whose event handler must go before the topic can
@@ -150,8 +152,12 @@ func (t *Topic) maySend(sender PeerID) bool {
 }
 
 // evictStrangers undoes subscriptions that came before the members were known
-// here. It tells whether there were any.
+// here. It tells whether there were any. Once there is none there will be none:
+// pubsub asks the filter and lists peers in one and the same loop.
 func (t *Topic) evictStrangers() bool {
+	if t.clean.Load() {
+		return false
+	}
 	found := false
 	for _, p := range t.topic.ListPeers() {
 		if !t.h.topics.belongs(p, t.members) {
@@ -161,7 +167,23 @@ func (t *Topic) evictStrangers() bool {
 			t.h.bridge.host.evict(p)
 		}
 	}
+	t.clean.Store(!found)
 	return found
+}
+
+// awaitClean waits until no stranger would get what is published.
+func (t *Topic) awaitClean(ctx context.Context) error {
+	for t.evictStrangers() {
+		if !t.h.pauseUntil(ctx, readyPoll, t.closed) {
+			return fmt.Errorf("%s: %w", t.name, context.Cause(ctx))
+		}
+		select {
+		case <-t.closed:
+			return fmt.Errorf("%s: %w", t.name, ErrClosed)
+		default:
+		}
+	}
+	return nil
 }
 
 // Ready waits until every member is on the topic, connecting to those that are
@@ -228,6 +250,9 @@ func (t *Topic) Publish(ctx context.Context, data []byte) error {
 	case <-t.closed:
 		return fmt.Errorf("%s: %w", t.name, ErrClosed)
 	default:
+	}
+	if err := t.awaitClean(ctx); err != nil {
+		return err
 	}
 	switch err := t.topic.Publish(ctx, data); {
 	case err == nil:
