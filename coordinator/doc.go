@@ -6,8 +6,10 @@
 // Its parts are packages of their own below internal, and know each other in one
 // direction only:
 //
-//	api       HTTP; knows engine, pool, registry
+//	api       HTTP; knows access, engine, metrics, pool, registry
+//	access    API keys with scopes, failed authentications, rates
 //	engine    sessions and the conversation with parties; knows pool, registry
+//	metrics   Prometheus
 //	pool      which parties are alive, by their heartbeats
 //	registry  the event log in Badger, and its fold
 //
@@ -15,6 +17,10 @@
 //
 // New opens the registry and binds the HTTP addresses; Run serves until its
 // context ends. The mesh must run before Run and longer than it.
+//
+// API keys and the TLS certificate are files that may change at any time: they are
+// noticed within seconds, or at once with Reload. Keys are made and revoked with KeyFile,
+// by whichever process.
 //
 // # Stopping
 //

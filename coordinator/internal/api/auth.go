@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
+	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -141,7 +143,7 @@ func hasToken(r *http.Request) bool {
 
 func (s *server) admitToken(w http.ResponseWriter, r *http.Request, caller *access.Caller) *rest.Problem {
 	if read := s.cfg.Access.JoinToken; read != nil {
-		if session, ok := read(r); ok && session != "" && session == pathID(routeOf(r).path, r.URL.Path) {
+		if session, ok := read(r); ok && session != "" && session == pathID(routeOf(r).path, r.URL) {
 			caller.Session = session
 			return nil
 		}
@@ -151,15 +153,19 @@ func (s *server) admitToken(w http.ResponseWriter, r *http.Request, caller *acce
 	return newProblem(codeUnauthorized, "the join token is wrong, has expired, or is for another session")
 }
 
-// pathID returns the part of a path where its pattern has {id}.
-func pathID(pattern, path string) string {
-	parts := strings.Split(path, "/")
-	for i, p := range strings.Split(pattern, "/") {
-		if p == "{id}" && i < len(parts) {
-			return parts[i]
-		}
+// pathID returns the part of a path where its pattern has {id}, as the mux reads
+// it: divided first, and only then unescaped.
+func pathID(pattern string, u *url.URL) string {
+	parts := strings.Split(u.EscapedPath(), "/")
+	i := slices.Index(strings.Split(pattern, "/"), "{id}")
+	if i < 0 || i >= len(parts) {
+		return ""
 	}
-	return ""
+	id, err := url.PathUnescape(parts[i])
+	if err != nil {
+		return ""
+	}
+	return id
 }
 
 func (s *server) failed(caller *access.Caller, reason string, details ...any) {

@@ -5,17 +5,27 @@
 //
 // # Order of the checks
 //
-//  1. a panic anywhere below becomes a problem with status 500;
-//  2. the request gets an id: X-Request-Id of the caller, or a new one;
+//  1. the request gets an id (X-Request-Id of the caller, or a new one) and its
+//     answer the headers of security; it is counted by route, never by path;
+//  2. a panic anywhere below becomes a problem with status 500;
 //  3. /health and /ready are answered to anybody;
 //  4. the client's address must be allowed, else 403. It is that of the
 //     connection; X-Forwarded-For counts only when the connection comes from a
-//     trusted proxy, and then its rightmost entry that is no trusted proxy;
-//  5. X-API-Key must be right, else 401 (/openapi.yaml needs none);
-//  6. the route must exist (404) and have the method (405);
-//  7. the body is read: at most 64 KiB (413), within 10 seconds (408);
-//  8. media type (415), JSON syntax (400), schema (422), then what the engine
+//     trusted proxy, and then its rightmost entry that is no trusted proxy. Calls
+//     with an invite code or a join token have a list of their own;
+//  5. a client with too many failures in this minute is refused (429);
+//  6. X-API-Key must be right, else 401. In place of a key, an invite's routes take its
+//     code, and one session's the join token for it; /openapi.yaml takes nothing;
+//  7. the key's rate must not be exceeded, or that of the address where there is no
+//     key (429);
+//  8. the key must have the route's scope, else 403;
+//  9. the route must exist (404) and have the method (405);
+//  10. the body is read: at most 192 KiB (413), within 10 seconds (408);
+//  11. media type (415), JSON syntax (400), schema (422), then what the engine
 //     says.
+//
+// A route says in its entry (type route) who may call it, and New refuses one
+// that does not. Handlers find the caller with access.From.
 //
 // # Errors
 //
