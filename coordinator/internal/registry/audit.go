@@ -82,23 +82,28 @@ func (r *Registry) Audit(f AuditFilter, p Page) (entries []AuditEntry, next uint
 	return entries, next, nil
 }
 
-// auditEntry adds whom an event concerns.
-func (r *Registry) auditEntry(e Event) AuditEntry {
-	entry := AuditEntry{Event: e}
+// Concerns returns the account and the session that an event is about; empty:
+// none.
+func (r *Registry) Concerns(e *Event) (account, session string) {
 	kind, id, _ := strings.Cut(e.Stream, "/")
 	switch kind + "/" {
 	case accountPrefix:
-		entry.AccountID = id
+		account = id
 		if a := r.Account(id); a != nil && e.Type != SigningParties && e.Type != ShareErased {
-			entry.SessionID = a.KeyID
+			session = a.KeyID // these are of its keygen
 		}
 	case sessionPrefix:
-		entry.SessionID = id
+		session = id
 		if s := r.Session(id); s != nil {
-			entry.AccountID = s.Account
+			account = s.Account
 		}
 	}
-	return entry
+	return account, session
+}
+
+func (r *Registry) auditEntry(e Event) AuditEntry {
+	account, session := r.Concerns(&e)
+	return AuditEntry{Event: e, AccountID: account, SessionID: session}
 }
 
 func (f *AuditFilter) selects(e *AuditEntry) bool {
