@@ -53,5 +53,43 @@
 // the delegate's seal key, for one digest, when the user signs with it. HPKE's
 // info is the label mpc/usershare/v1, a zero byte and the binding's encoding.
 //
+// # Approvals
+//
+// A signature needs approvals of M distinct approvers of its key, which the
+// keygen has fixed (Approvers). Every party checks them, against its own record
+// of the key; nobody else's word counts. An approval is a JWS in compact
+// serialisation (RFC 7515): three parts in base64url without padding, joined by
+// dots. The protected header has
+//
+//	alg   "EdDSA" (RFC 8037, Ed25519), or "ES256" (RFC 7518 §3.4, P-256: r and s, 64 bytes)
+//	typ   "mpc-approval+jwt"
+//	kid   64 hex digits in lower case: SHA-256 of the approver's SubjectPublicKeyInfo in DER (RFC 5280)
+//
+// and the payload is a JSON object with exactly these members, each once,
+// spelled like this, in any order and with any white space:
+//
+//	aud     text     the network's name; no list
+//	op      text     "sign"
+//	sub     text     the account's id
+//	key     text     id of the keygen session that made the key
+//	epoch   number   generation of the key's shares, from 0
+//	path    list     [], the key itself; derivation paths are not supported yet
+//	digest  text     64 hex digits in lower case. ECDSA: what is signed; EdDSA: SHA-256 of the message
+//	jti     text     id of the sign session, which the caller may choose (a UUID)
+//	nbf     number   Unix seconds, whole: not accepted before
+//	exp     number   Unix seconds, whole: not accepted after; later than nbf, by at most 86400
+//
+// Clocks may differ by 30 seconds. exp bounds when a party accepts a session,
+// not when the session ends. All approvals that come with a session must be
+// valid, and there may be no more than approvers. Parties remember jti until the
+// last approval can no longer be accepted: until then the same jti passes only for
+// the same content and a higher attempt, which is a retry.
+//
+// What an approval does not bind, a coordinator may choose: the attempt, its
+// deadline, which members of the key sign, and which coordinator asks.
+//
+// testdata/approvals.json has keys, claims, tokens and tokens that are refused,
+// for tests of implementations in other languages.
+//
 // testdata/vectors.txt has an example of each, with every byte.
 package protocol
