@@ -2,12 +2,14 @@ package main
 
 import (
 	"crypto/ed25519"
+	"encoding/json"
 	"errors"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -29,6 +31,7 @@ const refuseLimit = "20"
 //	await FILE             waits for a file
 //	occupy TCP UDP         listens on loopback and puts the ports' numbers into these variables
 //	issue DATA ROLE AGE    puts a credential into a data folder that was issued AGE ago for an hour
+//	hangup DATA            sends SIGHUP to the daemon of a data folder
 //	unchanged DIR          wants a folder as it was when this was first asked
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -39,7 +42,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"refused": refused, "await": await, "occupy": occupy, "issue": issue, "unchanged": unchanged,
+			"refused": refused, "await": await, "occupy": occupy, "issue": issue, "hangup": hangup, "unchanged": unchanged,
 		},
 	})
 }
@@ -108,6 +111,12 @@ func issue(ts *testscript.TestScript, _ bool, args []string) {
 	})
 	ts.Check(err)
 	ts.Check(os.WriteFile(filepath.Join(dir, fileCredential), []byte(token), 0o600))
+}
+
+func hangup(ts *testscript.TestScript, _ bool, args []string) {
+	var run runFile
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(filepath.Join(args[0], fileRun))), &run))
+	ts.Check(syscall.Kill(run.PID, syscall.SIGHUP))
 }
 
 // snapshots keys what unchanged has seen.
