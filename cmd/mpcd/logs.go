@@ -16,7 +16,7 @@ var log = logging.Logger("mpcd")
 
 // subsystems are our own loggers, which --log-level is about. Libraries log
 // errors only, unless NAME=LEVEL asks for more.
-var subsystems = []string{"mpcd", "coordinator", "coordinator/access", "coordinator/api", "keystore", "node", "p2p"}
+var subsystems = []string{"mpcd", "coordinator", "coordinator/access", "coordinator/api", "coordinator/webhooks", "keystore", "node", "p2p"}
 
 // quiet are loggers of libraries whose errors are no news to an operator. libp2p's
 // swarm reports each of its own listeners that it closes as an error.
