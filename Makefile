@@ -18,7 +18,7 @@ BIN         := $(CURDIR)/bin
 export CGO_ENABLED ?= 0
 export MPCD := $(BIN)/mpcd
 
-.PHONY: help build test lint unit e2e test-race test-long bench fuzz demo up clean FORCE
+.PHONY: help build test lint unit e2e test-race test-long bench fuzz openapi demo up clean FORCE
 
 help: ## lists the targets
 	@grep -E '^[a-z0-9-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -63,6 +63,9 @@ bench: build ## benchmarks as lines for benchstat; BENCH=regexp chooses
 
 fuzz: ## every fuzz target for FUZZTIME
 	.ci/fuzz $(FUZZTIME)
+
+openapi: ## writes coordinator/openapi.yaml and PROBLEMS.md from the code
+	go generate ./coordinator
 
 demo: build ## a cluster on this machine makes two keys and signs with them
 	go -C $(E2E) build -o $(BIN)/demo ./demo

@@ -53,7 +53,7 @@ type Config struct {
 	KeygenTimeout time.Duration // of one attempt; 0: engine.DefaultKeygenTimeout (120 s)
 	SignTimeout   time.Duration // of one attempt; 0: engine.DefaultSignTimeout (60 s)
 	DrainTimeout  time.Duration // 0: DefaultDrainTimeout
-	Version       string        // of the software, for the OpenAPI document
+	Version       string        // of the software, for the metrics
 }
 
 // maxTimeout is a little less than what parties let a session live.

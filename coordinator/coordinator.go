@@ -91,7 +91,7 @@ func (c *Coordinator) build() (err error) {
 	handler, err := api.New(api.Config{
 		Network: c.cfg.Network, Verify: p2p.Verify, Mesh: c.net, Invites: invites,
 		Engine: c.engine, Registry: c.registry, Pool: c.pool, Access: c.access(), Metrics: c.edge.metrics,
-		Stopping: c.stopping, Version: c.cfg.Version,
+		Stopping: c.stopping,
 	})
 	if err != nil {
 		return err

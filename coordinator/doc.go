@@ -29,3 +29,5 @@
 // with 503, the listeners close, and the registry is written and closed.
 // Sessions that have not ended are taken up at the next start.
 package coordinator
+
+//go:generate go test -run TestCommittedDocuments -update .

@@ -159,7 +159,21 @@ func (cl *cluster) do(c call) answer {
 	if err != nil {
 		cl.t.Errorf("%s %s: %v", c.method, c.path, err)
 	}
-	return answer{res.StatusCode, res.Header, body}
+	a := answer{res.StatusCode, res.Header, body}
+	cl.conforms(c, a)
+	return a
+}
+
+// conforms holds an answer against the OpenAPI document.
+func (cl *cluster) conforms(c call, a answer) {
+	cl.t.Helper()
+	k, err := theContract()
+	if err == nil {
+		err = k.check(c, a)
+	}
+	if err != nil {
+		cl.t.Errorf("%s %s breaks the contract: %v\n%s", c.method, c.path, err, a.body)
+	}
 }
 
 func (cl *cluster) get(path string) answer {

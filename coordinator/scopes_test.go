@@ -107,7 +107,7 @@ func TestEveryRouteChecksKeys(t *testing.T) {
 		t.Run(d.method+" "+d.path, func(t *testing.T) { d.tryKeys(t, cl, keys) })
 	}
 	slices.Sort(keyless)
-	want := "GET /api/v1/invites/{code}, GET /health, GET /ready, POST /api/v1/invites/{code}/join"
+	want := "GET /api/v1/invites/{code}, GET /health, GET /openapi.yaml, GET /ready, POST /api/v1/invites/{code}/join"
 	if got := strings.Join(keyless, ", "); got != want {
 		t.Errorf("routes without a key: %s\nwant %s", got, want)
 	}

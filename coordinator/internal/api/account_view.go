@@ -5,6 +5,8 @@ import (
 	"encoding/hex"
 	"fmt"
 
+	lru "github.com/hashicorp/golang-lru/v2"
+
 	"github.com/meshmpc/mpcd/coordinator/internal/registry"
 	"github.com/meshmpc/mpcd/coordinator/rest"
 	"github.com/meshmpc/mpcd/protocol"
@@ -25,14 +27,46 @@ func (s *server) accountView(a *registry.Account) (rest.Account, error) {
 	if len(a.Certificate) == 0 {
 		return v, nil
 	}
-	var err error
-	if v.Addresses, err = addressesView(a); err != nil {
-		return v, fmt.Errorf("account %s: %w", a.ID, err)
-	}
-	v.Certificate, err = certificateView(a.Certificate)
+	key, err := s.keyView(a)
 	if err != nil {
 		return v, fmt.Errorf("account %s: %w", a.ID, err)
 	}
+	v.Addresses, v.Certificate = key.addresses, key.certificate
+	return v, nil
+}
+
+// keyView is what an account shows of its key. It never changes, and lists would
+// spend most of their time on making it.
+type keyView struct {
+	epoch       uint32
+	addresses   *rest.Addresses
+	certificate *rest.Certificate
+}
+
+// knownKeys bounds the views that are kept; each takes about 3 KB.
+const knownKeys = 8192
+
+func newKeyViews() *lru.Cache[string, keyView] {
+	cache, err := lru.New[string, keyView](knownKeys)
+	if err != nil {
+		panic(err) // a size that is not positive
+	}
+	return cache
+}
+
+func (s *server) keyView(a *registry.Account) (keyView, error) {
+	if known, ok := s.keys.Get(a.ID); ok && known.epoch == a.Epoch {
+		return known, nil
+	}
+	v := keyView{epoch: a.Epoch}
+	var err error
+	if v.addresses, err = addressesView(a); err != nil {
+		return v, err
+	}
+	if v.certificate, err = certificateView(a.Certificate); err != nil {
+		return v, err
+	}
+	s.keys.Add(a.ID, v)
 	return v, nil
 }
 

@@ -2,17 +2,11 @@ package api
 
 import (
 	"fmt"
-	"maps"
 	"net/http"
 	"reflect"
-	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
-
-	"github.com/meshmpc/mpcd/coordinator/internal/registry"
-	"github.com/meshmpc/mpcd/coordinator/rest"
 )
 
 // route describes one operation.
@@ -46,8 +40,8 @@ func (rt route) check() error {
 	return nil
 }
 
-// operation turns a route into huma's form. Errors are documented with our
-// Problem; huma would document its own type.
+// operation turns a route into huma's form; package function describe adds what
+// is the same for all.
 func (s *server) operation(api huma.API, rt route) huma.Operation {
 	op := huma.Operation{
 		OperationID: rt.id, Method: rt.method, Path: rt.path, Summary: rt.summary, Tags: []string{rt.tag},
@@ -56,29 +50,14 @@ func (s *server) operation(api huma.API, rt route) huma.Operation {
 	}
 	s.table[rt.method+" "+rt.path] = rt
 	op.Security = rt.security()
-	codes := append([]string{registry.CodeInternal}, rt.errors...)
-	if !rt.open {
-		codes = append(codes, codeForbidden, codeRateLimited, codeBlocked)
-	}
-	if op.Security != nil {
-		codes = append(codes, codeUnauthorized, codeScope)
-	}
 	if rt.method == http.MethodPost {
-		codes = append(codes, codeMalformed, codeInvalid, codeTooLarge, codeMediaType, codeTimeout)
 		op.DefaultStatus = http.StatusCreated
 	}
 	schemas := api.OpenAPI().Components.Schemas
-	schema := schemas.Schema(reflect.TypeFor[rest.Problem](), true, "Problem")
-	for status, names := range byStatus(codes) {
-		op.Responses[strconv.Itoa(status)] = &huma.Response{
-			Description: http.StatusText(status) + ": " + strings.Join(names, ", "),
-			Content:     map[string]*huma.MediaType{"application/problem+json": {Schema: schema}},
-		}
-	}
 	for status, body := range rt.answers {
 		op.Responses[strconv.Itoa(status)] = &huma.Response{
 			Description: http.StatusText(status),
-			Content:     map[string]*huma.MediaType{"application/json": {Schema: schemas.Schema(reflect.TypeOf(body), true, "")}},
+			Content:     map[string]*huma.MediaType{mediaJSON: {Schema: schemas.Schema(reflect.TypeOf(body), true, "")}},
 		}
 		if status != http.StatusAccepted {
 			op.DefaultStatus = status
@@ -100,20 +79,6 @@ func (rt route) security() []map[string][]string {
 		list = append(list, map[string][]string{"joinToken": {}})
 	}
 	return list
-}
-
-func byStatus(codes []string) map[int][]string {
-	out := make(map[int][]string)
-	for _, code := range codes {
-		status := meanings[code].status
-		if !slices.Contains(out[status], code) {
-			out[status] = append(out[status], code)
-		}
-	}
-	for status := range maps.Keys(out) {
-		slices.Sort(out[status])
-	}
-	return out
 }
 
 // routes registers everything.

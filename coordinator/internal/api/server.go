@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
-	"github.com/danielgtaylor/huma/v2/adapters/humago"
+	lru "github.com/hashicorp/golang-lru/v2"
 	logging "github.com/ipfs/go-log/v2"
 
 	"github.com/meshmpc/mpcd/coordinator/internal/engine"
@@ -76,13 +76,13 @@ type Config struct {
 	Invites *invite.Issuer
 	// Stopping ends the waiting of requests; their sessions go on.
 	Stopping context.Context
-	Version  string
 }
 
 type server struct {
 	cfg     Config
 	clients *clients
 	flights flights
+	keys    *lru.Cache[string, keyView]
 	streams streams
 	mux     *http.ServeMux
 	table   map[string]route // by pattern of mux
@@ -97,14 +97,11 @@ func New(cfg Config) (http.Handler, error) {
 	if err := cfg.Access.validate(); err != nil {
 		return nil, err
 	}
-	s := &server{cfg: cfg, clients: newClients(&cfg.Access), mux: http.NewServeMux(), table: make(map[string]route), streams: newStreams()}
+	s := &server{cfg: cfg, clients: newClients(&cfg.Access), keys: newKeyViews(), mux: http.NewServeMux(), table: make(map[string]route), streams: newStreams()}
 	if s.cfg.Access.JoinToken == nil {
 		s.cfg.Access.JoinToken = s.joinToken
 	}
-	doc := humago.New(s.mux, s.humaConfig())
-	s.routes(doc)
-	s.openapi = sync.OnceValues(doc.OpenAPI().YAML)
-	s.handle(route{method: http.MethodGet, path: pathOpenAPI, keyless: true}, s.serveOpenAPI)
+	s.openapi = sync.OnceValues(s.describe().OpenAPI().YAML)
 	s.mux.HandleFunc("/", unrouted(s.mux, "/"))
 	for _, rt := range s.table {
 		if err := rt.check(); err != nil {
@@ -124,14 +121,9 @@ func (s *server) handle(rt route, h http.HandlerFunc) {
 // humaConfig sets the framework up without what it adds by default: links to
 // schemas in every answer, and a documentation page that loads code from
 // elsewhere.
-func (s *server) humaConfig() huma.Config {
-	version := s.cfg.Version
-	if version == "" {
-		version = "dev"
-	}
-	c := huma.DefaultConfig("MPC coordinator", version)
-	c.Info.Description = "Accounts whose keys exist only as shares, and signatures made with them. " +
-		"Errors are RFC 9457 problem documents with a stable code."
+func humaConfig() huma.Config {
+	c := huma.DefaultConfig("MPC coordinator", apiVersion)
+	c.Info.Description = about
 	c.CreateHooks = nil
 	c.OpenAPIPath, c.DocsPath, c.SchemasPath = "", "", ""
 	c.Transformers = append(c.Transformers, fromHuma)
@@ -148,7 +140,7 @@ func (s *server) serveOpenAPI(w http.ResponseWriter, r *http.Request) {
 		writeProblem(w, r, problemOf(err))
 		return
 	}
-	w.Header().Set("Content-Type", "application/vnd.oai.openapi+yaml")
+	w.Header().Set("Content-Type", mediaOpenAPI)
 	if _, err := w.Write(doc); err != nil {
 		log.Debugw("the OpenAPI document could not be written", "error", err)
 	}
