@@ -115,7 +115,7 @@ func cleanEnvironment() []string {
 	var env []string
 	for _, kv := range os.Environ() {
 		name, _, _ := strings.Cut(kv, "=")
-		if !strings.HasPrefix(name, "MPC_") && !strings.HasPrefix(name, "CRYPTO_") && name != "ALLOWED_IPS" && name != "ENVIRONMENT" {
+		if !strings.HasPrefix(name, "MPC_") && !strings.HasPrefix(name, "CRYPTO_") && !strings.HasPrefix(name, "JWT_") && name != "ALLOWED_IPS" && name != "ENVIRONMENT" {
 			env = append(env, kv)
 		}
 	}

@@ -67,6 +67,9 @@ func (c *Cluster) settle(p *Process) error {
 		p.settings["listen"] = slices.Repeat([]string{"127.0.0.1:0"}, httpListeners)
 		p.settings["p2p-listen"] = []string{c.cfg.Transport.anyPort()}
 		p.settings["api-key-file"] = c.path("api.key")
+		p.settings["jwt-secret-file"] = c.path("jwt.key")
+		_, err := c.secretFile("jwt.key")
+		return err
 	case RoleParty:
 		p.settings["listen"] = []string{c.cfg.Transport.anyPort()}
 		p.settings["preparams"] = max(c.cfg.PreParams, 0)
