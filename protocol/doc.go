@@ -44,6 +44,8 @@
 //	mpc/join/v1            what a device signs to join by invite, see JoinStatement
 //	mpc/roster/v1          what people compare, see RosterFingerprint
 //
+// testdata/vectors.txt has an example of each, with every byte.
+//
 // # User shares
 //
 // A delegate takes part for a user and gives the user the share. Its data is a
@@ -90,6 +92,4 @@
 //
 // testdata/approvals.json has keys, claims, tokens and tokens that are refused,
 // for tests of implementations in other languages.
-//
-// testdata/vectors.txt has an example of each, with every byte.
 package protocol

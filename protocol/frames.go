@@ -134,6 +134,17 @@ type DirectFrame struct {
 	SID      SID    `cbor:"1,keyasint"`
 	Envelope []byte `cbor:"2,keyasint,omitempty"` // an encoded Envelope
 	Pull     *Pull  `cbor:"3,keyasint,omitempty"`
+
+	Endorse *Endorse `cbor:"4,keyasint,omitempty"`
+}
+
+// Endorse says what a member knows of a key after its keygen's session has
+// ended: the certificate with all signatures or, as long as its share is pending,
+// with its own and those that it has heard of. So a key whose keygen was
+// interrupted between the two saves is completed later. SID is the keygen's.
+type Endorse struct {
+	Certificate Certificate `cbor:"1,keyasint"` // Signatures has a place for every member; unknown ones are empty
+	Reply       bool        `cbor:"2,keyasint"` // an answer, which is not answered
 }
 
 // Pull asks a member for the envelopes that it has sent, to everyone or to the
@@ -198,7 +209,7 @@ func DecodeDirectFrame(data []byte) (*DirectFrame, error) {
 	if err := Unmarshal(data, &f); err != nil {
 		return nil, fmt.Errorf("direct frame: %w", err)
 	}
-	if count(len(f.Envelope) > 0, f.Pull != nil) != 1 {
+	if count(len(f.Envelope) > 0, f.Pull != nil, f.Endorse != nil) != 1 {
 		return nil, ErrFrame
 	}
 	return &f, nil

@@ -36,10 +36,13 @@ func sampleFrames() map[string]Frame {
 }
 
 func sampleDirectFrames() map[string]DirectFrame {
+	partial := sampleCertificate(keygenSpec(2, 3))
+	partial.Signatures[1] = nil
 	return map[string]DirectFrame{
 		"envelope":   {SID: SID{1}, Envelope: []byte{1, 2, 3}},
 		"pull":       {SID: SID{1}, Pull: &Pull{Have: []Have{{TypeReady, ""}, {TypeRound, "Nonce"}}}},
 		"empty pull": {SID: SID{1}, Pull: &Pull{}},
+		"endorse":    {SID: keygenSpec(2, 3).SID(), Endorse: &Endorse{Certificate: *partial, Reply: true}},
 	}
 }
 
@@ -101,6 +104,7 @@ func TestDirectFrameCarriesExactlyOneMessage(t *testing.T) {
 		"none":           {SID: SID{1}},
 		"empty envelope": {SID: SID{1}, Envelope: []byte{}},
 		"both":           {SID: SID{1}, Envelope: []byte{1}, Pull: &Pull{}},
+		"pull, endorse":  {SID: SID{1}, Pull: &Pull{}, Endorse: &Endorse{}},
 	} {
 		_, err := DecodeDirectFrame(encode(t, f))
 		if !errors.Is(err, ErrFrame) {

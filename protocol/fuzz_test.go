@@ -78,8 +78,11 @@ func FuzzDecodeDirectFrame(f *testing.F) {
 			return
 		}
 		canonical(t, data, frame)
-		if (len(frame.Envelope) > 0) == (frame.Pull != nil) {
-			t.Fatal("a direct frame with none or both is accepted")
+		if count(len(frame.Envelope) > 0, frame.Pull != nil, frame.Endorse != nil) != 1 {
+			t.Fatal("a direct frame with none or several is accepted")
+		}
+		if frame.Endorse != nil {
+			_ = frame.Endorse.Certificate.Verify(verify)
 		}
 		if frame.Pull != nil {
 			for _, answer := range net.players[0].session.Answer(parties[1].id, frame.Pull) {

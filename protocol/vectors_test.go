@@ -230,7 +230,7 @@ func frameVectors(tb testing.TB) []*vector {
 		v.encoded(tb, sampleFrames()[name])
 		list = append(list, v)
 	}
-	for _, name := range []string{"envelope", "pull", "empty pull"} {
+	for _, name := range []string{"envelope", "pull", "empty pull", "endorse"} {
 		v := &vector{title: "DirectFrame: " + name}
 		v.encoded(tb, sampleDirectFrames()[name])
 		list = append(list, v)
