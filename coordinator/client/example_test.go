@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log"
 	"net/http"
 	"testing"
@@ -129,8 +130,13 @@ func ExampleCode() {
 
 func ExampleVerifyWebhook() {
 	const secret = "whsec_0123456789abcdef0123456789abcdef" // of the answer of CreateWebhook
-	http.HandleFunc("POST /mpc-events", func(w http.ResponseWriter, r *http.Request) {
-		body := make([]byte, 0) // io.ReadAll(http.MaxBytesReader(w, r.Body, 1<<20))
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /mpc-events", func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 1<<20))
+		if err != nil {
+			http.Error(w, "too large", http.StatusRequestEntityTooLarge)
+			return
+		}
 		event, err := client.VerifyWebhook(secret, r.Header.Get(client.WebhookHeader), body, time.Now())
 		if err != nil {
 			http.Error(w, "not from the coordinator", http.StatusBadRequest)

@@ -28,7 +28,8 @@ func (t Trust) validate() error {
 	return nil
 }
 
-func (t Trust) check(k *Key) error {
+// Check compares a certified key with what is trusted. Errors are ErrVerification.
+func (t Trust) Check(k *Key) error {
 	if t.Network != "" && k.Network != t.Network {
 		return refuted("account %s: its key is of network %q, not %q", k.Account, k.Network, t.Network)
 	}
@@ -91,7 +92,7 @@ func (c *Client) trusted(a *rest.Account) (*Key, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := c.cfg.Trust.check(k); err != nil {
+	if err := c.cfg.Trust.Check(k); err != nil {
 		return nil, err
 	}
 	if err := c.cfg.Pins.Pin(k); err != nil {

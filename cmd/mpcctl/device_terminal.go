@@ -1,0 +1,121 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+
+	"github.com/urfave/cli/v2"
+	"golang.org/x/term"
+)
+
+// terminal talks with the person: questions and progress go to stderr, answers
+// come from stdin.
+type terminal struct {
+	in  io.Reader
+	out io.Writer
+
+	mu    sync.Mutex // of out
+	start sync.Once
+	lines chan string // what was typed; closed at the end of the input
+}
+
+func newTerminal(c *cli.Context) *terminal {
+	return &terminal{in: c.App.Reader, out: c.App.ErrWriter, lines: make(chan string)}
+}
+
+// say prints a line.
+func (t *terminal) say(format string, args ...any) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	fmt.Fprintln(t.out, printable(fmt.Sprintf(format, args...)))
+}
+
+func (t *terminal) prompt(text string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	fmt.Fprint(t.out, printable(text))
+}
+
+// interactive tells whether a person sits there.
+func (t *terminal) interactive() bool {
+	f, ok := t.in.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// secret asks for something that is not shown while it is typed.
+func (t *terminal) secret(ctx context.Context, prompt string) (string, error) {
+	f, ok := t.in.(*os.File)
+	if !ok {
+		return "", errors.New("there is no terminal to ask on")
+	}
+	fd := int(f.Fd())
+	state, err := term.GetState(fd)
+	if err != nil {
+		return "", fmt.Errorf("terminal: %w", err)
+	}
+	t.prompt(prompt)
+	type typed struct {
+		text []byte
+		err  error
+	}
+	done := make(chan typed, 1)
+	go func() { // cannot be interrupted: it ends with the line, or with the process
+		text, err := term.ReadPassword(fd)
+		done <- typed{text, err}
+	}()
+	select {
+	case <-ctx.Done():
+		return "", errors.Join(ctx.Err(), term.Restore(fd, state))
+	case got := <-done:
+		t.prompt("\n")
+		if got.err != nil {
+			return "", fmt.Errorf("terminal: %w", got.err)
+		}
+		return string(got.text), nil
+	}
+}
+
+// line waits for a line; io.EOF when none will come.
+func (t *terminal) line(ctx context.Context) (string, error) {
+	t.start.Do(func() {
+		go func() { // a read of a terminal cannot be interrupted: it ends with the input, or with the process
+			defer close(t.lines)
+			for scan := bufio.NewScanner(t.in); scan.Scan(); {
+				t.lines <- scan.Text()
+			}
+		}()
+	})
+	select {
+	case <-ctx.Done():
+		return "", ctx.Err()
+	case line, ok := <-t.lines:
+		if !ok {
+			return "", io.EOF
+		}
+		return line, nil
+	}
+}
+
+// confirm asks until the answer is yes or no.
+func (t *terminal) confirm(ctx context.Context, question string) (bool, error) {
+	for {
+		t.prompt(question + " [y/N] ")
+		line, err := t.line(ctx)
+		if err != nil {
+			t.prompt("\n")
+			return false, err
+		}
+		switch strings.ToLower(strings.TrimSpace(line)) {
+		case "y", "yes":
+			return true, nil
+		case "n", "no", "":
+			return false, nil
+		}
+	}
+}
