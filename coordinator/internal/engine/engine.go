@@ -31,7 +31,7 @@ const (
 	probeRetry    = 100 * time.Millisecond  // after a ping that failed at once
 	resendEvery   = 500 * time.Millisecond  // a proposal without an answer
 	pingEvery     = 750 * time.Millisecond  // a party of a running attempt
-	maxMisses     = 4                       // pings in a row before a party counts as lost
+	maxMisses     = 2                       // pings in a row before a party counts as lost
 	deviceMisses  = 8                       // the same for users' devices, which send no heartbeats
 	deviceGrace   = 2 * time.Minute         // for devices that have joined to be reached
 	sendTimeout   = 5 * time.Second         // one frame
