@@ -253,6 +253,7 @@ func TestConfigErrors(t *testing.T) {
 		"short key":   func(c *Config) { c.APIKey = testKey[:31] },
 		"timeout":     func(c *Config) { c.SignTimeout = time.Hour },
 		"drain":       func(c *Config) { c.DrainTimeout = -1 },
+		"retention":   func(c *Config) { c.Retention = time.Hour },
 	} {
 		cfg := good()
 		change(&cfg)

@@ -9,8 +9,12 @@ import (
 	"time"
 
 	"github.com/meshmpc/mpcd/coordinator/internal/engine"
+	"github.com/meshmpc/mpcd/coordinator/internal/registry"
 	"github.com/meshmpc/mpcd/p2p"
 )
+
+// DefaultRetention is what a coordinator should be told to keep sessions for.
+const DefaultRetention = 90 * 24 * time.Hour
 
 // DefaultDrainTimeout is how long running sessions get when Run is told to stop.
 const DefaultDrainTimeout = 20 * time.Second
@@ -54,6 +58,14 @@ type Config struct {
 	SignTimeout   time.Duration // of one attempt; 0: engine.DefaultSignTimeout (60 s)
 	DrainTimeout  time.Duration // 0: DefaultDrainTimeout
 	Version       string        // of the software, for the metrics
+
+	// Retention is how long sessions are kept after their end, at least a day; 0:
+	// for ever. Accounts that have a key are kept for ever.
+	Retention time.Duration
+	// WebhookKey is the file with the key of webhooks' secrets, made when it is
+	// needed; empty: webhooks.key in Dir.
+	WebhookKey     string
+	WebhookPrivate bool // webhooks may call private addresses
 }
 
 // maxTimeout is a little less than what parties let a session live.
@@ -87,6 +99,9 @@ func (c *Config) Validate() error {
 		if d < time.Second || d > maxTimeout {
 			return fmt.Errorf("%w: a %s timeout of %v: use 1s to %v", ErrConfig, name, d, maxTimeout)
 		}
+	}
+	if c.Retention != 0 && c.Retention < registry.IdemLife {
+		return fmt.Errorf("%w: a retention of %v: use at least %v, or 0 for ever", ErrConfig, c.Retention, registry.IdemLife)
 	}
 	if c.DrainTimeout < 0 {
 		return fmt.Errorf("%w: a drain timeout of %v", ErrConfig, c.DrainTimeout)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/meshmpc/mpcd/coordinator/internal/api"
 	"github.com/meshmpc/mpcd/coordinator/internal/engine"
+	"github.com/meshmpc/mpcd/coordinator/internal/hooks"
 	"github.com/meshmpc/mpcd/coordinator/internal/invite"
 	"github.com/meshmpc/mpcd/coordinator/internal/pool"
 	"github.com/meshmpc/mpcd/coordinator/internal/registry"
@@ -30,6 +31,7 @@ type Coordinator struct {
 	registry  *registry.Registry
 	pool      *pool.View
 	engine    *engine.Engine
+	hooks     *hooks.Hooks
 	edge      edge
 	server    *server
 	listeners []net.Listener
@@ -88,10 +90,13 @@ func (c *Coordinator) build() (err error) {
 	if err != nil {
 		return err
 	}
+	if c.hooks, err = c.newHooks(); err != nil {
+		return err
+	}
 	handler, err := api.New(api.Config{
 		Network: c.cfg.Network, Verify: p2p.Verify, Mesh: c.net, Invites: invites,
 		Engine: c.engine, Registry: c.registry, Pool: c.pool, Access: c.access(), Metrics: c.edge.metrics,
-		Stopping: c.stopping,
+		Webhooks: c.hooks, Stopping: c.stopping,
 	})
 	if err != nil {
 		return err
@@ -137,6 +142,8 @@ func (c *Coordinator) Run(ctx context.Context) error {
 	}
 	group, failed := errgroup.WithContext(ctx)
 	group.Go(func() error { return c.engine.Run(parts) })
+	group.Go(func() error { return c.hooks.Run(parts) })
+	group.Go(func() error { return c.forget(parts) })
 	group.Go(func() error { return c.net.Heartbeats(parts, func(b []byte) { c.pool.Observe(b) }) })
 	group.Go(func() error { return c.edge.failures.Run(parts) })
 	group.Go(func() error { return c.edge.serveMetrics(parts) })

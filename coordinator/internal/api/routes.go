@@ -93,6 +93,8 @@ func (s *server) routes(api huma.API) {
 	s.inviteRoutes(api)
 	s.shareRoutes(api)
 	s.approvalRoutes(api)
+	s.webhookRoutes(api)
+	s.auditRoute(api)
 	s.partyRoute(api)
 	for _, own := range []string{"ErrorModel", "ErrorDetail"} { // huma's errors: fromHuma lets none of them out
 		delete(api.OpenAPI().Components.Schemas.Map(), own)

@@ -73,7 +73,8 @@ type Config struct {
 	Verify   protocol.Verifier
 	Mesh     Mesh
 	// Invites makes invite codes and join tokens; nil: devices cannot be invited.
-	Invites *invite.Issuer
+	Invites  *invite.Issuer
+	Webhooks Webhooks
 	// Stopping ends the waiting of requests; their sessions go on.
 	Stopping context.Context
 }
@@ -91,8 +92,8 @@ type server struct {
 
 // New returns the API's handler.
 func New(cfg Config) (http.Handler, error) {
-	if cfg.Engine == nil || cfg.Registry == nil || cfg.Pool == nil || cfg.Stopping == nil {
-		return nil, errors.New("api: engine, registry, pool and stopping context are required")
+	if cfg.Engine == nil || cfg.Registry == nil || cfg.Pool == nil || cfg.Webhooks == nil || cfg.Stopping == nil {
+		return nil, errors.New("api: engine, registry, pool, webhooks and stopping context are required")
 	}
 	if err := cfg.Access.validate(); err != nil {
 		return nil, err
@@ -101,6 +102,7 @@ func New(cfg Config) (http.Handler, error) {
 	if s.cfg.Access.JoinToken == nil {
 		s.cfg.Access.JoinToken = s.joinToken
 	}
+	cfg.Webhooks.Render(s.webhookBody)
 	s.openapi = sync.OnceValues(s.describe().OpenAPI().YAML)
 	s.mux.HandleFunc("/", unrouted(s.mux, "/"))
 	for _, rt := range s.table {

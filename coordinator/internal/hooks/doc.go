@@ -21,11 +21,11 @@
 //   - The log of deliveries is kept for 30 days.
 //
 // Run does all of it on one goroutine, beside those of the calls. New starts
-// nothing.
+// nothing; Render comes between them.
 //
 // # Calls
 //
-// POST, with a body that Config.Body makes when it is sent, and the headers
+// POST, with a body that is made when it is sent (Render), and the headers
 //
 //	Content-Type   application/json
 //	User-Agent     mpcd-webhook/<version>

@@ -44,9 +44,7 @@ var quick = []time.Duration{5 * time.Millisecond, 10 * time.Millisecond}
 func newRig(t *testing.T, change func(*Config)) *rig {
 	t.Helper()
 	r := &rig{t: t, dir: t.TempDir()}
-	r.cfg = Config{KeyFile: filepath.Join(r.dir, "webhooks.key"), Retry: quick, Version: "test", Body: func(id string, e *registry.Event) ([]byte, error) {
-		return json.Marshal(map[string]any{"id": id, "type": e.Type, "stream": e.Stream})
-	}}
+	r.cfg = Config{KeyFile: filepath.Join(r.dir, "webhooks.key"), Retry: quick, Version: "test"}
 	change(&r.cfg)
 	r.start()
 	t.Cleanup(func() { r.stop() })
@@ -79,6 +77,9 @@ func (r *rig) run() {
 	if r.h, err = New(r.cfg); err != nil {
 		r.t.Fatal(err)
 	}
+	r.h.Render(func(id string, e *registry.Event) ([]byte, error) {
+		return json.Marshal(map[string]any{"id": id, "type": e.Type, "stream": e.Stream})
+	})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- r.h.Run(ctx) }()

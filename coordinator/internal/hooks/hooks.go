@@ -34,11 +34,8 @@ type Config struct {
 	DB       *badger.DB // the registry's
 	Registry *registry.Registry
 	KeyFile  string // see the package comment; its folder exists
-	// Body makes what a webhook gets for an event, as JSON. It is called when the
-	// delivery is sent, from several goroutines.
-	Body    func(delivery string, e *registry.Event) ([]byte, error)
-	Private bool   // private addresses may be called
-	Version string // of the software, for User-Agent
+	Private  bool   // private addresses may be called
+	Version  string // of the software, for User-Agent
 
 	Retry []time.Duration // nil: DefaultRetry
 	Life  time.Duration   // 0: DefaultLife
@@ -48,8 +45,8 @@ type Config struct {
 
 // Validate checks the configuration and fills the defaults.
 func (c *Config) Validate() error {
-	if c.DB == nil || c.Registry == nil || c.KeyFile == "" || c.Body == nil {
-		return errors.New("webhooks: database, registry, key file and body are required")
+	if c.DB == nil || c.Registry == nil || c.KeyFile == "" {
+		return errors.New("webhooks: database, registry and key file are required")
 	}
 	if c.Retry == nil {
 		c.Retry = DefaultRetry
@@ -74,6 +71,7 @@ type Hooks struct {
 	secrets secrets
 	client  *http.Client
 	making  sync.Mutex // held while one is made, for the limit
+	body    func(delivery string, e *registry.Event) ([]byte, error)
 
 	// The rest is Run's.
 	targets map[string]*target
@@ -101,3 +99,8 @@ func New(cfg Config) (*Hooks, error) {
 		targets: make(map[string]*target), results: make(chan result, MaxWebhooks*maxCalls),
 	}, nil
 }
+
+// Render says how events are shown: body makes what a webhook gets for one, as
+// JSON. It is called when a delivery is sent, from several goroutines. Render
+// comes before Run.
+func (h *Hooks) Render(body func(delivery string, e *registry.Event) ([]byte, error)) { h.body = body }

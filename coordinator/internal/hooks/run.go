@@ -2,6 +2,7 @@ package hooks
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/meshmpc/mpcd/coordinator/internal/registry"
@@ -21,6 +22,9 @@ const stumble = time.Second
 func (h *Hooks) Run(ctx context.Context) error {
 	defer h.client.CloseIdleConnections()
 	defer h.stop()
+	if h.body == nil {
+		return errors.New("webhooks: Render comes before Run")
+	}
 	if err := h.load(ctx); err != nil {
 		return err
 	}

@@ -77,7 +77,7 @@ func (h *Hooks) call(t *target, d *Delivery) (status int, err error) {
 	if !ok {
 		return 0, errGone
 	}
-	body, err := h.cfg.Body(d.ID(), &e)
+	body, err := h.body(d.ID(), &e)
 	if err != nil {
 		return 0, err
 	}
