@@ -17,14 +17,15 @@ BIN         := $(CURDIR)/bin
 
 export CGO_ENABLED ?= 0
 export MPCD := $(BIN)/mpcd
+export MPCCTL := $(BIN)/mpcctl
 
 .PHONY: help build test lint unit e2e test-race test-long bench fuzz openapi demo up clean FORCE
 
 help: ## lists the targets
 	@grep -E '^[a-z0-9-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
 
-build: ## makes bin/mpcd, a static binary
-	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/mpcd ./cmd/mpcd
+build: ## makes bin/mpcd and bin/mpcctl, static binaries
+	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/mpcd ./cmd/mpcctl
 
 test: lint unit e2e ## all checks that need only Go: lint, unit tests, end-to-end tests
 
