@@ -6,7 +6,9 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"errors"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -36,11 +38,14 @@ type fakeNet struct {
 	receive func(protocol.PeerID, []byte)    // how a frame of a party reaches the coordinator; nil: not at all
 	routes  map[protocol.PeerID]func([]byte) // instead of receive, for parties on real hosts
 	secrets map[string][]byte                // by key id
+	allowed map[string]protocol.Approvers    // by key id: what its members remember
 	joined  map[protocol.SID]map[protocol.PeerID]bool
 	sent    []protocol.Frame // what the coordinator sent
 	drop    int              // so many of its next frames are lost
 	work    sync.WaitGroup
 	down    chan struct{}
+
+	noPasses atomic.Bool // devices are not admitted
 }
 
 // identity is a node's key.
@@ -60,19 +65,34 @@ func (i identity) Sign(data []byte) []byte { return ed25519.Sign(i.key, data) }
 
 func newFakeNet(t testing.TB, names ...string) *fakeNet {
 	n := &fakeNet{
-		t: t, id: newIdentity(t), parties: make(map[protocol.PeerID]*party), secrets: make(map[string][]byte),
+		t: t, id: newIdentity(t), parties: make(map[protocol.PeerID]*party), secrets: make(map[string][]byte), allowed: make(map[string]protocol.Approvers),
 		joined: make(map[protocol.SID]map[protocol.PeerID]bool), down: make(chan struct{}),
 	}
 	for _, name := range names {
-		p := &party{net: n, identity: newIdentity(t), name: name, boot: 1, pending: make(map[protocol.SID]*delivery)}
-		n.parties[p.ID()] = p
-		n.order = append(n.order, p)
+		n.order = append(n.order, n.add(&party{identity: newIdentity(t), name: name, boot: 1, delegate: strings.HasPrefix(name, "delegate")}))
 	}
 	t.Cleanup(func() {
 		close(n.down)
 		n.work.Wait()
 	})
 	return n
+}
+
+// add makes a party reachable.
+func (n *fakeNet) add(p *party) *party {
+	p.net, p.pending, p.stopped, p.shares = n, make(map[protocol.SID]*delivery), make(map[protocol.SID]bool), make(map[string]*fakeShare)
+	p.openSeal()
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.parties[p.ID()] = p
+	return p
+}
+
+// at returns the party of a peer id, nil if there is none.
+func (n *fakeNet) at(peer protocol.PeerID) *party {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.parties[peer]
 }
 
 // party returns a party by name.
@@ -89,11 +109,11 @@ func (n *fakeNet) party(name string) *party {
 func (n *fakeNet) ID() protocol.PeerID { return n.id.ID() }
 
 func (n *fakeNet) Member(peer protocol.PeerID) (pool.Member, bool) {
-	p := n.parties[peer]
-	if p == nil {
+	p := n.at(peer)
+	if p == nil || p.external {
 		return pool.Member{}, false
 	}
-	return pool.Member{Name: p.name, Party: true}, true
+	return pool.Member{Name: p.name, Party: true, Delegate: p.delegate}, true
 }
 
 func (n *fakeNet) Dispatch(receive func(protocol.PeerID, []byte)) error {
@@ -121,7 +141,7 @@ func (n *fakeNet) Heartbeats(ctx context.Context, observe func([]byte)) error {
 }
 
 func (n *fakeNet) Ping(ctx context.Context, peer protocol.PeerID) (time.Duration, error) {
-	p := n.parties[peer]
+	p := n.at(peer)
 	if p == nil {
 		return 0, errUnreachable
 	}
@@ -260,13 +280,16 @@ func (n *fakeNet) certificate(s *protocol.Spec, public []byte) *protocol.Certifi
 		PublicKey: public, PublicHash: sha256.Sum256(public),
 	}, sha256.Sum256([]byte(s.Key)))}
 	for _, m := range s.Roster {
-		c.Signatures = append(c.Signatures, n.parties[m.Peer].Sign(c.Body.Signed()))
+		c.Signatures = append(c.Signatures, n.at(m.Peer).Sign(c.Body.Signed()))
 	}
 	return c
 }
 
 // IssuePass, Info and Self are what the net tells devices that join.
 func (n *fakeNet) IssuePass(guest protocol.PeerID, _ time.Time) (string, error) {
+	if n.noPasses.Load() {
+		return "", errUnreachable
+	}
 	return "pass for " + guest, nil
 }
 

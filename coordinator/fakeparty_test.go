@@ -1,6 +1,7 @@
 package coordinator
 
 import (
+	"crypto/ecdh"
 	"sync"
 	"time"
 
@@ -18,13 +19,20 @@ type script struct {
 	wrong       bool // delivers a result that does not verify
 	otherKey    bool // keygen: a certificate for another key
 	hold        bool // keeps its outcomes until released
+
+	shareCode protocol.Code // delegates: refuse to give shares out, or to erase them
+	shareMute bool          // delegates: do not answer about shares
 }
 
 // party is a scripted party.
 type party struct {
 	net *fakeNet
 	identity
-	name string
+	name     string
+	delegate bool // it is for users alone
+	external bool // a user's device: no heartbeats, no membership
+	seal     *ecdh.PrivateKey
+	sealKey  []byte // its statement about seal
 
 	mu       sync.Mutex
 	script   script
@@ -33,6 +41,8 @@ type party struct {
 	pending  map[protocol.SID]*delivery
 	acked    int
 	draining bool
+	stopped  map[protocol.SID]bool // attempts that it was told to end
+	shares   map[string]*fakeShare // users' shares, by key id
 }
 
 // delivery is an outcome that is sent until it is acknowledged.
@@ -77,6 +87,7 @@ func (p *party) heartbeat() []byte {
 	p.seq++
 	data, err := protocol.SealHeartbeat(p.identity, protocol.Heartbeat{
 		Network: testNetwork, Boot: p.boot, Seq: p.seq, Time: time.Now().UnixMilli(), Software: "test", Stock: 3, Draining: p.draining,
+		SealKey: p.sealKey,
 	})
 	if err != nil {
 		p.net.t.Errorf("heartbeat: %v", err)
@@ -88,7 +99,13 @@ func (p *party) heartbeat() []byte {
 func (p *party) handle(f *protocol.Frame) {
 	switch {
 	case f.Propose != nil:
-		p.propose(&f.Propose.Spec)
+		p.propose(f.Propose)
+	case f.ShareRequest != nil:
+		p.shareRequest(f.ShareRequest)
+	case f.Cancel != nil:
+		p.mu.Lock()
+		p.stopped[f.Cancel.SID] = true
+		p.mu.Unlock()
 	case f.Ack != nil:
 		p.mu.Lock()
 		if d := p.pending[f.Ack.SID]; d != nil {
@@ -100,8 +117,8 @@ func (p *party) handle(f *protocol.Frame) {
 	}
 }
 
-func (p *party) propose(s *protocol.Spec) {
-	sid := s.SID()
+func (p *party) propose(f *protocol.Propose) {
+	s, sid := &f.Spec, f.Spec.SID()
 	act := p.now()
 	answer := protocol.Answer{SID: sid, Code: act.refuse}
 	if err := s.Validate(); err != nil {
@@ -109,8 +126,11 @@ func (p *party) propose(s *protocol.Spec) {
 		p.net.t.Errorf("the coordinator proposed an invalid spec: %v", err)
 	}
 	if s.Kind == protocol.KindSign {
-		if _, err := protocol.Authorise(s, s.Approvers, time.Now()); err != nil {
+		if _, err := protocol.Authorise(s, p.net.approvers(s), time.Now()); err != nil {
 			answer.Code, answer.Detail = protocol.CodeUnauthorised, err.Error()
+		}
+		if code := p.checkUserShare(f); code != "" {
+			answer.Code, answer.Detail = code, "the user's share that came does not do"
 		}
 	}
 	if answer.Code != "" && answer.Detail == "" {
@@ -163,6 +183,8 @@ func (p *party) finish(s *protocol.Spec) {
 func (p *party) record(s *protocol.Spec, act script) *protocol.Record {
 	body := protocol.RecordBody{Spec: *s}
 	if s.Kind == protocol.KindKeygen {
+		p.net.remember(s)
+		p.keepShare(s)
 		keyID := s.Key
 		if act.otherKey {
 			keyID += "x"
@@ -175,6 +197,13 @@ func (p *party) record(s *protocol.Spec, act script) *protocol.Record {
 		}
 	}
 	return protocol.SignRecord(p.identity, body)
+}
+
+// wasStopped counts the attempts that the party was told to end.
+func (p *party) wasStopped() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.stopped)
 }
 
 func (p *party) waiting() int {

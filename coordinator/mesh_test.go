@@ -52,11 +52,7 @@ func TestOverRealHosts(t *testing.T) {
 // onHost makes a scripted party of a host: frames and heartbeats go over it.
 func onHost(t *testing.T, fake *fakeNet, node *p2ptest.Node, coordinator protocol.PeerID) {
 	t.Helper()
-	p := &party{
-		net: fake, identity: identity{node.Config.Identity}, name: node.Self().Name, boot: node.BootID(),
-		pending: make(map[protocol.SID]*delivery),
-	}
-	fake.parties[p.ID()] = p
+	p := fake.add(&party{identity: identity{node.Config.Identity}, name: node.Self().Name, boot: node.BootID()})
 	fake.order = append(fake.order, p)
 	host := node.Host
 	fake.via(p.ID(), func(frame []byte) {
