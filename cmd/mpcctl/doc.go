@@ -6,7 +6,9 @@
 //	mpcctl session create|list|show|watch|cancel
 //	mpcctl parties             shows the pool
 //	mpcctl invite create|list|show
+//	mpcctl join CODE           takes part in a session with this device
 //	mpcctl share generate|ack  fetches a user's share and has it erased at the delegate
+//	mpcctl share export|import|list  backups of the shares on this device
 //	mpcctl approvals list, approve SESSION, keygen-approver
 //	mpcctl audit, webhook create|list|delete|deliveries
 //	mpcctl verify              checks key certificates and signatures, offline
