@@ -125,6 +125,9 @@ func (k *contract) check(c call, a answer) error {
 	if at[map[string]any](k.doc, where...) == nil {
 		return fmt.Errorf("%s does not list the status %s", id, status)
 	}
+	if a.status == http.StatusNoContent && len(a.body) == 0 && at[any](k.doc, append(where, "content")...) == nil {
+		return k.checkHeaders(id, at[map[string]any](k.doc, append(where, "headers")...), a)
+	}
 	media, _, err := mime.ParseMediaType(a.header.Get("Content-Type"))
 	content := append(slices.Clone(where), "content", media)
 	if err != nil || at[any](k.doc, content...) == nil {

@@ -177,6 +177,9 @@ func (c *Coordinator) Close() error {
 	if c.db.IsClosed() {
 		return nil
 	}
+	if c.registry != nil {
+		c.registry.Flush() // what the last of the parts had to say
+	}
 	if err := c.db.Close(); err != nil {
 		return fmt.Errorf("coordinator: close registry: %w", err)
 	}

@@ -37,6 +37,10 @@ func (s *server) webhookRoutes(api huma.API) {
 		summary: "List webhooks, oldest first: there are at most 32.",
 	}), s.listWebhooks)
 	huma.Register(api, s.operation(api, route{
+		id: "get-webhook", method: http.MethodGet, path: prefix + "/webhooks/{id}", tag: "webhooks", scope: access.Read,
+		summary: "Show a webhook, without its secret.", errors: []string{registry.CodeWebhookNotFound},
+	}), s.getWebhook)
+	huma.Register(api, s.operation(api, route{
 		id: "delete-webhook", method: http.MethodDelete, path: prefix + "/webhooks/{id}", tag: "webhooks", scope: access.Webhooks,
 		summary: "Delete a webhook and its deliveries. It is not called any more.",
 		errors:  []string{registry.CodeWebhookNotFound, registry.CodeStorage},
@@ -51,7 +55,7 @@ func (s *server) webhookRoutes(api huma.API) {
 func (s *server) createWebhook(ctx context.Context, in *struct {
 	Idempotency
 	Body rest.CreateWebhook
-}) (*body[rest.Webhook], error) {
+}) (*outcome, error) {
 	b := &in.Body
 	id, err := s.once(ctx, asked{route: "create-webhook", body: b, key: in.Idempotency}, func(m registry.Meta) (string, error) {
 		return s.cfg.Webhooks.Create(hooks.Request{URL: b.URL, Events: b.Events, Secret: b.Secret, Meta: m})
@@ -63,12 +67,27 @@ func (s *server) createWebhook(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, problemOf(err)
 	}
+	v, err := s.webhook(id)
+	if err != nil {
+		return nil, err
+	}
+	v.Secret = secret
+	return &outcome{Status: http.StatusCreated, Location: prefix + "/webhooks/" + id, Body: v}, nil
+}
+
+func (s *server) webhook(id string) (rest.Webhook, error) {
 	w := s.cfg.Registry.Webhook(id)
 	if w == nil {
-		return nil, newProblem(registry.CodeWebhookNotFound, fmt.Sprintf("webhook %q was deleted", id))
+		return rest.Webhook{}, newProblem(registry.CodeWebhookNotFound, fmt.Sprintf("there is no webhook %q", id))
 	}
-	v := webhookView(w)
-	v.Secret = secret
+	return webhookView(w), nil
+}
+
+func (s *server) getWebhook(_ context.Context, in *ByID) (*body[rest.Webhook], error) {
+	v, err := s.webhook(in.ID)
+	if err != nil {
+		return nil, err
+	}
 	return &body[rest.Webhook]{v}, nil
 }
 
