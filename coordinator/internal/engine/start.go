@@ -46,6 +46,9 @@ func (e *Engine) start(n newcomer) error {
 		own.Ref = n.id
 		first.Idem = &own
 	}
+	for i := range n.more {
+		n.more[i].Actor = n.meta.Actor
+	}
 	events := append(append([]registry.Event{first}, n.more...), invites...)
 	batch := e.cfg.Registry.Begin(events...)
 	r := e.newRunner(n.id, *created)
