@@ -184,10 +184,11 @@ func (r *runner) tooFew(need, alive int, missing []registry.PartyProblem) *regis
 	if len(names) > 0 {
 		who = strings.Join(names, "; ")
 	}
-	return &registry.Problem{
-		Code: registry.CodeTooFewParties, Parties: missing,
-		Detail: fmt.Sprintf("%d parties are needed and %d can take part. Missing: %s", need, alive, who),
+	detail := fmt.Sprintf("%d parties are needed and %d can take part. Missing: %s", need, alive, who)
+	if r.req.Kind == protocol.KindSign && r.req.Custody == registry.CustodyHybrid && !r.req.Delegate {
+		detail += ". With the user's share (user_share) the delegate can sign in place of one of them"
 	}
+	return &registry.Problem{Code: registry.CodeTooFewParties, Parties: missing, Detail: detail}
 }
 
 // rank sorts parties, best first.

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"crypto/ecdh"
 	"fmt"
 	"time"
 
@@ -99,7 +98,7 @@ func (e *Engine) checkKeygen(req *KeygenRequest) error {
 		return &registry.Problem{Code: registry.CodeInvalidApprovers, Detail: err.Error()}
 	}
 	if len(req.Recipient) != 0 {
-		if _, err := ecdh.X25519().NewPublicKey(req.Recipient); err != nil || req.Custody != registry.CustodyHybrid {
+		if err := protocol.CheckRecipient(req.Recipient); err != nil || req.Custody != registry.CustodyHybrid {
 			return &registry.Problem{Code: registry.CodeBadUserShare, Detail: "recipient_key is for accounts with a user's share, and is an X25519 public key of 32 bytes"}
 		}
 	}

@@ -120,7 +120,7 @@ func replyProblem(delegate registry.Party, r *protocol.ShareReply) error {
 		return nil
 	case protocol.CodeNoShare:
 		return &registry.Problem{Code: registry.CodeNoUserShare, Detail: "the delegate no longer has the user's share: " + detail}
-	case protocol.CodeUserShare, protocol.CodePlainShare:
+	case protocol.CodeUserShare, protocol.CodePlainShare, protocol.CodeInvalid, protocol.CodeUnauthorised: // it is about the recipient
 		return &registry.Problem{Code: registry.CodeBadUserShare, Detail: detail}
 	}
 	return &registry.Problem{

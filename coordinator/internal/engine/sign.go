@@ -122,13 +122,13 @@ func signers(a *registry.Account, req *SignRequest) (externals int, err error) {
 	if req.Externals >= 0 {
 		externals = req.Externals
 	}
-	switch {
-	case externals > 0 && req.Invite == nil:
+	switch possible := externals <= min(devices, need) && need-externals <= own; {
+	case possible && externals > 0 && req.Invite == nil:
 		return 0, &registry.Problem{
 			Code:   registry.CodeExternalsNeeded,
 			Detail: fmt.Sprintf("%d users' devices have to take part: create the session with POST /api/v1/sessions, which makes their invites", externals),
 		}
-	case externals <= min(devices, need) && need-externals <= own:
+	case possible:
 		return externals, nil
 	case a.Custody == registry.CustodyHybrid && req.UserShare == "":
 		return 0, &registry.Problem{
