@@ -3,10 +3,8 @@ package node
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -31,7 +29,8 @@ type ceremony struct {
 	node  *Node
 	sid   protocol.SID
 	spec  *protocol.Spec
-	user  string // the user's share that came with the proposal, until it is looked at
+	user  string      // the user's share that came with the proposal, until it is looked at
+	after []*ceremony // earlier attempts at the same key, which must have ended
 	log   *zap.SugaredLogger
 	inbox chan packet
 
@@ -160,8 +159,7 @@ func (c *ceremony) run(ctx context.Context) (err error) {
 			panic(v)
 		}
 	}()
-	k, err := c.node.admit(ctx, proposal{spec: c.spec, userShare: c.user})
-	c.user = ""
+	k, err := c.admit(ctx)
 	if sent := c.answer(context.WithoutCancel(ctx), err); sent != nil {
 		c.log.Infow("the answer was not delivered; the coordinator will ask again", "error", sent)
 	}
@@ -180,6 +178,22 @@ func (c *ceremony) run(ctx context.Context) (err error) {
 	}
 	c.log.Infow("session completed", "duration", time.Since(start))
 	return nil
+}
+
+// admit decides whether this party takes part. An earlier attempt at the same
+// key, which its coordinator has given up, must not write what a later one has
+// written.
+func (c *ceremony) admit(ctx context.Context) (*key, error) {
+	for _, earlier := range c.after {
+		select {
+		case <-earlier.done:
+		case <-ctx.Done():
+			return nil, refuse(protocol.CodeBusy, "an earlier attempt at the key has not ended")
+		}
+	}
+	c.after = nil
+	defer func() { c.user = "" }()
+	return c.node.admit(ctx, proposal{spec: c.spec, userShare: c.user})
 }
 
 // participate runs the ceremony to its end.
@@ -397,77 +411,4 @@ func (c *ceremony) report(ctx context.Context) {
 			cancel()
 		}
 	}
-}
-
-// sayFarewell tells the other members that this party has given up, so that
-// they need not wait for the deadline. Who ends because of another's farewell
-// says nothing: everyone has heard it.
-func (c *ceremony) sayFarewell(err error) {
-	var aborted *protocol.Aborted
-	if errors.As(err, &aborted) {
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), farewell)
-	defer cancel()
-	f := c.failure(err)
-	c.lost = &f
-	for _, envelope := range c.session.Abort(f).Broadcast {
-		if err := c.topic.Publish(ctx, envelope); err != nil {
-			c.log.Debugw("the others were not told of the failure", "error", err)
-		}
-	}
-}
-
-// tellFailure reports a failed attempt to the coordinator, once: the
-// coordinator's own deadline covers a lost report.
-func (c *ceremony) tellFailure(err error) {
-	f := c.failure(err)
-	if c.lost != nil {
-		f = *c.lost // described while it was still known who was missing
-	}
-	c.log.Warnw("session failed", "code", f.Code, "error", f.Detail, "culprits", f.Culprits)
-	ctx, cancel := context.WithTimeout(context.Background(), farewell)
-	defer cancel()
-	frame := protocol.Frame{Outcome: &protocol.Outcome{SID: c.sid, Failure: &f}}
-	if err := c.node.sendFrame(ctx, c.spec.Coordinator, frame); err != nil {
-		c.log.Infow("the failure was not reported", "error", err)
-	}
-}
-
-// failure describes an error for the coordinator and the other members.
-func (c *ceremony) failure(err error) protocol.Failure {
-	f := protocol.Failure{Code: codeOf(err), Detail: err.Error(), Culprits: protocol.Culprits(err)}
-	var (
-		blame   *protocol.Blame
-		aborted *protocol.Aborted
-		refused *refusal
-	)
-	switch {
-	case errors.As(err, &aborted):
-		f.Code = aborted.Failure.Code
-	case errors.As(err, &blame):
-		f.Code = protocol.CodeProtocol
-	case errors.Is(err, protocol.ErrDisagreement):
-		f.Code = protocol.CodeDisagreement
-	case errors.Is(err, errCancelled):
-		f.Code = protocol.CodeCancelled
-	case errors.Is(err, ErrStopped):
-		f.Code, f.Detail = protocol.CodeDraining, "this party is shutting down"
-	case errors.As(err, &refused): // it has its code; a dial that timed out is not the session's deadline
-	case errors.Is(err, context.DeadlineExceeded):
-		f.Code, f.Detail = protocol.CodeTimeout, c.waitingFor()
-	}
-	return f
-}
-
-func (c *ceremony) waitingFor() string {
-	if c.session == nil {
-		return "the deadline passed before the session began"
-	}
-	var peers []string
-	for peer := range c.session.Missing() {
-		peers = append(peers, peer)
-	}
-	slices.Sort(peers)
-	return fmt.Sprintf("the deadline passed in phase %q while waiting for %s", c.session.Phase(), strings.Join(peers, ", "))
 }

@@ -290,6 +290,8 @@ func TestTooManyRequestsForUserShares(t *testing.T) {
 			c.coord.send(d, protocol.Frame{ShareRequest: &q})
 		}
 		eventually(t, "the share is given out once more", func() bool { return !ask() })
+		c.coord.mu.Lock()
+		defer c.coord.mu.Unlock()
 		for _, id := range []string{"", strings.Repeat("x", maxShareAskID+1), "no key", "long key"} {
 			if r, ok := c.coord.replies[id]; ok {
 				t.Errorf("request %q is answered: %+v", id, r)

@@ -60,6 +60,9 @@ func (n *Node) propose(from protocol.PeerID, p proposal) {
 		n.start("refuse "+sid.String(), sendLimit, func(ctx context.Context) error { return c.answer(ctx, refused) })
 		return
 	}
+	if spec.Kind == protocol.KindKeygen {
+		c.after = n.keygensLocked(spec.Key)
+	}
 	n.sessions[sid] = c
 	limit := min(time.Until(spec.Deadline()), maxSessionLife)
 	if !n.start(c.job(), max(limit, time.Second), c.run) {
@@ -91,6 +94,10 @@ func (n *Node) receiveDirect(from protocol.PeerID, data []byte) {
 	f, err := protocol.DecodeDirectFrame(data)
 	if err != nil {
 		log.Warnw("a party sent a frame that cannot be read", "peer", from, "error", err)
+		return
+	}
+	if f.Endorse != nil {
+		n.endorsed(from, f.Endorse)
 		return
 	}
 	p := packet{from: from, envelope: f.Envelope, pull: f.Pull}

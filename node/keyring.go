@@ -72,8 +72,18 @@ func shareHeader(kind keystore.Kind, s *protocol.Spec, state keystore.State) key
 	}
 }
 
+// errHaveKey keeps an active share from being overwritten, by another attempt at
+// the same key.
+var errHaveKey = errors.New("this party already holds an active share of the key")
+
 // save writes a key record, durably.
 func (k *keyring) save(ctx context.Context, save *protocol.Save) error {
+	switch state, err := k.state(ctx, kindShare, save.Key.Spec.Key, save.Key.Spec.Epoch); {
+	case err != nil:
+		return err
+	case state == keystore.StateActive:
+		return errHaveKey
+	}
 	payload, err := protocol.Marshal(save.Key)
 	if err != nil {
 		return err

@@ -37,6 +37,7 @@ type Node struct {
 	shares   *userShares
 	seal     *sealer
 	asks     askLimit
+	resolver *resolver
 	early    *early
 	draining atomic.Bool
 	beatNow  chan struct{}
@@ -59,7 +60,7 @@ func New(cfg Config) (*Node, error) {
 		return nil, err
 	}
 	n := &Node{
-		cfg: cfg, jobs: NewJobs(logJob), keys: newKeyring(cfg.Store), shares: newUserShares(cfg.Store), seal: seal, asks: newAskLimit(),
+		cfg: cfg, jobs: NewJobs(logJob), keys: newKeyring(cfg.Store), shares: newUserShares(cfg.Store), seal: seal, asks: newAskLimit(), resolver: newResolver(),
 		early: newEarly(), beatNow: make(chan struct{}, 1), sessions: make(map[protocol.SID]*ceremony), idle: make(chan struct{}),
 	}
 	n.pool = newPool(cfg.Store, max(cfg.PoolTarget, 0), n.beat)
@@ -97,6 +98,7 @@ func (n *Node) Run(ctx context.Context) error {
 	}
 	group.Go(func() error { return n.outcomes.run(loops) })
 	group.Go(func() error { return n.sweep(loops) })
+	group.Go(func() error { return n.resolveLoop(loops) })
 	group.Go(func() error { return n.pool.run(loops, n.jobs) })
 	select {
 	case <-ctx.Done():

@@ -62,6 +62,12 @@ func (n *Node) save(ctx context.Context, save *protocol.Save) error {
 func (u *userShares) save(ctx context.Context, save *protocol.Save, now time.Time) error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	switch _, err := u.load(ctx, save.Key.Spec.Key, save.Key.Spec.Epoch); {
+	case err == nil:
+		return errHaveKey
+	case !errors.Is(err, errNoUserShare):
+		return err
+	}
 	share := userShare{Record: save.Key}
 	if save.Active {
 		share.Expires = now.Add(userShareLife).Unix()

@@ -1,0 +1,231 @@
+package node
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/meshmpc/mpcd/keystore"
+	"github.com/meshmpc/mpcd/p2p"
+	"github.com/meshmpc/mpcd/protocol"
+)
+
+// Times and bounds of completing keys.
+const (
+	resolveEvery = time.Minute
+	resolveLimit = 30 * time.Second // for one round over all pending keys
+	resolveMost  = 64               // keys a round
+	endorseSlots = 4                // endorsements looked at a time; more are dropped, they come again
+)
+
+// resolver completes keys whose keygen was interrupted between the two saves: a
+// member that has its share on disk may always sign the certificate, and when all
+// have signed the key is active, whatever became of the session.
+type resolver struct {
+	slots chan struct{}
+
+	mu    sync.Mutex // held over reading a state and saving the next one
+	heard map[string]*protocol.Certificate
+}
+
+func newResolver() *resolver {
+	return &resolver{slots: make(chan struct{}, endorseSlots), heard: make(map[string]*protocol.Certificate)}
+}
+
+// resolveLoop asks the members of pending keys for their signatures, at the
+// start and now and then.
+func (n *Node) resolveLoop(ctx context.Context) error {
+	tick := time.NewTicker(resolveEvery)
+	defer tick.Stop()
+	for {
+		n.start("resolve", resolveLimit, n.resolve)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// resolve sends what this party knows of its pending keys to their members.
+func (n *Node) resolve(ctx context.Context) error {
+	left := resolveMost
+	for _, kind := range []keystore.Kind{kindShare, kindUserShare} {
+		headers, err := n.cfg.Store.List(ctx, kind)
+		if err != nil {
+			return fmt.Errorf("pending keys: %w", err)
+		}
+		for _, h := range headers {
+			if h.State != keystore.StatePending || left == 0 {
+				continue
+			}
+			left--
+			n.askMembers(ctx, h.Key, h.Epoch)
+		}
+	}
+	return nil
+}
+
+func (n *Node) askMembers(ctx context.Context, keyID string, epoch uint32) {
+	record, state, err := n.made(ctx, keyID, epoch)
+	if err != nil || state != keystore.StatePending || len(n.keygens(keyID)) > 0 {
+		return
+	}
+	n.resolver.mu.Lock()
+	cert := n.resolver.gather(n.cfg.Host, record, nil)
+	n.resolver.mu.Unlock()
+	var sent sync.WaitGroup
+	for _, m := range n.others(&record.Spec) {
+		sent.Go(func() { n.sendEndorse(ctx, m.Peer, protocol.Endorse{Certificate: cert}) })
+	}
+	sent.Wait()
+}
+
+func (n *Node) sendEndorse(ctx context.Context, to protocol.PeerID, e protocol.Endorse) {
+	ctx, cancel := context.WithTimeout(ctx, sendLimit)
+	defer cancel()
+	if err := n.sendDirect(ctx, to, protocol.DirectFrame{SID: e.Certificate.Body.SID, Endorse: &e}); err != nil {
+		log.Debugw("a member of a pending key was not reached; it will be tried again", "peer", to, "error", err)
+	}
+}
+
+// keygens returns the sessions under way that make a key. They complete it, or
+// put another one in its place.
+func (n *Node) keygens(keyID string) []*ceremony {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.keygensLocked(keyID)
+}
+
+func (n *Node) keygensLocked(keyID string) []*ceremony {
+	var list []*ceremony
+	for _, c := range n.sessions {
+		if c.spec.Kind == protocol.KindKeygen && c.spec.Key == keyID && !c.ended() {
+			list = append(list, c)
+		}
+	}
+	return list
+}
+
+// endorsed takes what another member knows of a key.
+func (n *Node) endorsed(from protocol.PeerID, e *protocol.Endorse) {
+	select {
+	case n.resolver.slots <- struct{}{}:
+	default:
+		return
+	}
+	started := n.start("endorse "+from, resolveLimit, func(ctx context.Context) error {
+		defer func() { <-n.resolver.slots }()
+		reply, err := n.takeEndorsement(ctx, from, e)
+		if reply != nil {
+			n.sendEndorse(ctx, from, protocol.Endorse{Certificate: *reply, Reply: true})
+		}
+		return err
+	})
+	if !started {
+		<-n.resolver.slots
+	}
+}
+
+// takeEndorsement completes the key if nothing is missing any more, and returns
+// what the sender may lack.
+func (n *Node) takeEndorsement(ctx context.Context, from protocol.PeerID, e *protocol.Endorse) (*protocol.Certificate, error) {
+	theirs := &e.Certificate
+	record, state, err := n.made(ctx, theirs.Body.Key, theirs.Body.Epoch)
+	if errors.Is(err, errNoKey) || len(n.keygens(theirs.Body.Key)) > 0 {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	body := bodyOf(record)
+	if !bytes.Equal(body.Signed(), theirs.Body.Signed()) || len(theirs.Signatures) != len(body.Roster) || roleIn(&record.Spec, from) == "" {
+		return nil, nil // of another attempt, or not a member's
+	}
+	cert := record.Certificate
+	if state == keystore.StatePending {
+		if cert, err = n.complete(ctx, theirs); err != nil {
+			return nil, err
+		}
+	}
+	if e.Reply {
+		return nil, nil
+	}
+	return cert, nil
+}
+
+// complete adds signatures to those of a pending key; with the last one the key
+// is active and its outcome is told. It returns what is known now.
+func (n *Node) complete(ctx context.Context, theirs *protocol.Certificate) (*protocol.Certificate, error) {
+	n.resolver.mu.Lock()
+	defer n.resolver.mu.Unlock()
+	record, state, err := n.made(ctx, theirs.Body.Key, theirs.Body.Epoch)
+	if err != nil || state != keystore.StatePending { // somebody else's endorsement was faster
+		return record.Certificate, err
+	}
+	cert := n.resolver.gather(n.cfg.Host, record, theirs.Signatures)
+	if cert.Verify(p2p.Verify) != nil {
+		return &cert, nil
+	}
+	record.Certificate = &cert
+	if err := n.save(ctx, &protocol.Save{Active: true, Key: record}); err != nil {
+		return nil, fmt.Errorf("completed key %s: %w", record.Spec.Key, err)
+	}
+	delete(n.resolver.heard, shareID(record.Spec.Key, record.Spec.Epoch))
+	log.Infow("a key whose keygen was interrupted is complete", "key", record.Spec.Key, "session", record.Spec.Session)
+	signed := protocol.SignRecord(n.cfg.Host, protocol.RecordBody{Spec: record.Spec, Certificate: &cert})
+	return &cert, n.outcomes.deliver(ctx, record.Spec.Coordinator, protocol.Outcome{SID: cert.Body.SID, Record: signed})
+}
+
+// gather returns a pending key's certificate with this party's signature and
+// every other one that is known and good. The caller holds mu.
+func (r *resolver) gather(self protocol.Signer, record protocol.KeyRecord, more [][]byte) protocol.Certificate {
+	id, body := shareID(record.Spec.Key, record.Spec.Epoch), bodyOf(record)
+	data := body.Signed()
+	cert := r.heard[id]
+	if cert == nil || !bytes.Equal(cert.Body.Signed(), data) {
+		cert = &protocol.Certificate{Body: body, Signatures: make([][]byte, len(body.Roster))}
+		r.heard[id] = cert
+	}
+	for i, m := range body.Roster {
+		switch {
+		case m.Peer == self.ID():
+			cert.Signatures[i] = self.Sign(data)
+		case len(cert.Signatures[i]) == 0 && i < len(more) && p2p.Verify(m.Peer, data, more[i]):
+			cert.Signatures[i] = more[i]
+		}
+	}
+	return protocol.Certificate{Body: body, Signatures: slices.Clone(cert.Signatures)}
+}
+
+func bodyOf(r protocol.KeyRecord) protocol.CertificateBody {
+	return protocol.NewCertificateBody(&r.Spec, &protocol.Result{PublicKey: r.PublicKey, PublicHash: r.PublicHash}, r.ChainCode)
+}
+
+// made returns the record of a key that this party helped to make, of its own
+// share or a user's. The error is errNoKey when there is none.
+func (n *Node) made(ctx context.Context, keyID string, epoch uint32) (protocol.KeyRecord, keystore.State, error) {
+	for _, kind := range []keystore.Kind{kindShare, kindUserShare} {
+		r, err := n.cfg.Store.Get(ctx, kind, shareID(keyID, epoch))
+		switch {
+		case errors.Is(err, keystore.ErrNotFound), errors.Is(err, keystore.ErrErased), errors.Is(err, keystore.ErrInvalid):
+			continue
+		case err != nil:
+			return protocol.KeyRecord{}, "", err
+		}
+		defer clear(r.Payload)
+		if kind == kindUserShare {
+			var share userShare
+			err := protocol.Unmarshal(r.Payload, &share)
+			return share.Record, r.State, err
+		}
+		var record protocol.KeyRecord
+		err = protocol.Unmarshal(r.Payload, &record)
+		return record, r.State, err
+	}
+	return protocol.KeyRecord{}, "", errNoKey
+}
