@@ -5,7 +5,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"os"
-	"path/filepath"
 
 	"github.com/urfave/cli/v2"
 
@@ -52,7 +51,7 @@ func (f *configured) trust(c *cli.Context) client.Trust {
 func (f *configured) pins(c *cli.Context) client.Pins {
 	file := f.text(c, setKnown)
 	if file == "" {
-		file = filepath.Join(filepath.Dir(f.file), "known_keys.json")
+		file = ownFile("known_keys.json")
 	}
 	return client.FilePins(file)
 }

@@ -39,6 +39,6 @@
 //
 // # Files
 //
-// known_keys.json, beside the configuration file, remembers the keys of accounts
-// from when they are first seen; see package coordinator/client.
+// mpcctl/known_keys.json in the user's configuration folder remembers the keys of
+// accounts from when they are first seen; see package coordinator/client.
 package main

@@ -29,7 +29,7 @@ var (
 	setTimeout = setting{"timeout", "MPC_TIMEOUT", "how long to wait for an answer, such as 90s (default: 5m)"}
 	setNetwork = setting{"network", "", "`NAME` of the network that keys must be of"}
 	setParties = setting{"trusted-party", "", "`PEER-ID` of a node that may hold shares; repeatable; none: any"}
-	setKnown   = setting{"known-keys", "", "`FILE` that remembers the keys of accounts (default: known_keys.json beside the configuration file)"}
+	setKnown   = setting{"known-keys", "", "`FILE` that remembers the keys of accounts (default: mpcctl/known_keys.json in the user's configuration folder)"}
 
 	settings = []setting{setURL, setKeyFile, setCA, setTimeout, setNetwork, setParties, setKnown}
 )
@@ -91,7 +91,7 @@ func wantsJSON(c *cli.Context) bool {
 	return ok && list[0] == "true"
 }
 
-// values are the common settings as they hold.
+// configured are the common settings as they hold.
 type configured struct {
 	file string // the configuration file, which need not exist
 	read map[string][]string
@@ -104,11 +104,7 @@ func configure(c *cli.Context) (*configured, error) {
 		file = list[0]
 	}
 	if file == "" {
-		dir, err := os.UserConfigDir()
-		if err != nil {
-			dir = "." // no home: there is no file of the user's, either
-		}
-		file, named = filepath.Join(dir, "mpcctl", "config.yaml"), false
+		file, named = ownFile("config.yaml"), false
 	}
 	s := &configured{file: file}
 	data, err := os.ReadFile(file)
@@ -123,6 +119,16 @@ func configure(c *cli.Context) (*configured, error) {
 		return nil, misusef("configuration file %s: %w", file, err)
 	}
 	return s, nil
+}
+
+// ownFile names a file in the user's configuration folder, or where there is no
+// home in the working folder.
+func ownFile(name string) string {
+	dir, err := os.UserConfigDir()
+	if err != nil {
+		dir = "."
+	}
+	return filepath.Join(dir, "mpcctl", name)
 }
 
 // parseSettings reads a file of settings and refuses keys that mean nothing, for

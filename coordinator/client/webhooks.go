@@ -24,6 +24,15 @@ func (c *Client) Webhooks(ctx context.Context) ([]rest.Webhook, error) {
 	return list.Webhooks, nil
 }
 
+// Webhook shows a webhook.
+func (c *Client) Webhook(ctx context.Context, id string) (*rest.Webhook, error) {
+	path, err := route("webhooks", id)
+	if err != nil {
+		return nil, err
+	}
+	return get[rest.Webhook](ctx, c, path, nil)
+}
+
 // DeleteWebhook removes a webhook.
 func (c *Client) DeleteWebhook(ctx context.Context, id string) error {
 	path, err := route("webhooks", id)
