@@ -3,6 +3,7 @@ package main
 import (
 	"crypto/ed25519"
 	"errors"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -23,6 +24,8 @@ type coordinatorConfig struct {
 	Edge     coordinator.Edge
 	Approver string // file; empty: the data folder's
 	Join     joinConfig
+	Keep     time.Duration // sessions, after their end
+	Private  bool          // webhooks may call private addresses
 }
 
 func coordinatorCommand() *cli.Command {
@@ -31,6 +34,7 @@ func coordinatorCommand() *cli.Command {
 		list(setP2PListen, "MPC_P2P_LISTEN", defaultP2PListen, "`MULTIADDR` for other nodes to dial"),
 	}
 	flags = append(flags, edgeFlags()...)
+	flags = append(flags, keepFlags()...)
 	flags = append(flags,
 		text(setApproverKey, "MPC_APPROVER_KEY_FILE", "", "`FILE` with the network's approver key (default: DATA_DIR/approver.key)"),
 		jwtKey.flag(),
@@ -48,7 +52,7 @@ func coordinatorCommand() *cli.Command {
 }
 
 func newCoordinatorConfig(c *cli.Context) (coordinatorConfig, error) {
-	cfg := coordinatorConfig{HTTP: c.StringSlice(setListen), Approver: c.String(setApproverKey)}
+	cfg := coordinatorConfig{HTTP: c.StringSlice(setListen), Approver: c.String(setApproverKey), Private: c.Bool(setWebhookPrivate)}
 	var err error
 	if cfg.daemonConfig, err = commonConfig(c, setP2PListen); err != nil {
 		return cfg, err
@@ -57,6 +61,9 @@ func newCoordinatorConfig(c *cli.Context) (coordinatorConfig, error) {
 		return cfg, err
 	}
 	if cfg.Join, err = newJoinConfig(c, &cfg.daemonConfig); err != nil {
+		return cfg, err
+	}
+	if cfg.Keep, err = retention(c); err != nil {
 		return cfg, err
 	}
 	return cfg, errors.Join(checkHTTP(cfg.HTTP), cfg.needBootstrap())
@@ -82,6 +89,7 @@ func runCoordinator(c *cli.Context, cfg coordinatorConfig) (err error) {
 		Dir: dir.file(registryFolder), Mesh: host, Network: dir.network.Name, Listen: cfg.HTTP,
 		Edge: cfg.Edge, Approver: approver, DrainTimeout: cfg.Drain, Version: version,
 		JoinSecret: cfg.Join.Secret, Authority: dir.network.Authority, Bootstrap: cfg.Join.Bootstrap,
+		Retention: cfg.Keep, WebhookKey: dir.file(fileWebhooks), WebhookPrivate: cfg.Private,
 	})
 	if err != nil {
 		return errors.Join(refuse(err), host.Close())

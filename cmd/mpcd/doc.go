@@ -40,6 +40,7 @@
 //	network.yaml    a copy of the network's
 //	approver.key    coordinators only: a copy of the network's
 //	api-keys.json   coordinators only: API keys, without their secrets
+//	webhooks.key    coordinators only: the key of webhooks' secrets
 //	run.json        while it runs: pid, peer id and addresses, for scripts
 //	mpcd.lock       held by the process that uses the folder
 //

@@ -17,6 +17,7 @@ const (
 	fileCredential = "credential.jwt"
 	fileRun        = "run.json"
 	fileAPIKeys    = "api-keys.json"
+	fileWebhooks   = "webhooks.key"
 )
 
 // makeDir makes a folder that only its owner may enter.

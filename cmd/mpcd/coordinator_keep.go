@@ -1,0 +1,34 @@
+package main
+
+import (
+	"time"
+
+	"github.com/urfave/cli/v2"
+	"github.com/urfave/cli/v2/altsrc"
+
+	"github.com/meshmpc/mpcd/coordinator"
+)
+
+// Settings of what a coordinator keeps, and whom it tells.
+const (
+	setRetention      = "retention"
+	setWebhookPrivate = "webhook-private"
+)
+
+func keepFlags() []cli.Flag {
+	return []cli.Flag{
+		duration(setRetention, "MPC_RETENTION", coordinator.DefaultRetention, "how long sessions are kept after their end, at least 24h; 0: for ever"),
+		altsrc.NewBoolFlag(&cli.BoolFlag{
+			Name: setWebhookPrivate, EnvVars: variables("MPC_WEBHOOK_PRIVATE"), Usage: "let webhooks call private addresses such as 10.0.0.0/8",
+		}),
+	}
+}
+
+// retention reads how long sessions are kept.
+func retention(c *cli.Context) (time.Duration, error) {
+	d := c.Duration(setRetention)
+	if d != 0 && d < 24*time.Hour {
+		return 0, refusef("--%s %v: use at least 24h, or 0 to keep sessions for ever", setRetention, d)
+	}
+	return d, nil
+}
