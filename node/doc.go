@@ -1,24 +1,65 @@
 // Package node is the party daemon: it takes proposals from coordinators, checks
 // them against its own rules, runs ceremonies with the other members, keeps its
-// shares in the keystore and reports outcomes until they are acknowledged.
+// shares in the keystore and reports outcomes until they are acknowledged. The
+// same code is a user's own device, with Config.Role external.
 //
 // One ceremony is one job with one goroutine that drives a protocol.Session
 // (ceremony.go). Everything the daemon does for long is a named job with a
 // deadline (jobs.go): a panic in it becomes an error event, never the end of the
 // daemon.
 //
+// # What a party checks
+//
+// The coordinator is trusted with nothing. For each proposal a party checks, by
+// its own knowledge: the spec's rules, network, clock, its role in the roster; for
+// a keygen, that it has no share of the key; for a signing, that everything is as
+// the key's record has it, the approvals of the record's approvers, and that the
+// request was not accepted before (replay.go). A device then asks its user
+// (Config.Consent) and checks again. Other members must be admitted to the network
+// as what the roster says: devices as guests, all others as parties.
+//
+// # Roles
+//
+// A party is a member of rosters as persistent, with a share of its own, or as
+// delegate, for a user; a device only as external. A keygen need not have a
+// persistent member.
+//
+// A delegate takes part in a keygen like everybody else, but its share is the
+// user's: it is kept apart, never counted, never signed with. The coordinator that
+// the spec names fetches it (protocol.ShareRequest) for one recipient: the spec's
+// or, if it names none, whoever asked first, an X25519 key or nobody (in plain).
+// Asked again, the delegate gives it again, until the coordinator says that the
+// user has it, or 24 hours have passed since the keygen. Then the salt of its
+// scope in the keystore is erased, and with it every copy on this disk; cold
+// copies of the data folder made meanwhile have it still.
+//
+// When the user signs, the share comes with the proposal, sealed for this digest
+// to the seal key in the delegate's heartbeat (in plain only with
+// Config.PlainUserShares). The seal key is made at the start and lives in memory.
+// The share must carry its key certificate, which the delegate has signed itself;
+// it is used for this session and written nowhere.
+//
+// # Interrupted keygens
+//
+// A share is on disk twice: pending, before its member signs the certificate, and
+// active, with everyone's signature. Who finds a pending share after a restart
+// asks the other members for their signatures (resolve.go) and tells the outcome
+// when it has all. A pending share is never deleted by time-out, and never signs.
+//
 // # Order of start and stop
 //
-// New opens nothing and starts nothing. Run registers the channels, then sends
-// heartbeats. When its context ends it (1) announces that it is draining and
-// refuses proposals, (2) waits for running sessions, at most DrainTimeout,
-// (3) offers unacknowledged outcomes once more, (4) cancels all jobs and waits
-// for them. The host and the store belong to the caller and must outlive Run.
+// New opens nothing and starts nothing. Run registers the channels, looks for user
+// shares whose time is up, then sends heartbeats (devices do not). When its
+// context ends it (1) announces that it is draining and refuses proposals, (2)
+// waits for running sessions, at most DrainTimeout, (3) offers unacknowledged
+// outcomes once more, (4) cancels all jobs and waits for them. The host and the
+// store belong to the caller and must outlive Run.
 //
 // # Records in the keystore
 //
 //	kind       id            payload
 //	share      KEY.EPOCH     protocol.KeyRecord; states pending, active
+//	usershare  KEY.EPOCH     a delegate's userShare; states pending, active; alone in its scope
 //	preparams  random        one set of pre-parameters; states fresh, used
 //	request    session id    what was accepted under a request id, see replay.go
 //	outcome    sid           protocol.Outcome; kept until the coordinator acknowledges it
