@@ -68,7 +68,11 @@ func (s *server) starter(ctx context.Context, b *rest.CreateSession) (func(regis
 		req, err := s.signSession(b)
 		return func(m registry.Meta) (string, error) {
 			req.Meta = m
-			return s.cfg.Engine.Sign(req)
+			id, err := s.cfg.Engine.Sign(req)
+			if hasCode(err, registry.CodeExternalsNeeded) { // they would be invited here
+				err = notConfigured()
+			}
+			return id, err
 		}, err
 	}
 	if err := needScope(ctx, access.Sessions); err != nil {

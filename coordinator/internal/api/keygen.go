@@ -76,8 +76,11 @@ func recipientKey(s string) ([]byte, error) {
 		return nil, nil
 	}
 	key, err := base64.StdEncoding.DecodeString(s)
-	if err != nil || len(key) != 32 {
-		return nil, fieldProblem(registry.CodeBadUserShare, "body.recipient_key", "recipient_key is an X25519 public key: 32 bytes in base64")
+	if err == nil {
+		err = protocol.CheckRecipient(key)
+	}
+	if err != nil {
+		return nil, fieldProblem(registry.CodeBadUserShare, "body.recipient_key", "recipient_key is an X25519 public key, 32 bytes in base64: "+err.Error())
 	}
 	return key, nil
 }

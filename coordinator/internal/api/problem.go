@@ -38,6 +38,12 @@ func problemOf(err error) *rest.Problem {
 	return p
 }
 
+// hasCode reports whether an error of the engine has a code.
+func hasCode(err error, code string) bool {
+	var p *registry.Problem
+	return errors.As(err, &p) && p.Code == code
+}
+
 // fromHuma turns the framework's own errors into documents; as a transformer it
 // sees every answer before it is written.
 func fromHuma(ctx huma.Context, _ string, v any) (any, error) {

@@ -48,7 +48,11 @@ func (s *server) generateShare(ctx context.Context, in *struct {
 	}
 	_, err = s.once(ctx, asked{route: "generate-share", body: in.Body, ref: session.ID, key: in.Idempotency}, func(m registry.Meta) (string, error) {
 		if session.Waiting() == registry.WaitUser {
-			return session.ID, s.cfg.Engine.Complete(session.ID, recipient, m)
+			err := s.cfg.Engine.Complete(session.ID, recipient, m)
+			if hasCode(err, registry.CodeNotWaiting) || hasCode(err, registry.CodeFinished) {
+				err = nil // another call was faster: what follows tells how it goes
+			}
+			return session.ID, err
 		}
 		return session.ID, nil
 	})
