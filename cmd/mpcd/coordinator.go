@@ -81,7 +81,7 @@ func runCoordinator(c *cli.Context, cfg coordinatorConfig) (err error) {
 	if err != nil {
 		return err
 	}
-	host, err := p2p.New(dir.p2pConfig(cfg.daemonConfig, p2p.RoleParty))
+	host, err := p2p.New(dir.p2pConfig(cfg.daemonConfig, p2p.RoleParty, p2p.RoleDelegate))
 	if err != nil {
 		return refuse(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,7 +26,7 @@ type dataDir struct {
 
 // openDataDir locks the data folder and checks that the node is admitted to the
 // network with the wanted role.
-func openDataDir(cfg daemonConfig, role p2p.Role) (*dataDir, error) {
+func openDataDir(cfg daemonConfig, roles ...p2p.Role) (*dataDir, error) {
 	if info, err := os.Stat(cfg.DataDir); err != nil || !info.IsDir() {
 		return nil, refusef("data folder %s does not exist: make it with mpcd keys identity --data-dir %[1]s, then admit the node", cfg.DataDir)
 	}
@@ -34,13 +35,13 @@ func openDataDir(cfg daemonConfig, role p2p.Role) (*dataDir, error) {
 		return nil, refuse(err)
 	}
 	d := &dataDir{path: cfg.DataDir, lock: lock}
-	if err := d.load(cfg.Network, role); err != nil {
+	if err := d.load(cfg.Network, roles); err != nil {
 		return nil, errors.Join(err, lock.Release())
 	}
 	return d, nil
 }
 
-func (d *dataDir) load(network string, role p2p.Role) error {
+func (d *dataDir) load(network string, roles []p2p.Role) error {
 	var err error
 	if d.identity, err = readKey(d.file(fileIdentity)); err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
@@ -56,10 +57,10 @@ func (d *dataDir) load(network string, role p2p.Role) error {
 		return refusef("no membership credential: put the one that mpcd network admit made into %s", d.file(fileCredential))
 	}
 	d.credential = strings.TrimSpace(string(token))
-	return d.checkCredential(role)
+	return d.checkCredential(roles)
 }
 
-func (d *dataDir) checkCredential(role p2p.Role) error {
+func (d *dataDir) checkCredential(roles []p2p.Role) error {
 	var err error
 	if d.self, err = p2p.VerifyCredential(d.network.Authority, d.network.Name, d.credential, time.Now()); err != nil {
 		return refusef("%s: %w", d.file(fileCredential), err)
@@ -68,8 +69,8 @@ func (d *dataDir) checkCredential(role p2p.Role) error {
 	switch {
 	case d.self.Peer != me:
 		return refusef("%s is for peer %s, and this node is %s: admit this peer id", d.file(fileCredential), d.self.Peer, me)
-	case d.self.Role != role:
-		return refusef("%s is for the role %s, not %s: admit this node again with --role %[3]s", d.file(fileCredential), d.self.Role, role)
+	case !slices.Contains(roles, d.self.Role):
+		return refusef("%s is for the role %s, not %s: admit this node again with --role %[3]s", d.file(fileCredential), d.self.Role, roles[0])
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"crypto/ed25519"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,7 +18,7 @@ func admitCommand() *cli.Command {
 		Name: "admit", Usage: "sign a membership credential for a node",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "network-dir", Usage: "`FOLDER` that network init made"},
-			&cli.StringFlag{Name: "role", Usage: "party, coordinator or bootstrap"},
+			&cli.StringFlag{Name: "role", Usage: "party, delegate (a party that only ever computes for users), coordinator or bootstrap"},
 			&cli.StringFlag{Name: "name", Usage: "`NAME` of the node, for people"},
 			&cli.StringFlag{Name: "data-dir", Usage: "data `FOLDER` of the node, on this machine: makes its identity when there is none, and puts everything it needs there"},
 			&cli.StringFlag{Name: "peer-id", Usage: "`PEER` id of a node elsewhere, as mpcd keys identity prints it there"},
@@ -39,6 +40,9 @@ func admitCommand() *cli.Command {
 	}
 }
 
+// admitted are the roles that a credential may have. Guests have none.
+var admitted = []p2p.Role{p2p.RoleParty, p2p.RoleDelegate, p2p.RoleCoordinator, p2p.RoleBootstrap}
+
 // admission is one request to admit a node.
 type admission struct {
 	networkDir string
@@ -55,8 +59,8 @@ func (a *admission) validate() error {
 	switch {
 	case a.networkDir == "":
 		return refusef("--network-dir is missing: name the folder that network init made")
-	case a.role != p2p.RoleParty && a.role != p2p.RoleCoordinator && a.role != p2p.RoleBootstrap:
-		return refusef("--role %q: use party, coordinator or bootstrap", a.role)
+	case !slices.Contains(admitted, a.role):
+		return refusef("--role %q: use party, delegate, coordinator or bootstrap", a.role)
 	case a.name == "":
 		return refusef("--name is missing: name the node, for people")
 	case (a.dataDir == "") == (a.peer == ""):

@@ -61,7 +61,7 @@ func runParty(c *cli.Context, cfg partyConfig) (err error) {
 	cfg.Log.apply()
 	forbidCoreDumps()
 	overcommitCores()
-	dir, err := openDataDir(cfg.daemonConfig, p2p.RoleParty)
+	dir, err := openDataDir(cfg.daemonConfig, p2p.RoleParty, p2p.RoleDelegate)
 	if err != nil {
 		return err
 	}
