@@ -34,17 +34,20 @@ func (h *Host) Connect(ctx context.Context, id PeerID) error {
 	return h.race(ctx, p)
 }
 
-// insist connects to a peer, again and again until it succeeds or ctx ends: a
-// guest may not have a slot on a relay yet.
-func (h *Host) insist(ctx context.Context, id PeerID) {
+// insist stays connected to a peer until ctx ends: a guest may not have a slot on
+// a relay yet, and a connection of a moment ago may be one of an earlier start.
+func (h *Host) insist(ctx context.Context, p peer.ID) {
 	wait := newBackoff(redialFirst, redialLast)
-	for {
-		err := h.Connect(ctx, id)
-		if err == nil || errors.Is(err, ErrClosed) || errors.Is(err, ErrAddr) {
+	for ctx.Err() == nil {
+		err := h.Connect(ctx, p.String())
+		switch {
+		case err == nil:
+			wait.Reset()
+			h.keeper.waitLost(ctx, p)
+		case errors.Is(err, ErrClosed):
 			return
-		}
-		if !h.pauseUntil(ctx, retryAfter(err, wait.NextBackOff()), nil) {
-			return
+		default:
+			h.pause(ctx, retryAfter(err, wait.NextBackOff()))
 		}
 	}
 }

@@ -2,9 +2,14 @@ package p2p_test
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/p2p/protocol/circuitv2/client"
+	"github.com/libp2p/go-libp2p/p2p/protocol/circuitv2/proto"
 
 	"github.com/meshmpc/mpcd/p2p"
 	"github.com/meshmpc/mpcd/p2p/p2psim"
@@ -103,4 +108,65 @@ func TestGuestIsCutOff(t *testing.T) {
 			t.Errorf("heard after %v", all)
 		}
 	})
+}
+
+// A guest that restarts is another start of the same peer over relays, too.
+func TestGuestRestarts(t *testing.T) {
+	for _, transport := range []p2ptest.Transport{p2ptest.QUIC, p2ptest.TCP} {
+		t.Run(string(transport), func(t *testing.T) {
+			s := newSession(t, transport)
+			if err := committee(t, "s/0", s.nodes); err != nil {
+				t.Fatal(err)
+			}
+			for i := range 4 {
+				s.nodes[i%2].Restart(true)
+				begin := time.Now()
+				if err := committee(t, fmt.Sprint("s/", i+1), s.nodes); err != nil {
+					t.Fatalf("restart %d: %v", i, err)
+				}
+				if took := time.Since(begin); took > 5*time.Second {
+					t.Errorf("restart %d: heard after %v", i, took)
+				} else {
+					t.Logf("restart %d: heard after %v", i, took)
+				}
+			}
+		})
+	}
+}
+
+// The relay serves admitted peers only, and nobody but a relay can tell a guest
+// that somebody calls.
+func TestWhoMayRelay(t *testing.T) {
+	net := p2ptest.New(t, p2ptest.Config{Transport: p2ptest.TCP})
+	relay, coordinator := net.Add(p2p.RoleBootstrap), net.Add(p2p.RoleCoordinator)
+	pub, key := newKey(t)
+	h := rawPeer(t, key, relay)
+	at := peer.AddrInfo{ID: h.Network().Peers()[0]}
+	if _, err := client.Reserve(within(t, 5*time.Second), h, at); err == nil {
+		t.Error("a stranger has a slot")
+	}
+	pass, err := coordinator.IssuePass(p2p.PeerOf(pub), time.Now().Add(time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if code := p2p.HelloOf(t, h, relay.ID(), pass); code != "" {
+		t.Fatalf("refused with %q", code)
+	}
+	if _, err := client.Reserve(within(t, 5*time.Second), h, at); err != nil {
+		t.Errorf("a guest has no slot: %v", err)
+	}
+	for role, want := range map[p2p.Role]bool{p2p.RoleBootstrap: true, p2p.RoleParty: false, p2p.RoleExternal: false} {
+		t.Run(string(role), func(t *testing.T) {
+			guest := net.Add(p2p.RoleExternal, net.Invite(coordinator, time.Hour), func(c *p2p.Config) { c.Listen = []string{"/ip4/127.0.0.1/tcp/0"} })
+			pub, key := newKey(t)
+			h := rawPeer(t, key, guest)
+			if code := p2p.HelloOf(t, h, guest.ID(), net.Credential(p2p.Member{Peer: p2p.PeerOf(pub), Role: role})); code != "" {
+				t.Fatalf("refused with %q", code)
+			}
+			// An empty message, which a relay is told is malformed.
+			if got := answers(t, h, h.Network().Peers()[0], proto.ProtoIDv2Stop, []byte{0}); got != want {
+				t.Errorf("its call is answered: %v", got)
+			}
+		})
+	}
 }

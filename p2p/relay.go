@@ -3,6 +3,7 @@ package p2p
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
@@ -69,7 +70,7 @@ func (a relayACL) AllowConnect(src peer.ID, _ ma.Multiaddr, dest peer.ID) bool {
 // device that has changed its network leaves one behind that looks alive, and
 // that the next circuit or stream might be sent through.
 func (h *Host) probe(p peer.ID, patience time.Duration) {
-	conns := h.peers.greeted(p)
+	conns := slices.DeleteFunc(h.peers.greeted(p), network.Conn.IsClosed)
 	ctx, cancel := context.WithTimeout(h.ctx, patience)
 	defer cancel()
 	done := make(chan struct{}, len(conns))

@@ -198,7 +198,7 @@ func (t *Topic) Ready(ctx context.Context) error {
 	defer stop()
 	for p := range t.members {
 		if p != t.h.conf.id {
-			dials.Go(func() { t.h.insist(ctx, p.String()) })
+			dials.Go(func() { t.h.insist(ctx, p) })
 		}
 	}
 	joins, err := t.topic.EventHandler()
