@@ -4,7 +4,9 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"os"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -18,7 +20,7 @@ func connect(c *cli.Context) (*client.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	cfg := client.Config{URL: f.text(c, setURL), UserAgent: "mpcctl/" + version, Trust: f.trust(c), Pins: f.pins(c)}
+	cfg := client.Config{URL: f.text(c, setURL), UserAgent: "mpcctl/" + version, Trust: f.trust(c), Pins: f.pins(c), OnRetry: tellRetry(c)}
 	if cfg.URL == "" {
 		return nil, misusef("no coordinator: give its URL with --url, the variable MPC_URL, or url in %s", f.file)
 	}
@@ -42,6 +44,15 @@ func call(c *cli.Context, f func(*client.Client) error) error {
 	}
 	defer api.Close()
 	return f(api)
+}
+
+// tellRetry says on stderr what is waited for, when that takes long.
+func tellRetry(c *cli.Context) func(error, time.Duration) {
+	return func(err error, wait time.Duration) {
+		if wait >= 2*time.Second {
+			fmt.Fprintf(c.App.ErrWriter, "%s (again in %v)\n", oneLine(explain(err)), wait.Round(time.Second))
+		}
+	}
 }
 
 func (f *configured) trust(c *cli.Context) client.Trust {

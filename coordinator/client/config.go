@@ -50,6 +50,9 @@ type Config struct {
 	// Tries is how often a call is made at most. Default: DefaultTries; 1: never
 	// again.
 	Tries int
+	// OnRetry is told before a call waits for its next try: why, and for how long.
+	// It must not block. Default: nobody is told.
+	OnRetry func(err error, wait time.Duration)
 	// Trust says what a key certificate must fulfil beside its signatures.
 	Trust Trust
 	// Pins remembers the keys of accounts. Default: this client does, while it
@@ -110,6 +113,9 @@ func New(cfg Config) (*Client, error) {
 	}
 	if cfg.UserAgent == "" {
 		cfg.UserAgent = "mpc-go-client"
+	}
+	if cfg.OnRetry == nil {
+		cfg.OnRetry = func(error, time.Duration) {}
 	}
 	if cfg.Pins == nil {
 		cfg.Pins = NewPins()

@@ -40,8 +40,8 @@
 //
 // A call is made again, with exponentially growing, jittered waits and no sooner
 // than Retry-After says, when there was no whole answer, when there were too many
-// calls (429), and when 502, 503 or 504 came from a proxy or with a code that
-// says that nothing was begun. That is safe: each POST carries an Idempotency-Key,
+// calls (429), when the coordinator shuts down, and when 502, 503 or 504 came from
+// a proxy in front of it. That is safe: each POST carries an Idempotency-Key,
 // the same in all of its tries, so that the coordinator answers with what the
 // first one has made. A session that has failed is not such a case: its outcome
 // stays. A caller that wants to repeat a POST after a crash of its own gives the

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
-	"slices"
 	"strconv"
 	"time"
 
@@ -40,16 +39,17 @@ func noAnswer(ctx context.Context, err error) *failure {
 	return &failure{err: err, again: again}
 }
 
-// unstarted are the codes of answers with 5xx that say that nothing was begun. All
+// codeShuttingDown is the one code of answers with 5xx that another try can
+// better: it says that nothing was begun, or that what was begun goes on. All
 // others speak of a session, whose outcome stays the same for the same
 // idempotency key.
-var unstarted = []string{"shutting_down", "too_many_sessions"}
+const codeShuttingDown = "shutting_down"
 
 func problemFailure(resp *http.Response, p *rest.Problem) *failure {
 	p.Status = resp.StatusCode
 	f := &failure{err: p, after: retryAfter(resp)}
 	p.RetryAfter = int(f.after / time.Second)
-	f.again = p.Status == http.StatusTooManyRequests || overloaded(p.Status) && slices.Contains(unstarted, p.Code)
+	f.again = p.Status == http.StatusTooManyRequests || p.Code == codeShuttingDown
 	return f
 }
 
@@ -112,7 +112,8 @@ func (c *Client) do(ctx context.Context, k *call) (*answer, error) {
 			last = f.err
 		}
 		return nil, f.backoff(k, tries > 1)
-	}, backoff.WithBackOff(newBackOff()), backoff.WithMaxTries(uint(c.cfg.Tries)), backoff.WithMaxElapsedTime(left(ctx)))
+	}, backoff.WithBackOff(newBackOff()), backoff.WithMaxTries(uint(c.cfg.Tries)), backoff.WithMaxElapsedTime(left(ctx)),
+		backoff.WithNotify(func(_ error, wait time.Duration) { c.cfg.OnRetry(last, wait) }))
 	if err == nil {
 		return a, nil
 	}
