@@ -15,12 +15,13 @@ import (
 
 // choose picks the parties of the next attempt: those that answer a ping, first
 // the ones that were not in the last attempt, then the least loaded, then at
-// random. After a restart it is patient while the network comes up.
+// random. After a restart, and with users' devices, it is patient while the
+// network comes up; nobody waits for who has refused.
 func (r *runner) choose(ctx context.Context) ([]registry.Party, *registry.Problem) {
 	for {
 		parties, problem := r.chooseNow(ctx)
-		if problem == nil || !time.Now().Before(r.quiet) {
-			return parties, problem
+		if problem == nil || problem.Code != registry.CodeTooFewParties || !time.Now().Before(r.quiet) {
+			return parties, problem // who has refused is there, and will not change their mind
 		}
 		select {
 		case <-ctx.Done():
