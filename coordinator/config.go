@@ -19,6 +19,9 @@ const DefaultRetention = 90 * 24 * time.Hour
 // DefaultDrainTimeout is how long running sessions get when Run is told to stop.
 const DefaultDrainTimeout = 20 * time.Second
 
+// DefaultMaxSessions bounds the sessions that run at a time.
+const DefaultMaxSessions = engine.DefaultMaxSessions
+
 // ErrConfig reports a configuration that cannot work; the message says why.
 var ErrConfig = errors.New("coordinator configuration")
 
@@ -53,7 +56,7 @@ type Config struct {
 	Authority  ed25519.PublicKey
 	Bootstrap  []string
 
-	MaxSessions   int           // that run at a time; 0: engine.DefaultMaxSessions (256)
+	MaxSessions   int           // that run at a time; 0: DefaultMaxSessions (256)
 	KeygenTimeout time.Duration // of one attempt; 0: engine.DefaultKeygenTimeout (120 s)
 	SignTimeout   time.Duration // of one attempt; 0: engine.DefaultSignTimeout (60 s)
 	DrainTimeout  time.Duration // 0: DefaultDrainTimeout

@@ -24,6 +24,7 @@ type coordinatorConfig struct {
 	Edge     coordinator.Edge
 	Approver string // file; empty: the data folder's
 	Join     joinConfig
+	Sessions int
 	Keep     time.Duration // sessions, after their end
 	Private  bool          // webhooks may call private addresses
 }
@@ -63,6 +64,9 @@ func newCoordinatorConfig(c *cli.Context) (coordinatorConfig, error) {
 	if cfg.Join, err = newJoinConfig(c, &cfg.daemonConfig); err != nil {
 		return cfg, err
 	}
+	if cfg.Sessions = c.Int(setMaxSessions); cfg.Sessions < 1 {
+		return cfg, refusef("--%s %d: use at least 1", setMaxSessions, cfg.Sessions)
+	}
 	if cfg.Keep, err = retention(c); err != nil {
 		return cfg, err
 	}
@@ -89,7 +93,7 @@ func runCoordinator(c *cli.Context, cfg coordinatorConfig) (err error) {
 		Dir: dir.file(registryFolder), Mesh: host, Network: dir.network.Name, Listen: cfg.HTTP,
 		Edge: cfg.Edge, Approver: approver, DrainTimeout: cfg.Drain, Version: version,
 		JoinSecret: cfg.Join.Secret, Authority: dir.network.Authority, Bootstrap: cfg.Join.Bootstrap,
-		Retention: cfg.Keep, WebhookKey: dir.file(fileWebhooks), WebhookPrivate: cfg.Private,
+		MaxSessions: cfg.Sessions, Retention: cfg.Keep, WebhookKey: dir.file(fileWebhooks), WebhookPrivate: cfg.Private,
 	})
 	if err != nil {
 		return errors.Join(refuse(err), host.Close())
