@@ -30,6 +30,14 @@ func (viewer) Fingerprint(*registry.Session) string { return "" }
 // query of public makes the caller a user's device.
 func newStreamServer(t *testing.T, change func(*server)) (*server, *httptest.Server) {
 	t.Helper()
+	return newStreamServerOver(t, false, change)
+}
+
+// testWriteTimeout is the server's, which streams outlive.
+const testWriteTimeout = 200 * time.Millisecond
+
+func newStreamServerOver(t *testing.T, secure bool, change func(*server)) (*server, *httptest.Server) {
+	t.Helper()
 	db, err := keystore.OpenDB(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
@@ -52,7 +60,13 @@ func newStreamServer(t *testing.T, change func(*server)) (*server, *httptest.Ser
 			writeProblem(w, r, p)
 		}
 	})
-	srv := httptest.NewServer(mux)
+	srv := httptest.NewUnstartedServer(mux)
+	srv.EnableHTTP2, srv.Config.WriteTimeout = true, testWriteTimeout
+	if secure {
+		srv.StartTLS()
+	} else {
+		srv.Start()
+	}
 	t.Cleanup(func() {
 		srv.Close()
 		if err := db.Close(); err != nil {
@@ -90,9 +104,15 @@ type listening struct {
 	t     testing.TB
 	body  io.Closer
 	lines *bufio.Reader
+	proto string
 }
 
 func listen(t testing.TB, url, last string) *listening {
+	t.Helper()
+	return listenWith(t, http.DefaultClient, url, last)
+}
+
+func listenWith(t testing.TB, client *http.Client, url, last string) *listening {
 	t.Helper()
 	req, err := http.NewRequest(http.MethodGet, url, nil)
 	if err != nil {
@@ -101,7 +121,7 @@ func listen(t testing.TB, url, last string) *listening {
 	if last != "" {
 		req.Header.Set("Last-Event-ID", last)
 	}
-	res, err := http.DefaultClient.Do(req)
+	res, err := client.Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +129,7 @@ func listen(t testing.TB, url, last string) *listening {
 		t.Fatalf("status %d, type %q", res.StatusCode, ct)
 	}
 	t.Cleanup(func() { _ = res.Body.Close() })
-	return &listening{t, res.Body, bufio.NewReader(res.Body)}
+	return &listening{t, res.Body, bufio.NewReader(res.Body), res.Proto}
 }
 
 // next returns the next event, or a comment as an event of that name; false at
@@ -239,6 +259,25 @@ func TestStreamBeats(t *testing.T) {
 	l.next()
 	if e, ok := l.next(); !ok || e.event != ":still here" {
 		t.Errorf("%+v", e)
+	}
+}
+
+// TestStreamOutlivesTheWriteTimeout is quiet for longer than the server lets
+// answers take, over HTTP/1.1 and HTTP/2.
+func TestStreamOutlivesTheWriteTimeout(t *testing.T) {
+	for _, secure := range []bool{false, true} {
+		s, srv := newStreamServerOver(t, secure, func(s *server) { s.streams.patience = testWriteTimeout / 2 })
+		s.write(t, sessionCreated("1"))
+		l := listenWith(t, srv.Client(), srv.URL+"/sessions/1", "")
+		l.next()
+		if secure != (l.proto == "HTTP/2.0") {
+			t.Errorf("TLS %v: %s", secure, l.proto)
+		}
+		<-time.After(3 * testWriteTimeout)
+		s.write(t, ended("1"))
+		if rest := l.all(); len(rest) != 2 || rest[1].event != eventEnd {
+			t.Errorf("TLS %v: %+v", secure, rest)
+		}
 	}
 }
 
