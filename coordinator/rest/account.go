@@ -29,7 +29,7 @@ type CreateAccount struct {
 // Threshold is a threshold t-of-n.
 type Threshold struct {
 	T int `json:"t" example:"2" doc:"Parties needed to sign, at least 2."`
-	N int `json:"n" example:"3" doc:"Parties that hold a share, at most 32."`
+	N int `json:"n,omitempty" example:"3" doc:"Parties that hold a share, at most 32. A co-managed keygen may leave it out."`
 }
 
 // Approvers are the keys of whom a signature needs an approval: m of them.
