@@ -80,10 +80,9 @@ func roleIn(s *protocol.Spec, peer protocol.PeerID) protocol.Role {
 	return ""
 }
 
-// takesPartAs tells whether this node is ever a member of a role: a party keeps
-// its share or takes part for a user, a user's device is a user's device.
+// takesPartAs tells whether this node is ever a member of a role.
 func (n *Node) takesPartAs(role protocol.Role) bool {
-	return (role == protocol.External) == (n.cfg.Role == protocol.External)
+	return mayBe(n.cfg.Host.Self().Role, role)
 }
 
 // inspectKeygen checks a keygen. An admitted coordinator may start one; it may

@@ -25,9 +25,10 @@ type Config struct {
 	Store   *keystore.Store // the party's shares; the caller closes it after Run
 	Network string          // name of the network, as the credentials have it
 
-	// Role is protocol.Persistent, the default, or protocol.External: a user's own
-	// device, which is a member of rosters as External alone, publishes no
-	// heartbeats and asks its user.
+	// Role is what the node is a member of rosters as; empty: what its credential
+	// says. Persistent: a party, which keeps shares and also takes part for users.
+	// Delegate: a party that only takes part for users. External: a user's own
+	// device, which publishes no heartbeats and asks its user.
 	Role protocol.Role
 	// Consent asks the user about a session that has passed all checks: a keygen,
 	// or a signing with its account and payload. The fingerprint is
@@ -50,10 +51,10 @@ func (c *Config) Validate() error {
 	if c.Host == nil || c.Store == nil || c.Network == "" {
 		return errors.New("node: host, store and network are required")
 	}
-	if err := c.validateRole(); err != nil {
+	if err := c.validateRole(c.Host.Self().Role); err != nil {
 		return err
 	}
-	if c.PoolTarget == 0 && c.Role == protocol.Persistent {
+	if c.PoolTarget == 0 && c.Role != protocol.External {
 		c.PoolTarget = DefaultPoolTarget
 	}
 	if c.PoolTarget > MaxPoolTarget {
@@ -71,13 +72,20 @@ func (c *Config) Validate() error {
 	return nil
 }
 
-func (c *Config) validateRole() error {
+// rolesOf says what a node that is admitted to the network as something is in
+// rosters.
+var rolesOf = map[p2p.Role]protocol.Role{
+	p2p.RoleParty: protocol.Persistent, p2p.RoleDelegate: protocol.Delegate, p2p.RoleExternal: protocol.External,
+}
+
+func (c *Config) validateRole(admitted p2p.Role) error {
+	role := rolesOf[admitted]
 	if c.Role == "" {
-		c.Role = protocol.Persistent
+		c.Role = role
 	}
 	switch {
-	case c.Role != protocol.Persistent && c.Role != protocol.External:
-		return fmt.Errorf("node: role %q: use %q or %q", c.Role, protocol.Persistent, protocol.External)
+	case role == "" || c.Role != role:
+		return fmt.Errorf("node: it cannot be a member of sessions as %q: it is admitted to the network as %s", c.Role, admitted)
 	case c.Role == protocol.External && c.Consent == nil:
 		return errors.New("node: a user's device must be able to ask its user: Consent is missing")
 	}

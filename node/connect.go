@@ -38,20 +38,17 @@ func (n *Node) connectOne(ctx context.Context, m protocol.Member) error {
 	if err := n.cfg.Host.Connect(ctx, m.Peer); err != nil {
 		return refuse(protocol.CodeUnreachable, "member %s cannot be reached: %w", m.Peer, err)
 	}
-	want := admittedAs(m.Role)
-	if known, ok := n.cfg.Host.Member(m.Peer); !ok || known.Role != want {
-		return refuse(protocol.CodeNotMember, "member %s is not admitted to the network as %s", m.Peer, want)
+	if known, ok := n.cfg.Host.Member(m.Peer); !ok || !mayBe(known.Role, m.Role) {
+		return refuse(protocol.CodeNotMember, "member %s is not admitted to the network as what the roster says: %s", m.Peer, m.Role)
 	}
 	return nil
 }
 
-// admittedAs returns what a member of a role must be in the network: users'
-// devices are guests, everybody else is a party with a credential of its own.
-func admittedAs(r protocol.Role) p2p.Role {
-	if r == protocol.External {
-		return p2p.RoleExternal
-	}
-	return p2p.RoleParty
+// mayBe tells whether a node with a role in the network may be a member of a role
+// in a session. Parties also take part for users.
+func mayBe(admitted p2p.Role, member protocol.Role) bool {
+	role := rolesOf[admitted]
+	return role == member || role == protocol.Persistent && member == protocol.Delegate
 }
 
 // guest tells whether a peer is a user's device.

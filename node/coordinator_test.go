@@ -44,7 +44,7 @@ func newScripted(tb testing.TB, host *p2p.Host, network string, approver ed25519
 		replies:  make(map[string]protocol.ShareReply),
 		offers:   make(map[p2p.PeerID]int),
 	}
-	err := host.Handle(p2p.Channel{Name: protocol.ChannelDispatch, MaxFrame: maxFrame, Roles: []p2p.Role{p2p.RoleParty, p2p.RoleExternal}, Receive: s.receive})
+	err := host.Handle(p2p.Channel{Name: protocol.ChannelDispatch, MaxFrame: maxFrame, Roles: []p2p.Role{p2p.RoleParty, p2p.RoleDelegate, p2p.RoleExternal}, Receive: s.receive})
 	if err != nil {
 		tb.Fatal(err)
 	}

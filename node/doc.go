@@ -1,7 +1,7 @@
 // Package node is the party daemon: it takes proposals from coordinators, checks
 // them against its own rules, runs ceremonies with the other members, keeps its
 // shares in the keystore and reports outcomes until they are acknowledged. The
-// same code is a user's own device, with Config.Role external.
+// same code is a user's own device (Config.Role external).
 //
 // One ceremony is one job with one goroutine that drives a protocol.Session
 // (ceremony.go). Everything the daemon does for long is a named job with a
@@ -20,9 +20,10 @@
 //
 // # Roles
 //
-// A party is a member of rosters as persistent, with a share of its own, or as
-// delegate, for a user; a device only as external. A keygen need not have a
-// persistent member.
+// What a node is in the network says what it may be in rosters: a party is a
+// persistent member, with a share of its own, or a delegate, for a user; who is
+// admitted as a delegate is nothing else; a device, a guest of the network, is an
+// external member. A keygen need not have a persistent member.
 //
 // A delegate takes part in a keygen like everybody else, but its share is the
 // user's: it is kept apart, never counted, never signed with. The coordinator that

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/meshmpc/mpcd/p2p"
 	"github.com/meshmpc/mpcd/p2p/p2ptest"
 	"github.com/meshmpc/mpcd/protocol"
 )
@@ -260,18 +261,46 @@ func TestEarlyMessagesOfGuestsAreDropped(t *testing.T) {
 func TestConfigOfRoles(t *testing.T) {
 	consent := agreeing().consent
 	for name, c := range map[string]struct {
-		cfg  Config
-		says string
+		cfg      Config
+		admitted p2p.Role
+		is       protocol.Role
+		says     string
 	}{
-		"unknown role":     {Config{Role: "admin"}, `role "admin"`},
-		"delegate by role": {Config{Role: protocol.Delegate}, "use"},
-		"nobody to ask":    {Config{Role: protocol.External}, "Consent is missing"},
-		"device":           {Config{Role: protocol.External, Consent: consent}, ""},
-		"default":          {Config{}, ""},
+		"party":              {Config{}, p2p.RoleParty, protocol.Persistent, ""},
+		"delegate":           {Config{}, p2p.RoleDelegate, protocol.Delegate, ""},
+		"device":             {Config{Consent: consent}, p2p.RoleExternal, protocol.External, ""},
+		"device, said twice": {Config{Role: protocol.External, Consent: consent}, p2p.RoleExternal, protocol.External, ""},
+		"nobody to ask":      {Config{Role: protocol.External}, p2p.RoleExternal, "", "Consent is missing"},
+		"unknown role":       {Config{Role: "admin"}, p2p.RoleParty, "", `as "admin"`},
+		"party as delegate":  {Config{Role: protocol.Delegate}, p2p.RoleParty, "", "admitted to the network as party"},
+		"party as device":    {Config{Role: protocol.External, Consent: consent}, p2p.RoleParty, "", "admitted to the network as party"},
+		"coordinator":        {Config{}, p2p.RoleCoordinator, "", "as coordinator"},
 	} {
-		err := c.cfg.validateRole()
+		err := c.cfg.validateRole(c.admitted)
 		if (c.says == "") != (err == nil) || err != nil && !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s: error %v does not say %q", name, err, c.says)
 		}
+		if err == nil && c.cfg.Role != c.is {
+			t.Errorf("%s is %q", name, c.cfg.Role)
+		}
 	}
+}
+
+// A node that is admitted as a delegate computes for users and keeps nothing.
+func TestADelegateByCredentialIsNothingElse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, p2ptest.Config{Transport: p2ptest.Simulated}, 2, nil)
+		host := c.net.Add(p2p.RoleDelegate)
+		host.Start()
+		d := &party{Node: host, c: c, dir: t.TempDir()}
+		c.net.Mesh(host, c.parties[0].Node, c.parties[1].Node, c.coord.node)
+		c.parties = append(c.parties, d)
+		d.start()
+		t.Cleanup(d.stop)
+		if a := c.coord.answer(d.ID(), c.coord.keygen(protocol.EdDSA, 2, c.peers())); a.Code != protocol.CodeNotMember {
+			t.Errorf("a delegate as a persistent member: %+v", a)
+		}
+		key, cert := c.hybrid(protocol.EdDSA, nil)
+		c.signWith(key, cert, digest(1), c.coord.share(d.ID(), key, nil))
+	})
 }

@@ -122,7 +122,7 @@ func (n *Node) listen() error {
 	}
 	err = n.cfg.Host.Handle(p2p.Channel{
 		Name: protocol.ChannelDirect, MaxFrame: maxFrame,
-		Roles: []p2p.Role{p2p.RoleParty, p2p.RoleExternal}, Receive: n.receiveDirect,
+		Roles: []p2p.Role{p2p.RoleParty, p2p.RoleDelegate, p2p.RoleExternal}, Receive: n.receiveDirect,
 	})
 	if err != nil {
 		return fmt.Errorf("node: %w", err)
