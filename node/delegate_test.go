@@ -175,6 +175,8 @@ func TestAUsersShareIsForOneRecipient(t *testing.T) {
 		named, _ := c.hybrid(protocol.EdDSA, user.PublicKey().Bytes())
 		open, _ := c.hybrid(protocol.EdDSA, nil)
 		plain, _ := c.hybrid(protocol.EdDSA, nil)
+		d.restart() // nobody has asked yet
+		c.net.Mesh(c.hosts()...)
 		refused("a recipient of small order", open, make([]byte, 32), protocol.CodeInvalid)
 		refused("half a recipient", open, other[:16], protocol.CodeInvalid)
 		for range 2 {

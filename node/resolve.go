@@ -19,7 +19,7 @@ const (
 	resolveEvery = time.Minute
 	resolveLimit = 30 * time.Second // for one round over all pending keys
 	resolveMost  = 64               // keys a round
-	endorseSlots = 4                // endorsements looked at a time; more are dropped, they come again
+	endorseSlots = 16               // endorsements looked at a time; more are dropped, they come again
 )
 
 // resolver completes keys whose keygen was interrupted between the two saves: a
@@ -118,7 +118,8 @@ func (n *Node) endorsed(from protocol.PeerID, e *protocol.Endorse) {
 	default:
 		return
 	}
-	started := n.start("endorse "+from, resolveLimit, func(ctx context.Context) error {
+	key := fmt.Sprintf("%.*s.%d", maxKeyID, e.Certificate.Body.Key, e.Certificate.Body.Epoch)
+	started := n.start("endorse "+from+" "+key, resolveLimit, func(ctx context.Context) error {
 		defer func() { <-n.resolver.slots }()
 		reply, err := n.takeEndorsement(ctx, from, e)
 		if reply != nil {
@@ -172,6 +173,7 @@ func (n *Node) complete(ctx context.Context, theirs *protocol.Certificate) (*pro
 		return &cert, nil
 	}
 	record.Certificate = &cert
+	ctx = context.WithoutCancel(ctx) // both or, after a crash, the first
 	if err := n.save(ctx, &protocol.Save{Active: true, Key: record}); err != nil {
 		return nil, fmt.Errorf("completed key %s: %w", record.Spec.Key, err)
 	}

@@ -12,12 +12,12 @@ import (
 // Bounds of what coordinators may ask about user shares: each answer costs a
 // read, a seal and perhaps a write.
 const (
-	shareAsks      = 8                      // answered at a time; more are dropped, the coordinator asks again
-	shareAskEvery  = 100 * time.Millisecond // one, on average
-	shareAskBurst  = 50
-	maxShareAskID  = 128 // bytes
-	shareAskFor    = 20 * time.Second
-	shareAskMaxKey = 255 // bytes, as in the keystore
+	shareAsks     = 8                      // answered at a time; more are dropped, the coordinator asks again
+	shareAskEvery = 100 * time.Millisecond // one, on average
+	shareAskBurst = 50
+	shareAskFor   = 20 * time.Second
+	maxShareAskID = 128 // bytes
+	maxKeyID      = 255 // bytes, as in the keystore
 )
 
 // askLimit bounds share requests.
@@ -33,7 +33,7 @@ func newAskLimit() askLimit {
 // shareRequest answers a coordinator that asks for a user's share, or says that
 // the user has it.
 func (n *Node) shareRequest(from protocol.PeerID, q *protocol.ShareRequest) {
-	if q.ID == "" || len(q.ID) > maxShareAskID || q.Key == "" || len(q.Key) > shareAskMaxKey {
+	if q.ID == "" || len(q.ID) > maxShareAskID || q.Key == "" || len(q.Key) > maxKeyID {
 		log.Warnw("a request for a user's share has no id, or ids that are too long", "coordinator", from)
 		return
 	}
