@@ -55,10 +55,10 @@
 //
 // Prune drops, from disk and memory, sessions that ended longer ago than the
 // retention: sign sessions, and keygens that made no key, with their accounts;
-// likewise deleted webhooks, failed authentications, and outcomes that belong to
-// no session. An account that has a key stays, with its keygen session.
+// likewise deleted webhooks, failed authentications (at most 100,000 are kept at
+// all), and outcomes that belong to no session. An account that has a key stays, with its keygen session.
 //
-// A stream goes oldest event first, in transactions of at most 500 events, which
+// A stream goes oldest event first, in transactions of at most 250 events, which
 // record the numbers that are gone. Open accepts exactly these gaps: any other
 // means lost events. A stream that has lost its first event has no state, so that
 // a crash between two transactions changes nothing; what is left of it goes first
@@ -70,7 +70,7 @@
 //
 // All sessions and accounts that are retained are in memory; events, records and
 // the audit log are read from disk. A finished sign session among three parties
-// takes about 2.3 KiB there, and 7 KiB on disk. A page of a list costs the same
+// takes about 2.3 KiB there, and 13 KiB on disk. A page of a list costs the same
 // however many sessions there are.
 //
 // # Keys in Badger

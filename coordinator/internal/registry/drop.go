@@ -30,7 +30,10 @@ func (v *view) drop(c cut) {
 		v.dropOrphans(c)
 		return
 	default:
-		return // it has no state
+		if v.ageing[c.stream] -= len(c.keys); v.ageing[c.stream] <= 0 {
+			delete(v.ageing, c.stream)
+		}
+		return
 	}
 	for i := range c.events {
 		v.dropEvent(&c.events[i])

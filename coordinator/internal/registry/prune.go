@@ -15,9 +15,13 @@ import (
 
 // Bounds of one transaction of Prune.
 const (
-	maxPruneEvents  = 500
+	maxPruneEvents  = 250
 	maxPruneStreams = 64
 )
+
+// maxAgeing bounds the events of a stream that never ends, whatever their age:
+// who fails to show a key for months fills no disk.
+const maxAgeing = 100_000
 
 // ageing are the streams that never end, and lose what is old.
 var ageing = []string{AuthFailures, RequestStream}
@@ -26,10 +30,11 @@ var ageing = []string{AuthFailures, RequestStream}
 // it anew.
 const gcRatio = 0.5
 
-// Prune drops what ended longer ago than retention (0: nothing; at least
-// IdemLife), and has had no event since: sign sessions, keygens that made no key, with their accounts,
+// Prune drops what ended longer ago than retention (at least IdemLife; 0: it is
+// kept for ever), and has had no event since: sign sessions, keygens that made no key, with their accounts,
 // deleted webhooks, failed authentications, requests that changed nothing, and
-// outcomes that belong to no session. It returns how many events it dropped. Each of its transactions is
+// outcomes that belong to no session. Of failed authentications and such requests
+// it keeps the newest 100,000 at most. It returns how many events it dropped. Each of its transactions is
 // small, and others commit between them; when ctx ends it stops after one.
 func (r *Registry) Prune(ctx context.Context, retention time.Duration) (n int, err error) {
 	now := r.now().UTC()
@@ -37,10 +42,10 @@ func (r *Registry) Prune(ctx context.Context, retention time.Duration) (n int, e
 	r.view.idem.expire(now)
 	r.mu.Unlock()
 	r.wakeIdle()
-	if retention <= 0 {
-		return 0, nil
+	var before time.Time
+	if retention > 0 {
+		before = now.Add(-max(retention, IdemLife))
 	}
-	before := now.Add(-max(retention, IdemLife))
 	for ctx.Err() == nil {
 		dropped, err := r.pruneSome(before, maxPruneEvents)
 		n += dropped
@@ -70,14 +75,12 @@ func (r *Registry) collect() error {
 	}
 }
 
-// pruneSome drops at most limit events, in one transaction.
+// pruneSome drops at most limit events, in one transaction. Without a time, it
+// drops only what is too much.
 func (r *Registry) pruneSome(before time.Time, limit int) (int, error) {
 	r.commitMu.Lock() // nothing is added to a stream while it goes
 	defer r.commitMu.Unlock()
-	r.mu.RLock()
-	streams := r.view.expired(before, maxPruneStreams)
-	r.mu.RUnlock()
-	cuts, n, err := r.cutStreams(streams, limit)
+	cuts, n, err := r.cutExpired(before, limit)
 	if err != nil {
 		return 0, err
 	}
@@ -85,7 +88,10 @@ func (r *Registry) pruneSome(before time.Time, limit int) (int, error) {
 		if n >= limit {
 			break
 		}
-		old, err := r.cutStream(stream, limit-n, before)
+		r.mu.RLock()
+		surplus := r.view.ageing[stream] - maxAgeing
+		r.mu.RUnlock()
+		old, err := r.cutStream(stream, limit-n, func(i int, e *Event) bool { return i >= surplus && !e.Time.Before(before) })
 		if err != nil {
 			return 0, err
 		}
@@ -118,12 +124,19 @@ type cutKey struct {
 	audited bool
 }
 
-func (r *Registry) cutStreams(streams []string, limit int) (cuts []cut, n int, err error) {
+// cutExpired reads what there is to drop of streams that have ended.
+func (r *Registry) cutExpired(before time.Time, limit int) (cuts []cut, n int, err error) {
+	if before.IsZero() {
+		return nil, 0, nil
+	}
+	r.mu.RLock()
+	streams := r.view.expired(before, maxPruneStreams)
+	r.mu.RUnlock()
 	for _, stream := range streams {
 		if n >= limit {
 			break
 		}
-		c, err := r.cutStream(stream, limit-n, time.Time{})
+		c, err := r.cutStream(stream, limit-n, nil)
 		if err != nil {
 			return nil, 0, err
 		}
@@ -133,8 +146,8 @@ func (r *Registry) cutStreams(streams []string, limit int) (cuts []cut, n int, e
 }
 
 // cutStream reads what there is to drop of a stream: its oldest events, at most
-// limit, and only those before a time if it is not zero.
-func (r *Registry) cutStream(stream string, limit int, before time.Time) (cut, error) {
+// limit, up to the first that is kept; nil: none is, it goes as a whole.
+func (r *Registry) cutStream(stream string, limit int, kept func(i int, e *Event) bool) (cut, error) {
 	c := cut{stream: stream}
 	err := r.db.View(func(txn *badger.Txn) error {
 		opt := badger.DefaultIteratorOptions
@@ -146,11 +159,11 @@ func (r *Registry) cutStream(stream string, limit int, before time.Time) (cut, e
 			switch {
 			case err != nil:
 				return err
-			case !before.IsZero() && !e.Time.Before(before):
+			case kept != nil && kept(len(c.keys), &e):
 				return nil
 			case len(c.keys) < limit:
 				c.keys = append(c.keys, cutKey{e.Seq, audited(&e)})
-			case !before.IsZero():
+			case kept != nil:
 				return nil
 			default:
 				c.rest = true

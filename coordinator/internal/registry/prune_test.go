@@ -337,6 +337,33 @@ func TestPruneWithinADayIsRefused(t *testing.T) {
 	}
 }
 
+// TestFailuresAreBounded drops the oldest of too many, though nothing else is
+// ever dropped.
+func TestFailuresAreBounded(t *testing.T) {
+	clock := newClock()
+	db := openDB(t, t.TempDir())
+	r := openAt(t, db, clock)
+	const extra = 700
+	if err := r.Append(created("1", "a"), Event{Stream: SessionStream("1"), Type: SessionCompleted}); err != nil {
+		t.Fatal(err)
+	}
+	for range 1000 {
+		r.Note(nil, Event{Stream: AuthFailures, Type: AuthFailed, Count: 1})
+	}
+	r.Flush()
+	r.view.ageing[AuthFailures] += maxAgeing - 1000 + extra // as if there were so many
+	clock.t = clock.t.Add(10 * testRetention)
+	if n, err := r.Prune(t.Context(), 0); n != extra || err != nil {
+		t.Errorf("%d, %v", n, err)
+	}
+	r.view.ageing[AuthFailures] = 1000 - extra
+	if events, err := r.Events(AuthFailures, 0, 1000); err != nil || len(events) != 1000-extra || events[0].Seq != 3+extra {
+		t.Errorf("%d events are left, %v", len(events), err)
+	}
+	assertSame(t, r, openAt(t, db, clock))
+	assertDisk(t, r)
+}
+
 func TestPruneStopsWithItsContext(t *testing.T) {
 	clock := newClock()
 	r := openAt(t, openDB(t, t.TempDir()), clock)

@@ -21,6 +21,7 @@ type view struct {
 	late       map[string]struct{}  // sid/party: outcomes that came late or belong to nothing
 	orphans    map[string]time.Time // streams of such outcomes → their last event
 	invites    map[string]string    // hash of a code → session
+	ageing     map[string]int       // events of streams that never end
 	idem       idemIndex
 	// headless are streams whose first events were pruned, and those of things that
 	// are gone: they have no state, and the rest of them is pruned next.
@@ -33,7 +34,7 @@ func newView() *view {
 		bySID: make(map[string]string), classes: make(map[string]classes), byOwner: make(map[string]list),
 		unfinished: make(map[string]struct{}), late: make(map[string]struct{}), orphans: make(map[string]time.Time),
 		invites: make(map[string]string), idem: idemIndex{byKey: make(map[string]idemEntry)},
-		headless: make(map[string]struct{}),
+		headless: make(map[string]struct{}), ageing: make(map[string]int),
 	}
 }
 
@@ -67,6 +68,8 @@ func (v *view) dispatch(e *Event) bool {
 		return v.applyWebhook(id, e)
 	case orphanPrefix:
 		v.orphans[e.Stream] = e.Time
+	default:
+		v.ageing[e.Stream]++
 	}
 	return true
 }
