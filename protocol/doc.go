@@ -55,6 +55,10 @@
 // the delegate's seal key, for one digest, when the user signs with it. HPKE's
 // info is the label mpc/usershare/v1, a zero byte and the binding's encoding.
 //
+// A user who named a recipient before the keygen checks that the record's
+// Spec.Recipient is that key: all members have signed the spec's hash. Another
+// key there means that somebody else was given the share first.
+//
 // # Approvals
 //
 // A signature needs approvals of M distinct approvers of its key, which the
