@@ -6,9 +6,10 @@
 // Its parts are packages of their own below internal, and know each other in one
 // direction only:
 //
-//	api       HTTP; knows access, engine, metrics, pool, registry
+//	api       HTTP; knows access, engine, hooks, metrics, pool, registry
 //	access    API keys with scopes, failed authentications, rates
 //	engine    sessions and the conversation with parties; knows pool, registry
+//	hooks     webhooks: deliveries of the registry's events; knows registry
 //	metrics   Prometheus
 //	pool      which parties are alive, by their heartbeats
 //	registry  the event log in Badger, and its fold
@@ -21,6 +22,10 @@
 // API keys and the TLS certificate are files that may change at any time: they are
 // noticed within seconds, or at once with Reload. Keys are made and revoked with KeyFile,
 // by whichever process.
+//
+// What ended longer ago than the retention is dropped, at the start and then every
+// hour. Webhooks are called until the last session has ended; what they were not
+// told is delivered after the next start.
 //
 // # Stopping
 //

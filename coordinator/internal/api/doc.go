@@ -27,6 +27,15 @@
 // A route says in its entry (type route) who may call it, and New refuses one
 // that does not. Handlers find the caller with access.From.
 //
+// # Streams
+//
+// A session's events are a list and, for callers who ask for text/event-stream, a
+// stream (WHATWG HTML §9.2): what they have not seen, then what happens, until the
+// session has ended. At most 1,000 callers listen at a time. A caller that takes longer
+// than 10 seconds for a write is dropped; listeners of one session share what is read
+// and encoded for it. When the coordinator stops, streams end without the event
+// end, and callers come back with Last-Event-ID.
+//
 // # Errors
 //
 // Every error is an RFC 9457 problem document with a stable code; see Problem
