@@ -1,7 +1,10 @@
 package node
 
 import (
+	"cmp"
 	"context"
+	"errors"
+	"time"
 
 	"github.com/meshmpc/mpcd/p2p"
 	"github.com/meshmpc/mpcd/protocol"
@@ -34,14 +37,49 @@ func (n *Node) connect(ctx context.Context, others []protocol.Member) error {
 	return first
 }
 
+// Times of meeting a user's device.
+const (
+	meetTime  = 30 * time.Second
+	meetRetry = 100 * time.Millisecond
+)
+
 func (n *Node) connectOne(ctx context.Context, m protocol.Member) error {
-	if err := n.cfg.Host.Connect(ctx, m.Peer); err != nil {
+	err := n.cfg.Host.Connect(ctx, m.Peer)
+	if err != nil && (m.Role == protocol.External || n.cfg.Role == protocol.External) {
+		err = n.meet(ctx, m.Peer)
+	}
+	if err != nil {
 		return refuse(protocol.CodeUnreachable, "member %s cannot be reached: %w", m.Peer, err)
 	}
 	if known, ok := n.cfg.Host.Member(m.Peer); !ok || !mayBe(known.Role, m.Role) {
 		return refuse(protocol.CodeNotMember, "member %s is not admitted to the network as what the roster says: %s", m.Peer, m.Role)
 	}
 	return nil
+}
+
+// meet waits for a connection between a user's device and another member. Often
+// only one of the two can dial the other, and its own proposal may have come
+// later, or its slot on a relay is not there yet.
+func (n *Node) meet(ctx context.Context, peer protocol.PeerID) error {
+	ctx, cancel := context.WithTimeout(ctx, meetTime)
+	defer cancel()
+	again := time.NewTicker(meetRetry)
+	defer again.Stop()
+	var failed error // the last try that was not cut short
+	for {
+		err := n.cfg.Host.Connect(ctx, peer)
+		if err == nil || !errors.Is(err, p2p.ErrUnreachable) {
+			return err
+		}
+		if ctx.Err() == nil {
+			failed = err
+		}
+		select {
+		case <-ctx.Done():
+			return cmp.Or(failed, err)
+		case <-again.C:
+		}
+	}
 }
 
 // mayBe tells whether a node with a role in the network may be a member of a role
