@@ -52,6 +52,8 @@ func (p *Problem) GetHeaders() http.Header {
 		h.Set("Retry-After", strconv.Itoa(p.RetryAfter))
 	case p.Status == http.StatusServiceUnavailable:
 		h.Set("Retry-After", "2")
+	case p.Status == http.StatusTooManyRequests:
+		h.Set("Retry-After", "1")
 	}
 	return h
 }

@@ -128,6 +128,7 @@ func humaConfig() huma.Config {
 	c.Info.Description = about
 	c.CreateHooks = nil
 	c.OpenAPIPath, c.DocsPath, c.SchemasPath = "", "", ""
+	c.Formats = map[string]huma.Format{mediaJSON: strictJSON, "json": strictJSON}
 	c.Transformers = append(c.Transformers, fromHuma)
 	c.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
 		"key":       {Type: "apiKey", In: "header", Name: "X-API-Key", Description: "An API key of the coordinator, with the scope that the route names."},

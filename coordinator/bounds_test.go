@@ -1,0 +1,80 @@
+package coordinator
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/meshmpc/mpcd/coordinator/rest"
+)
+
+func TestTooManySessions(t *testing.T) {
+	t.Parallel()
+	cl := newClusterWith(t, func(c *Config) { c.MaxSessions = 2 }, "p1", "p2", "p3")
+	a := cl.account(`{"user_id":"u"}`)
+	for _, p := range cl.net.order {
+		p.set(script{mute: true})
+	}
+	var running []rest.Session
+	for range 2 {
+		running = append(running, as[rest.Session](t, cl.do(call{method: "POST", path: signPath(a.ID), body: `{"message":"` + digest + `"}`, header: async}), http.StatusAccepted))
+	}
+	key := map[string]string{"Idempotency-Key": "one"}
+	again := call{method: "POST", path: signPath(a.ID), body: `{"message":"` + digest + `"}`, header: key}
+	problem(t, cl.do(again), http.StatusTooManyRequests, "too_many_sessions")
+	problem(t, cl.post(accountsPath, `{"user_id":"u"}`), http.StatusTooManyRequests, "too_many_sessions")
+	problem(t, cl.post(sessionsPath, `{"kind":"keygen","user_id":"u"}`), http.StatusTooManyRequests, "too_many_sessions")
+	as[rest.Session](t, cl.post(sessionsPath, `{"kind":"keygen","user_id":"u","open_user_slot":true}`), http.StatusCreated) // it only waits
+	for _, s := range running {
+		as[rest.Session](t, cl.post(cancelPath(s.ID), ""), http.StatusOK)
+	}
+	for _, p := range cl.net.order {
+		p.set(script{})
+	}
+	until(t, "there is room again", func() bool { return cl.do(again).status == http.StatusOK }) // the refused call did not use its key up
+}
+
+func TestDeviceInfoIsKeptAndBounded(t *testing.T) {
+	t.Parallel()
+	cl := newJoinable(t, "p1", "p2", "p3")
+	info := `{"os":"Android 16","rooted":false,"screen":{"w":1080,"h":2400},"tags":["a",null,1.5]}`
+	a := cl.account(`{"user_id":"u","device_info":` + info + `}`)
+	shown := as[rest.Account](t, cl.get(accountsPath+"/"+a.ID), http.StatusOK)
+	if fmt.Sprint(shown.DeviceInfo) != "map[os:Android 16 rooted:false screen:map[h:2400 w:1080] tags:[a <nil> 1.5]]" {
+		t.Errorf("device_info %v", shown.DeviceInfo)
+	}
+	as[rest.Account](t, cl.post(accountsPath, `{"user_id":"u","device_info":{}}`), http.StatusCreated)
+	for _, bad := range []string{`{"x":"` + strings.Repeat("x", 4<<10) + `"}`, `[]`, `"phone"`, `7`} {
+		problem(t, cl.post(accountsPath, `{"user_id":"u","device_info":`+bad+`}`), http.StatusUnprocessableEntity, "invalid_request")
+	}
+	problem(t, cl.post(accountsPath, `{"user_id":"u","device_info":`+strings.Repeat(`{"x":`, 40)+`1`+strings.Repeat(`}`, 40)+`}`), http.StatusBadRequest, "malformed_json")
+}
+
+func TestStorageFailureIsTold(t *testing.T) {
+	t.Parallel()
+	cl := newJoinable(t, "p1", "p2", "p3")
+	ann := newApprover(t)
+	a := cl.account(`{"user_id":"u","approvers":` + approversOf(1, ann) + `}`)
+	waiting := as[rest.Session](t, cl.post(signPath(a.ID), `{"message":"`+digest+`"}`), http.StatusAccepted)
+	co, codes := cl.invite(`{"kind":"co_managed_keygen","user_id":"u","server_parties":1,"external_parties":1}`)
+	open := as[rest.Session](t, cl.post(sessionsPath, `{"kind":"keygen","user_id":"u","open_user_slot":true}`), http.StatusCreated)
+	approval, phone := ann.approve(cl, waiting.ID), cl.net.device("phone")
+	if err := cl.c.db.Close(); err != nil { // as a disk that is full, only more so
+		t.Fatal(err)
+	}
+	for _, c := range []call{
+		{method: "POST", path: accountsPath, body: `{"user_id":"u"}`},
+		{method: "POST", path: signPath(a.ID), body: `{"message":"` + digest + `"}`},
+		{method: "POST", path: sessionsPath, body: `{"kind":"keygen","user_id":"u"}`},
+		{method: "POST", path: approvePath(waiting.ID), body: encode(rest.Approvals{Approvals: []string{approval}})},
+		{method: "POST", path: sessionsPath + "/" + co.ID + "/invites"},
+		{method: "POST", path: joinPath(codes[0]), body: joinBody(phone, co.ID, codes[0])},
+		{method: "POST", path: generatePath, body: `{"session_id":"` + open.ID + `"}`},
+		{method: "PUT", path: signersPath(a.ID), body: `{"parties":["p1","p2"]}`},
+		{method: "DELETE", path: signersPath(a.ID)},
+	} {
+		t.Run(c.method+" "+c.path, func(t *testing.T) { problem(t, cl.do(c), http.StatusInternalServerError, "storage_failure") })
+	}
+	as[rest.AccountList](t, cl.get(accountsPath), http.StatusOK) // what is known can be read
+}
