@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"testing"
 
+	"github.com/meshmpc/mpcd/coordinator/internal/registry"
 	"github.com/meshmpc/mpcd/coordinator/rest"
 	"github.com/meshmpc/mpcd/protocol"
 )
@@ -118,11 +119,17 @@ func TestOutcomesOfUnknownSessionsAreKeptAndAcknowledged(t *testing.T) {
 		Roster: []protocol.Member{{Peer: p1.ID(), Role: protocol.Persistent}, {Peer: cl.net.party("p2").ID(), Role: protocol.Persistent}},
 	}
 	cl.net.spawn(func() { p1.finish(&spec) })
-	until(t, "p1 has an outcome", func() bool { return p1.waiting() == 1 })
+	var events []registry.Event
+	until(t, "the outcome is kept", func() bool {
+		var err error
+		if events, err = cl.c.registry.Events("orphan/"+spec.SID().String(), 0, 10); err != nil {
+			t.Fatal(err)
+		}
+		return len(events) > 0
+	})
 	until(t, "it is acknowledged", func() bool { return p1.waiting() == 0 })
-	events, err := cl.c.registry.Events("orphan/"+spec.SID().String(), 0, 10)
-	if err != nil || len(events) != 1 || events[0].Outcome == nil {
-		t.Errorf("events %+v, %v", events, err)
+	if len(events) != 1 || events[0].Outcome == nil {
+		t.Errorf("events %+v", events)
 	}
 }
 
