@@ -27,16 +27,19 @@ func findBinary(ctx context.Context, configured, dir string) (string, error) {
 }
 
 // Build compiles mpcd from the source tree around the working folder.
-func Build(ctx context.Context, to string) (string, error) {
+func Build(ctx context.Context, to string) (string, error) { return build(ctx, "mpcd", to) }
+
+// build compiles a command.
+func build(ctx context.Context, command, to string) (string, error) {
 	root, err := sourceRoot()
 	if err != nil {
 		return "", err
 	}
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", to, "./cmd/mpcd")
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", to, "./cmd/"+command)
 	cmd.Dir = root
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build mpcd: %w: %s", err, out)
+		return "", fmt.Errorf("build %s: %w: %s", command, err, out)
 	}
 	return to, nil
 }
@@ -54,7 +57,7 @@ func sourceRoot() (string, error) {
 		}
 		parent := filepath.Dir(dir)
 		if parent == dir {
-			return "", errors.New("no source tree of mpcd around the working folder: set " + binaryVariable + " to a built mpcd")
+			return "", errors.New("no source tree of mpcd around the working folder: set " + binaryVariable + " and " + clientVariable + " to what was built")
 		}
 		dir = parent
 	}

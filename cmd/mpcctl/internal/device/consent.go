@@ -29,7 +29,7 @@ type consent struct {
 type stay struct {
 	ctx   context.Context
 	leave context.CancelCauseFunc
-	names func(context.Context) map[protocol.PeerID]string // what the parties are called
+	names func(context.Context, []protocol.PeerID) map[protocol.PeerID]string // what members are called
 }
 
 func (c *consent) begin(s stay) {
@@ -63,7 +63,7 @@ func (c *consent) ask(ctx context.Context, s *protocol.Spec, fingerprint string)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(here.ctx, cancel)()
-	q := c.question(s, fingerprint, here.names(ctx))
+	q := c.question(s, fingerprint, here.names(ctx, s.Peers()))
 	c.user.Tell(Event{Type: EventQuestion, Question: &q})
 	err := c.user.Ask(ctx, q)
 	switch {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -13,7 +14,8 @@ import (
 )
 
 const (
-	nameTime     = 3 * time.Second  // to ask for the parties' names, which are not needed
+	nameTime     = 3 * time.Second // to ask for the parties' names, which are not needed
+	nameRetry    = 200 * time.Millisecond
 	watchRetry   = 5 * time.Second  // after the coordinator could not be reached
 	maxAbsence   = 15 * time.Minute // of the coordinator, before the device gives up
 	startedEvent = "attempt.started"
@@ -105,17 +107,29 @@ func (w *watcher) renew(ctx context.Context, expires time.Time) error {
 	}
 }
 
-// names returns what the coordinator calls the parties of the session.
-func (w *watcher) names(ctx context.Context) map[protocol.PeerID]string {
+// names returns what the coordinator calls the members of a session, as far as it
+// says so in time: it may ask the members before its own disk has their names.
+func (w *watcher) names(ctx context.Context, members []protocol.PeerID) map[protocol.PeerID]string {
 	ctx, cancel := context.WithTimeout(ctx, nameTime)
 	defer cancel()
+	again := time.NewTicker(nameRetry)
+	defer again.Stop()
 	names := make(map[protocol.PeerID]string)
-	session, err := w.api.Session(ctx, w.id)
-	if err != nil {
-		return names
+	for {
+		session, err := w.api.Session(ctx, w.id)
+		if err != nil {
+			return names
+		}
+		for _, p := range session.Parties {
+			names[p.PeerID] = p.Name
+		}
+		if !slices.ContainsFunc(members, func(m protocol.PeerID) bool { return names[m] == "" }) {
+			return names
+		}
+		select {
+		case <-ctx.Done():
+			return names
+		case <-again.C:
+		}
 	}
-	for _, p := range session.Parties {
-		names[p.PeerID] = p.Name
-	}
-	return names
 }
