@@ -2,7 +2,6 @@ package registry
 
 import (
 	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"sync"
@@ -83,35 +82,6 @@ func (r *Registry) checkFormat() error {
 		return fmt.Errorf("%w: its format is %q, this version reads %q; use the version that wrote it", ErrFormat, found, format)
 	}
 	return r.db.Update(func(txn *badger.Txn) error { return txn.Set(formatKey, []byte(format)) })
-}
-
-// replay folds the whole log. A gap that is not on record means that something
-// was lost from disk, and then no state can be trusted.
-func (r *Registry) replay(txn *badger.Txn) error {
-	opt := badger.DefaultIteratorOptions
-	opt.Prefix = logPrefix
-	it := txn.NewIterator(opt)
-	defer it.Close()
-	v := r.view
-	for it.Rewind(); it.Valid(); it.Next() {
-		var e Event
-		if err := it.Item().Value(func(b []byte) error { return json.Unmarshal(b, &e) }); err != nil {
-			return fmt.Errorf("%w: event %x: %w", ErrFormat, it.Item().Key(), err)
-		}
-		if e.Seq != v.lastSeq+1 {
-			last, err := skipGap(txn, v.lastSeq+1)
-			if err != nil {
-				return err
-			}
-			if e.Seq != last+1 {
-				return fmt.Errorf("%w: event %d follows event %d, and those between were not pruned; restore the folder from a copy", ErrFormat, e.Seq, v.lastSeq)
-			}
-		}
-		v.apply(&e)
-	}
-	var err error
-	v.lastSeq, err = skipGap(txn, v.lastSeq+1) // what was pruned may have been the newest
-	return err
 }
 
 func logKey(seq uint64) []byte { return binary.BigEndian.AppendUint64([]byte("log/"), seq) }
