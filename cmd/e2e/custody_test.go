@@ -180,7 +180,7 @@ func newCoManaged(t testing.TB, c *cluster.Cluster, scheme string) coManaged {
 	key := coManaged{devices: []*cluster.Device{newDevice(t, c, "alice"), newDevice(t, c, "bob")}}
 	s := createSession(t, c, map[string]any{
 		"kind": "co_managed_keygen", "user_id": t.Name(), "scheme": scheme,
-		"server_parties": 1, "external_parties": 2, "threshold": map[string]int{"t": 2, "n": 3},
+		"server_parties": 1, "external_parties": 2, "threshold": map[string]int{"t": 2},
 	})
 	if s.Status != "created" || s.WaitingFor != "external_parties" || len(s.Invites) != 2 {
 		t.Fatalf("the session is %+v, want two invites to be waited for", s)
