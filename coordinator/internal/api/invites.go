@@ -128,14 +128,34 @@ func (s *server) join(ctx context.Context, in *struct {
 	if err := checkDevice(in.Body.DeviceInfo); err != nil {
 		return nil, err
 	}
-	session, err := s.cfg.Engine.Join(engine.JoinRequest{
-		Code: in.Code, Peer: in.Body.PeerID, Proof: proof, Name: in.Body.Name, Device: in.Body.DeviceInfo,
-		Meta: registry.Meta{Actor: actor(ctx)}, // the code itself makes a repeated join safe
-	})
+	req := engine.JoinRequest{
+		Code: in.Code, Peer: in.Body.PeerID, Proof: proof, Name: in.Body.Name, Device: in.Body.DeviceInfo, Meta: registry.Meta{Actor: actor(ctx)},
+	}
+	session, err := s.joinOnce(ctx, req, asked{route: "join", body: in.Body, key: in.Idempotency})
 	if err != nil {
 		return nil, problemOf(err)
 	}
 	return s.admitDevice(session, in.Body.PeerID)
+}
+
+// joinOnce joins, unless an earlier request with the same key did. Even then the
+// device must still be welcome.
+func (s *server) joinOnce(ctx context.Context, req engine.JoinRequest, a asked) (joined *registry.Session, err error) {
+	session, invited, err := s.cfg.Engine.Invited(req.Code)
+	if err != nil {
+		return nil, err
+	}
+	a.space, a.ref = invited.Hash, session.ID
+	_, err = s.once(ctx, a, func(m registry.Meta) (string, error) {
+		first := req
+		first.Meta = m
+		joined, err = s.cfg.Engine.Join(first)
+		return session.ID, err
+	})
+	if err != nil || joined != nil {
+		return joined, err
+	}
+	return s.cfg.Engine.Join(req)
 }
 
 // admitDevice gives a device that has joined what it needs.

@@ -20,6 +20,7 @@ type Idempotency struct {
 type asked struct {
 	route string // names the operation, with the ids in its path
 	body  any
+	space string // sets the keys of callers apart who show no API key
 	ref   string // id of what is changed; empty: what is made names it
 	key   Idempotency
 }
@@ -70,7 +71,7 @@ func fingerprint(ctx context.Context, a asked) (*registry.Idem, error) {
 	}
 	caller := access.From(ctx)
 	return &registry.Idem{
-		Key: hash(caller.KeyID, caller.Session, a.key.IdempotencyKey), Body: hash(a.route, string(body)), Ref: a.ref,
+		Key: hash(caller.KeyID, caller.Session, a.space, a.key.IdempotencyKey), Body: hash(a.route, string(body)), Ref: a.ref,
 	}, nil
 }
 
