@@ -210,6 +210,13 @@ func (r *receiver) all() []received {
 	return append([]received(nil), r.calls...)
 }
 
+// peak is how many calls there were at a time.
+func (r *receiver) peak() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.most
+}
+
 // trust returns the roots of a receiver with TLS.
 func (r *receiver) trust() *tls.Config {
 	pool := x509.NewCertPool()
