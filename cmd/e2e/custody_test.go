@@ -177,7 +177,12 @@ type coManaged struct {
 // whose users compare fingerprints.
 func newCoManaged(t testing.TB, c *cluster.Cluster, scheme string) coManaged {
 	t.Helper()
-	key := coManaged{devices: []*cluster.Device{newDevice(t, c, "alice"), newDevice(t, c, "bob")}}
+	return makeCoManaged(t, c, scheme, newDevice(t, c, "alice"), newDevice(t, c, "bob"))
+}
+
+func makeCoManaged(t testing.TB, c *cluster.Cluster, scheme string, alice, bob *cluster.Device) coManaged {
+	t.Helper()
+	key := coManaged{devices: []*cluster.Device{alice, bob}}
 	s := createSession(t, c, map[string]any{
 		"kind": "co_managed_keygen", "user_id": t.Name(), "scheme": scheme,
 		"server_parties": 1, "external_parties": 2, "threshold": map[string]int{"t": 2},

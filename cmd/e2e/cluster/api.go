@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -12,8 +13,9 @@ import (
 
 // API calls a coordinator as any HTTP client would.
 type API struct {
-	URL string // without a path: http://127.0.0.1:4000
-	Key string
+	URL    string // without a path: http://127.0.0.1:4000
+	Key    string
+	Client *http.Client // nil: http.DefaultClient
 }
 
 // Problem is an error answer (RFC 9457).
@@ -49,7 +51,7 @@ func (a *API) Do(ctx context.Context, method, path, body string, headers ...stri
 	for i := 0; i+1 < len(headers); i += 2 {
 		req.Header.Set(headers[i], headers[i+1])
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := cmp.Or(a.Client, http.DefaultClient).Do(req)
 	if err != nil {
 		return nil, err
 	}

@@ -50,7 +50,7 @@ func Prepare(ctx context.Context, cfg Config) (*Cluster, error) {
 	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
 		return nil, err
 	}
-	c := &Cluster{cfg: cfg, API: &API{}}
+	c := &Cluster{cfg: cfg, API: &API{Client: cfg.Client}}
 	if c.binary, err = findBinary(ctx, cfg.Binary, cfg.Dir); err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package cluster
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 )
 
@@ -15,12 +16,12 @@ const (
 	TCP  Transport = "tcp"
 )
 
-// anyPort is the loopback address on which the system chooses a port.
-func (t Transport) anyPort() string {
+// anyPort is an address on which the system chooses a port.
+func (t Transport) anyPort(host string) string {
 	if t == TCP {
-		return "/ip4/127.0.0.1/tcp/0"
+		return "/ip4/" + host + "/tcp/0"
 	}
-	return "/ip4/127.0.0.1/udp/0/quic-v1"
+	return "/ip4/" + host + "/udp/0/quic-v1"
 }
 
 // Config describes a cluster.
@@ -34,6 +35,12 @@ type Config struct {
 	Plain     bool             // parties take users' shares unsealed, as callers of older systems send them
 	Log       string           // log level; empty: info
 	OnStart   func(p *Process) // told of each process that listens; may be nil
+
+	// For a cluster in another network namespace.
+	Exec   []string     // put before each daemon's command, such as ip netns exec NAME
+	Host   string       // IPv4 address that everybody listens on; empty: 127.0.0.1
+	Client *http.Client // reaches the coordinator there; nil: http.DefaultClient
+	Guests []string     // addresses that devices join from; empty: loopback
 }
 
 // Validate checks the configuration and fills the defaults.
@@ -52,6 +59,12 @@ func (c *Config) Validate() error {
 	}
 	if c.Drain == 0 {
 		c.Drain = 30 * time.Second
+	}
+	if c.Host == "" {
+		c.Host = "127.0.0.1"
+	}
+	if c.Client == nil {
+		c.Client = http.DefaultClient
 	}
 	if c.Log == "" {
 		c.Log = "info"

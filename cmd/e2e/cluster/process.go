@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -36,6 +37,7 @@ type Process struct {
 	Config  string // file with its settings
 
 	binary   string
+	exec     []string       // put before it
 	settings map[string]any // what Config holds
 	cmd      *exec.Cmd
 	exited   chan struct{} // closed when cmd has ended
@@ -96,7 +98,8 @@ func (p *Process) Start(ctx context.Context) error {
 		return err
 	}
 	defer out.Close()
-	cmd := exec.Command(p.binary, p.Role, "--config", p.Config)
+	line := append(slices.Clone(p.exec), p.binary, p.Role, "--config", p.Config)
+	cmd := exec.Command(line[0], line[1:]...)
 	cmd.Stdout, cmd.Stderr, cmd.Env, cmd.SysProcAttr = out, out, cleanEnvironment(), childAttributes()
 	if err := spawn(cmd); err != nil {
 		return fmt.Errorf("start %s: %w", p.Name, err)

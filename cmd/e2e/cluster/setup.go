@@ -38,7 +38,7 @@ func (c *Cluster) initNetwork(ctx context.Context) error {
 func (c *Cluster) add(ctx context.Context, name, role string) error {
 	p := &Process{
 		Name: name, Role: role, DataDir: c.path(name), LogFile: c.path(name + ".log"),
-		Config: c.path(name + ".yaml"), binary: c.binary,
+		Config: c.path(name + ".yaml"), binary: c.binary, exec: c.cfg.Exec,
 	}
 	_, err := c.mpcd(ctx, "network", "admit", "--network-dir", c.path("network"), "--role", role, "--name", name, "--data-dir", p.DataDir)
 	if err != nil {
@@ -62,16 +62,19 @@ const httpListeners = 3
 func (c *Cluster) settle(p *Process) error {
 	switch p.Role {
 	case RoleBootstrap:
-		p.settings["listen"] = []string{c.cfg.Transport.anyPort()}
+		p.settings["listen"] = []string{c.cfg.Transport.anyPort(c.cfg.Host)}
 	case RoleCoordinator:
-		p.settings["listen"] = slices.Repeat([]string{"127.0.0.1:0"}, httpListeners)
-		p.settings["p2p-listen"] = []string{c.cfg.Transport.anyPort()}
+		p.settings["listen"] = slices.Repeat([]string{c.cfg.Host + ":0"}, httpListeners)
+		p.settings["p2p-listen"] = []string{c.cfg.Transport.anyPort(c.cfg.Host)}
 		p.settings["api-key-file"] = c.path("api.key")
+		if len(c.cfg.Guests) > 0 {
+			p.settings["allowed-ips"], p.settings["join-allowed-ips"] = []string{c.cfg.Host}, c.cfg.Guests
+		}
 		p.settings["jwt-secret-file"] = c.path("jwt.key")
 		_, err := c.secretFile("jwt.key")
 		return err
 	case RoleParty:
-		p.settings["listen"] = []string{c.cfg.Transport.anyPort()}
+		p.settings["listen"] = []string{c.cfg.Transport.anyPort(c.cfg.Host)}
 		p.settings["preparams"] = max(c.cfg.PreParams, 0)
 		p.settings["master-key-file"] = c.path(p.Name + ".master")
 		_, err := c.secretFile(p.Name + ".master")
