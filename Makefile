@@ -19,7 +19,7 @@ export CGO_ENABLED ?= 0
 export MPCD := $(BIN)/mpcd
 export MPCCTL := $(BIN)/mpcctl
 
-.PHONY: help build test lint unit e2e test-race test-long bench fuzz openapi demo up clean FORCE
+.PHONY: help build test lint unit e2e test-race test-long test-netns bench fuzz openapi demo up clean FORCE
 
 help: ## lists the targets
 	@grep -E '^[a-z0-9-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -31,13 +31,13 @@ test: lint unit e2e ## all checks that need only Go: lint, unit tests, end-to-en
 
 lint: bin/tools ## formatting, vet, staticcheck, import rules, sizes
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "not formatted: $$unformatted"; exit 1; }
-	go vet -tags long $(PACKAGES)
-	go -C $(E2E) vet ./...
+	go vet -tags long,netns $(PACKAGES)
+	go -C $(E2E) vet -tags long,netns ./...
 	go -C $(TOOLS) vet ./...
 	bin/tools/rules
 	cd $(E2E) && $(BIN)/tools/rules
-	bin/tools/staticcheck -tags long $(PACKAGES)
-	cd $(E2E) && $(BIN)/tools/staticcheck ./...
+	bin/tools/staticcheck -tags long,netns $(PACKAGES)
+	cd $(E2E) && $(BIN)/tools/staticcheck -tags long,netns ./...
 
 unit: ## tests of every package
 	go test $(TESTFLAGS) -timeout 10m $(PACKAGES)
@@ -57,6 +57,10 @@ test-race: ## unit tests under the race detector; needs gcc
 test-long: build ## the large committees and whatever else takes minutes
 	go test -tags long -timeout 60m $(PACKAGES)
 	go -C $(E2E) test -tags long -count=1 -timeout 60m ./...
+
+test-netns: build ## users' devices behind NAT, in network namespaces; needs root, iproute2 and nftables
+	go test -tags netns -count=1 -timeout 10m ./p2p/natns/
+	go -C $(E2E) test -tags netns -count=1 -timeout 10m -run TestBehindNAT .
 
 bench: build ## benchmarks as lines for benchstat; BENCH=regexp chooses
 	go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -timeout 60m $(PACKAGES) | grep -vE '^(PASS|ok|\?)'

@@ -42,7 +42,7 @@ func inside(module, path string) string {
 // listPackages lists the module's packages, files with build tags of our own
 // included.
 func listPackages() ([]pkg, error) {
-	cmd := exec.Command("go", "list", "-json", "-deps=false", "-tags=long", "./...")
+	cmd := exec.Command("go", "list", "-json", "-deps=false", "-tags=long,netns", "./...")
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
 	if err != nil {
