@@ -30,6 +30,10 @@ var strictJSON = huma.Format{
 	},
 }
 
+// The framework would take user_ID for user_id, after it has checked another
+// field of that name. It has a switch for all APIs of a process, and none for one.
+func init() { huma.ValidateStrictCasing = true }
+
 // errJSON reports a body that could be read in several ways.
 var errJSON = errors.New("ambiguous JSON")
 

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -44,6 +45,20 @@ func hasCode(err error, code string) bool {
 	return errors.As(err, &p) && p.Code == code
 }
 
+// Bounds of what a problem tells about a request: an answer must not be larger
+// than what it answers.
+const (
+	maxFieldErrors = 20
+	maxFieldText   = 200 // bytes
+)
+
+func cut(s string) string {
+	if len(s) <= maxFieldText {
+		return s
+	}
+	return strings.ToValidUTF8(s[:maxFieldText], "") + "…"
+}
+
 // fromHuma turns the framework's own errors into documents; as a transformer it
 // sees every answer before it is written.
 func fromHuma(ctx huma.Context, _ string, v any) (any, error) {
@@ -51,8 +66,8 @@ func fromHuma(ctx huma.Context, _ string, v any) (any, error) {
 	case *huma.ErrorModel:
 		p := newProblem(codeOfStatus(e.Status), e.Detail)
 		p.Status, p.Title = e.Status, http.StatusText(e.Status) // what is on the wire already
-		for _, d := range e.Errors {
-			p.Errors = append(p.Errors, rest.FieldError{Location: d.Location, Message: d.Message}) // not the value: it may be long, or a secret
+		for _, d := range e.Errors[:min(len(e.Errors), maxFieldErrors)] {
+			p.Errors = append(p.Errors, rest.FieldError{Location: cut(d.Location), Message: cut(d.Message)}) // not the value: it may be long, or a secret
 		}
 		p.Detail = explain(e, p)
 		p.RequestID = requestID(ctx.Context())
