@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"regexp"
@@ -15,6 +16,10 @@ import (
 type request struct {
 	id    string
 	route route // zero: no route takes it
+	began time.Time
+	// streams is how long it took until a stream began; 0: the answer is none. How
+	// long somebody listens is no latency.
+	streams time.Duration
 }
 
 type contextKey struct{}
@@ -51,15 +56,22 @@ func (s *server) identify(next http.Handler) http.Handler {
 		_, pattern := s.mux.Handler(r)
 		req.route = s.table[pattern]
 		setHeaders(w.Header(), req.id, r.TLS != nil)
-		began := time.Now()
+		req.began = time.Now()
 		rec := &recorder{ResponseWriter: w}
 		defer func() { // also when the answer is cut off
-			took := time.Since(began)
-			s.cfg.Metrics.Request(req.route.label(), r.Method, rec.code(), took)
+			took := time.Since(req.began)
+			s.cfg.Metrics.Request(req.route.label(), r.Method, rec.code(), cmp.Or(req.streams, took))
 			log.Debugw("request", "request", req.id, "method", r.Method, "path", r.URL.Path, "status", rec.code(), "took", took)
 		}()
 		next.ServeHTTP(rec, r.WithContext(context.WithValue(r.Context(), contextKey{}, req)))
 	})
+}
+
+// streamBegins notes that the answer is a stream, which begins now.
+func streamBegins(ctx context.Context) {
+	if req, _ := ctx.Value(contextKey{}).(*request); req != nil {
+		req.streams = max(time.Since(req.began), 1)
+	}
 }
 
 // label is the route's name in metrics.

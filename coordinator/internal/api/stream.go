@@ -86,6 +86,7 @@ func (s *server) stream(w http.ResponseWriter, r *http.Request) *rest.Problem {
 	key := reelKey{session: id, public: access.From(r.Context()).Session != ""}
 	l := &listener{s: s, w: w, ctl: http.NewResponseController(w), key: key, after: after, reel: s.streams.reels.take(key)}
 	defer s.streams.reels.drop(key)
+	streamBegins(r.Context())
 	if err := l.begin(); err == nil {
 		err = l.run(r.Context())
 		log.Debugw("a stream of events ended", "session", id, "request", requestID(r.Context()), "error", err)

@@ -3,6 +3,7 @@ package hooks
 import (
 	"errors"
 	"net/netip"
+	"net/url"
 	"strings"
 	"testing"
 )
@@ -70,4 +71,33 @@ func TestAddressIsCheckedWhenDialled(t *testing.T) {
 	if res, err := c.Get("http://10.255.255.1"); !errors.Is(err, errAddress) {
 		t.Errorf("%v, %v", res, err)
 	}
+}
+
+// FuzzCheckURL looks that a URL that is accepted leads where its scheme may.
+func FuzzCheckURL(f *testing.F) {
+	for _, text := range []string{
+		"https://example.com/x?y", "http://localhost:8080", "http://[::1]/", "https://10.0.0.1", "https://[::ffff:10.0.0.1]", "http://127.0.0.1.nip.io", "https://u:p@x", "//x", "https://0x7f000001", "https://%31",
+	} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		if checkURL(text, false) != nil {
+			return
+		}
+		u, err := url.Parse(text)
+		if err != nil || u.Hostname() == "" || u.User != nil {
+			t.Fatalf("%q is accepted: %v", text, err)
+		}
+		a, err := netip.ParseAddr(u.Hostname())
+		plain := u.Scheme == "http"
+		if err != nil {
+			if plain && u.Hostname() != "localhost" {
+				t.Errorf("%q is accepted", text)
+			}
+			return
+		}
+		if (policy{loopbackOnly: plain}).check(a) != nil {
+			t.Errorf("%q is accepted", text)
+		}
+	})
 }

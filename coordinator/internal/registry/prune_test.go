@@ -9,6 +9,8 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -423,6 +425,71 @@ func TestNumbersOfPrunedEventsAreNotUsedAgain(t *testing.T) {
 	}
 	if s := again.Session("2"); s.Seq != 3 {
 		t.Errorf("sequence %d", s.Seq)
+	}
+}
+
+// TestPruneBesideEverything prunes while sessions begin and end and others read.
+func TestPruneBesideEverything(t *testing.T) {
+	db := openDB(t, t.TempDir())
+	base, passed := newClock().t, atomic.Int64{}
+	now := func() time.Time { return base.Add(time.Duration(passed.Load())) }
+	r, err := Open(db, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var writers, others sync.WaitGroup
+	done := make(chan struct{})
+	for w := range 4 {
+		writers.Go(func() {
+			for i := range 100 {
+				id := fmt.Sprintf("%d-%d", w, i)
+				if err := r.Append(created(id, "a"), Event{Stream: SessionStream(id), Type: SessionCompleted, Actor: &Actor{Key: "k"}}); err != nil {
+					t.Error(err)
+				}
+				r.Note(nil, Event{Stream: SessionStream(id), Type: OutcomeLate, SID: id, Party: "p"}, Event{Stream: AuthFailures, Type: AuthFailed})
+				passed.Add(int64(time.Hour))
+			}
+		})
+	}
+	for _, work := range []func() error{
+		func() error { _, err := r.Prune(t.Context(), testRetention); return err },
+		func() error { _, _, err := r.Audit(AuditFilter{Account: "a"}, Page{Limit: 20}); return err },
+		func() error { _, err := r.WaitFinished(t.Context(), "0-1"); return err },
+		func() error {
+			sessions, _ := r.Sessions(SessionFilter{Status: StatusCompleted}, Page{Limit: 20})
+			for _, s := range sessions {
+				if _, err := r.Events(SessionStream(s.ID), 0, 10); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	} {
+		others.Go(func() {
+			for {
+				if err := work(); err != nil {
+					t.Error(err)
+				}
+				select {
+				case <-done:
+					return
+				default:
+				}
+			}
+		})
+	}
+	writers.Wait()
+	close(done)
+	others.Wait()
+	r.Flush()
+	again, err := Open(db, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	assertSame(t, r, again)
+	assertDisk(t, r)
+	if n := len(r.view.sessions); n == 400 {
+		t.Error("nothing was pruned")
 	}
 }
 
