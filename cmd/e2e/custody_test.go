@@ -312,3 +312,12 @@ func (k coManaged) decline(t testing.TB, c *cluster.Cluster, d *cluster.Device) 
 }
 
 func hexOf(data []byte) string { return hex.EncodeToString(data) }
+
+// TestCoManagedECDSA is the same for a key of the other scheme, for which the
+// devices have to find safe primes.
+func TestCoManagedECDSA(t *testing.T) {
+	c := shared(t, cluster.QUIC)
+	key := newCoManaged(t, c, cluster.ECDSA)
+	key.sign(t, c, key.devices...)
+	key.sign(t, c, key.devices[0])
+}
