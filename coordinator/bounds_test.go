@@ -1,12 +1,18 @@
 package coordinator
 
 import (
+	"context"
 	"fmt"
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/meshmpc/mpcd/coordinator/rest"
+	"github.com/meshmpc/mpcd/protocol"
 )
 
 func TestTooManySessions(t *testing.T) {
@@ -77,4 +83,89 @@ func TestStorageFailureIsTold(t *testing.T) {
 		t.Run(c.method+" "+c.path, func(t *testing.T) { problem(t, cl.do(c), http.StatusInternalServerError, "storage_failure") })
 	}
 	as[rest.AccountList](t, cl.get(accountsPath), http.StatusOK) // what is known can be read
+}
+
+// TestBodyThatDoesNotArrive takes the 10 seconds that a body gets.
+func TestBodyThatDoesNotArrive(t *testing.T) {
+	t.Parallel()
+	cl := newCluster(t)
+	body, end := io.Pipe()
+	defer end.Close() // lets the client's goroutine end
+	req, err := http.NewRequest("POST", cl.base+accountsPath, body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("X-API-Key", testKey)
+	req.Header.Set("Content-Type", "application/json")
+	res, err := cl.http.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close() // read to the end
+	text, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := answer{res.StatusCode, res.Header, text}
+	cl.conforms(call{method: "POST", path: accountsPath}, a)
+	problem(t, a, http.StatusRequestTimeout, "request_timeout")
+}
+
+// TestPartiesThatAreLostInBothAttempts: there is nobody at fault to replace any
+// more.
+func TestPartiesThatAreLostInBothAttempts(t *testing.T) {
+	t.Parallel()
+	cl := newCluster(t, "p1", "p2", "p3", "p4")
+	a := cl.account(`{"user_id":"u","threshold":{"t":2,"n":4}}`)
+	for _, p := range cl.net.order {
+		p.set(script{dieInRounds: true})
+	}
+	p := problem(t, cl.post(signPath(a.ID), `{"message":"`+digest+`"}`), http.StatusBadGateway, "party_lost")
+	if s := cl.session(p.SessionID); s.Attempt != 2 || len(p.Parties) != 1 || p.Parties[0].Code != string(protocol.CodeUnreachable) {
+		t.Errorf("parties %+v, session %+v", p.Parties, s)
+	}
+}
+
+// listenerSink is a caller of a stream that takes everything.
+type listenerSink struct {
+	http.ResponseWriter
+	begun func()
+}
+
+func (s listenerSink) WriteHeader(status int) {
+	s.ResponseWriter.WriteHeader(status)
+	s.begun()
+}
+func (listenerSink) Flush()                           {}
+func (listenerSink) SetWriteDeadline(time.Time) error { return nil }
+func (listenerSink) SetReadDeadline(time.Time) error  { return nil }
+
+func TestTooManyStreams(t *testing.T) {
+	t.Parallel()
+	cl := newCluster(t, "p1", "p2", "p3")
+	s := as[rest.Session](t, cl.post(sessionsPath, `{"kind":"keygen","user_id":"u","open_user_slot":true}`), http.StatusCreated)
+	ctx, cancel := context.WithCancel(context.Background())
+	var open, begun sync.WaitGroup
+	stream := map[string]string{"Accept": "text/event-stream"}
+	const most = 1000
+	begun.Add(most)
+	for range most {
+		open.Go(func() {
+			r := httptest.NewRequestWithContext(ctx, "GET", sessionsPath+"/"+s.ID+"/events", nil)
+			r.RemoteAddr = "127.0.0.1:9"
+			r.Header.Set("X-API-Key", testKey)
+			r.Header.Set("Accept", "text/event-stream")
+			cl.c.server.Handler.ServeHTTP(listenerSink{httptest.NewRecorder(), begun.Done}, r)
+		})
+	}
+	begun.Wait()
+	events := call{method: "GET", path: sessionsPath + "/" + s.ID + "/events", header: stream}
+	problem(t, cl.do(events), http.StatusTooManyRequests, "too_many_streams")
+	as[rest.EventList](t, cl.get(events.path), http.StatusOK) // the list needs no stream
+	cancel()
+	open.Wait()
+	as[rest.Session](t, cl.post(cancelPath(s.ID), ""), http.StatusOK)
+	if a := cl.do(events); a.status != http.StatusOK || !strings.Contains(string(a.body), "event: end") {
+		t.Errorf("%d %s", a.status, a.body)
+	}
 }

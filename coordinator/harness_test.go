@@ -22,7 +22,7 @@ import (
 const testKey = "0123456789abcdef0123456789abcdef"
 
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("github.com/golang/glog.(*fileSink).flushDaemon"))
+	goleak.VerifyTestMain(suite{m}, goleak.IgnoreTopFunction("github.com/golang/glog.(*fileSink).flushDaemon"))
 }
 
 // cluster is a coordinator over a fakeNet, reached over real HTTP.
