@@ -1,6 +1,8 @@
 package main
 
 import (
+	"strings"
+
 	"github.com/urfave/cli/v2"
 
 	"github.com/meshmpc/mpcd/coordinator/client"
@@ -53,7 +55,7 @@ func listAudit(c *cli.Context) error {
 				if e.Actor != nil {
 					actor = *e.Actor
 				}
-				t.row(e.Time, e.Type, max(1, e.Count), nameOr(actor.KeyName, actor.Key), actor.Client, concerned(&e), e.Code+" "+e.Detail)
+				t.row(e.Time, e.Type, max(1, e.Count), nameOr(actor.KeyName, actor.Key), actor.Client, concerned(&e), strings.TrimSpace(e.Code+" "+e.Detail))
 			}
 		})
 	})
@@ -61,7 +63,11 @@ func listAudit(c *cli.Context) error {
 
 // concerned names the thing that an entry is about, as closely as it can.
 func concerned(e *rest.AuditEntry) string {
-	for _, id := range []string{e.Resource, e.SessionID, e.AccountID} {
+	ids := []string{e.Resource, e.SessionID, e.AccountID}
+	if strings.HasPrefix(e.Type, "account.") {
+		ids = []string{e.AccountID, e.Resource, e.SessionID}
+	}
+	for _, id := range ids {
 		if id != "" {
 			return id
 		}

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -145,6 +147,7 @@ func (b *board) update(e *rest.Event) {
 		row = &rest.SessionParty{PeerID: e.Party.PeerID, Name: e.Party.Name}
 		b.rows[e.Party.PeerID] = row
 		b.order = append(b.order, e.Party.PeerID)
+		slices.SortFunc(b.order, func(x, y string) int { return cmp.Compare(b.rows[x].Name+x, b.rows[y].Name+y) })
 	}
 	if _, state, ok := strings.Cut(e.Type, "."); ok && state != "progress" {
 		row.State = state

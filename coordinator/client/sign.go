@@ -90,7 +90,8 @@ func (c *Client) sign(ctx context.Context, req SignRequest, async bool) (*answer
 }
 
 // Key returns the certified key of an account. It asks the coordinator for those
-// it has not verified yet.
+// it has not verified yet. An account that has no key yet, or will have none, is a
+// *rest.Problem with the code account_not_active, as it is to the API.
 func (c *Client) Key(ctx context.Context, account string) (*Key, error) {
 	if k, ok := c.keys.Get(account); ok {
 		return k, nil
@@ -102,7 +103,10 @@ func (c *Client) Key(ctx context.Context, account string) (*Key, error) {
 	if k, ok := c.keys.Get(account); ok {
 		return k, nil
 	}
-	return nil, refuted("account %s has no key: it is %s", account, a.Status)
+	return nil, &rest.Problem{
+		Type: "about:blank", Title: http.StatusText(http.StatusConflict), Status: http.StatusConflict, Code: "account_not_active",
+		Detail: fmt.Sprintf("account %s has no key: it is %s", account, a.Status), SessionID: a.KeygenSessionID,
+	}
 }
 
 // AwaitSignature waits until a session has ended and returns its signature,

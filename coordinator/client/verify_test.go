@@ -44,6 +44,23 @@ func TestSign(t *testing.T) {
 	}
 }
 
+func TestAccountWithoutAKey(t *testing.T) {
+	s, c := start(t)
+	a := newAccount(t, c, rest.CreateAccount{})
+	s.Alter(func(v any) {
+		if a, ok := v.(*rest.Account); ok {
+			a.Status, a.Certificate = "creating", nil
+		}
+	})
+	fresh := newClient(t, s, nil)
+	if shown, err := fresh.Account(waiting(t), a.ID); err != nil || shown.Status != "creating" {
+		t.Errorf("account %+v, %v", shown, err)
+	}
+	if _, err := fresh.Sign(waiting(t), client.SignRequest{Account: a.ID, Message: []byte("m"), Hash: "sha256"}); client.Code(err) != "account_not_active" {
+		t.Errorf("signed without a key: %v", err)
+	}
+}
+
 // flip changes a hexadecimal digit in the middle.
 func flip(text string) string {
 	digit := "0"
