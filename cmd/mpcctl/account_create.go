@@ -58,17 +58,32 @@ func createAccount(c *cli.Context) error {
 			if err != nil {
 				return err
 			}
-			return printSession(c, s)
+			return printSession(c, api, s)
 		}
 		if req.UserShare {
 			return createWithShare(c, api, req, out)
 		}
-		a, err := api.CreateAccount(c.Context, req)
+		a, err := makeAccount(c, api, req)
 		if err != nil {
 			return err
 		}
 		return printAccount(c, a)
 	})
+}
+
+// makeAccount waits for the key, and shows a person how far it is.
+func makeAccount(c *cli.Context, api *client.Client, req rest.CreateAccount) (*rest.Account, error) {
+	if wantsJSON(c) || !isTerminal(c.App.ErrWriter) {
+		return api.CreateAccount(c.Context, req)
+	}
+	s, err := api.StartAccount(c.Context, req)
+	if err != nil {
+		return nil, err
+	}
+	if err := follow(c, api, s.ID, newWatcher(c, c.App.ErrWriter)); err != nil {
+		return nil, err
+	}
+	return api.AwaitAccount(c.Context, s.ID, req)
 }
 
 // readKeyFlags reads what describes the key.

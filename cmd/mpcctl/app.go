@@ -11,6 +11,7 @@ func newApp(io stdio) *cli.App {
 	app := &cli.App{
 		Name:                 "mpcctl",
 		Usage:                "client of a threshold-signature network: accounts, signatures, sessions, approvals",
+		Description:          "Exit codes: 0 done; 1 failed; 2 wrong usage; 3 coordinator unreachable or too slow;\n4 refused by the coordinator; 5 verification failed: do not use the answer.",
 		Version:              version,
 		HideHelpCommand:      true,
 		EnableBashCompletion: true,

@@ -90,7 +90,7 @@ func approve(c *cli.Context) error {
 		if err != nil {
 			return err
 		}
-		return printSession(c, s)
+		return printSession(c, api, s)
 	})
 }
 

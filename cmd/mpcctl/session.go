@@ -62,7 +62,7 @@ func showSession(c *cli.Context) error {
 		if err != nil {
 			return err
 		}
-		return printSession(c, s)
+		return printSession(c, api, s)
 	})
 }
 
@@ -72,11 +72,15 @@ func cancelSession(c *cli.Context) error {
 		if err != nil {
 			return err
 		}
-		return printSession(c, s)
+		return printSession(c, api, s)
 	})
 }
 
-func printSession(c *cli.Context, s *rest.Session) error {
+// printSession shows a session; a signature only after it was verified.
+func printSession(c *cli.Context, api *client.Client, s *rest.Session) error {
+	if err := api.VerifySession(c.Context, s); err != nil {
+		return err
+	}
 	return show(c, s, func(t *table) {
 		t.row("session", s.ID)
 		t.row("kind", s.Kind)
@@ -107,45 +111,5 @@ func printSession(c *cli.Context, s *rest.Session) error {
 		t.field("created", s.CreatedAt)
 		t.field("expires", s.ExpiresAt)
 		t.field("finished", s.FinishedAt)
-	})
-}
-
-func sessionCreateCommand() *cli.Command {
-	return &cli.Command{
-		Name: "create", Usage: "make a session that waits for its users: a keygen with an open user slot, or a co-managed keygen", ArgsUsage: "USER",
-		Flags: append(keyFlags(),
-			&cli.BoolFlag{Name: "open-user-slot", Usage: "one share is the user's; share generate completes the session"},
-			&cli.IntFlag{Name: "server-parties", Usage: "co-managed: how many parties of the network take part"},
-			&cli.IntFlag{Name: "external-parties", Usage: "co-managed: how many users' devices take part; each gets an invite"},
-			&cli.DurationFlag{Name: "expires-in", Usage: "how long the session waits, such as 24h"},
-		),
-		Action: createSession,
-	}
-}
-
-func createSession(c *cli.Context) error {
-	var key rest.CreateAccount
-	if err := readKeyFlags(c, &key); err != nil {
-		return err
-	}
-	req := rest.CreateSession{
-		Kind: rest.KindKeygen, UserID: c.Args().First(), Scheme: key.Scheme, Threshold: key.Threshold, Parties: key.Parties,
-		Labels: key.Labels, Approvers: key.Approvers, OpenUserSlot: c.Bool("open-user-slot"),
-		ServerParties: c.Int("server-parties"), ExternalParties: c.Int("external-parties"), ExpiresIn: int(c.Duration("expires-in").Seconds()),
-	}
-	switch {
-	case req.ExternalParties > 0 && req.OpenUserSlot:
-		return misusef("--open-user-slot and --external-parties are of different sessions: give one of them")
-	case req.ExternalParties > 0:
-		req.Kind = rest.KindCoManagedKeygen
-	case !req.OpenUserSlot:
-		return misusef("give --open-user-slot or --external-parties; account create makes a key that waits for nobody")
-	}
-	return call(c, func(api *client.Client) error {
-		s, err := api.CreateSession(c.Context, req)
-		if err != nil {
-			return err
-		}
-		return printSession(c, s)
 	})
 }

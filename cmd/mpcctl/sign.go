@@ -114,11 +114,11 @@ func signWith(c *cli.Context, api *client.Client, req client.SignRequest) error 
 		if err != nil {
 			return err
 		}
-		return printSession(c, s)
+		return printSession(c, api, s)
 	}
 	result, err := api.Sign(c.Context, req)
 	if waits := (*client.PendingError)(nil); errors.As(err, &waits) {
-		return printSession(c, waits.Session)
+		return printSession(c, api, waits.Session)
 	}
 	if err != nil {
 		return err

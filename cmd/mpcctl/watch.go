@@ -22,23 +22,20 @@ var errSession = errors.New("the session ended without a result")
 func watchSession(c *cli.Context) error {
 	return call(c, func(api *client.Client) error {
 		id := c.Args().First()
-		watcher := newWatcher(c)
-		for e, err := range api.Events(c.Context, id, 0) {
-			if err != nil {
-				return err
-			}
-			if err := watcher(&e); err != nil {
-				return fmt.Errorf("print: %w", err)
-			}
+		if err := follow(c, api, id, newWatcher(c, c.App.Writer)); err != nil {
+			return err
 		}
 		s, err := api.Session(c.Context, id)
 		if err != nil {
 			return err
 		}
-		if !wantsJSON(c) {
-			if err := printSession(c, s); err != nil {
-				return err
-			}
+		if wantsJSON(c) {
+			err = api.VerifySession(c.Context, s)
+		} else {
+			err = printSession(c, api, s)
+		}
+		if err != nil {
+			return err
 		}
 		if s.Status != "completed" {
 			return fmt.Errorf("%w: it is %s", errSession, s.Status)
@@ -47,9 +44,21 @@ func watchSession(c *cli.Context) error {
 	})
 }
 
+// follow shows a session's events until it has ended.
+func follow(c *cli.Context, api *client.Client, session string, watcher func(*rest.Event) error) error {
+	for e, err := range api.Events(c.Context, session, 0) {
+		if err != nil {
+			return err
+		}
+		if err := watcher(&e); err != nil {
+			return fmt.Errorf("print: %w", err)
+		}
+	}
+	return nil
+}
+
 // newWatcher chooses how events are shown.
-func newWatcher(c *cli.Context) func(*rest.Event) error {
-	out := c.App.Writer
+func newWatcher(c *cli.Context, out io.Writer) func(*rest.Event) error {
 	if wantsJSON(c) {
 		e := json.NewEncoder(out)
 		e.SetEscapeHTML(false)

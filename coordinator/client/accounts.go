@@ -25,9 +25,37 @@ func (c *Client) CreateAccount(ctx context.Context, req rest.CreateAccount) (*re
 }
 
 // StartAccount begins to make an account and returns the session, without
-// waiting for it.
+// waiting for it; see AwaitAccount.
 func (c *Client) StartAccount(ctx context.Context, req rest.CreateAccount) (*rest.Session, error) {
 	return fetch[rest.Session](ctx, c, &call{method: http.MethodPost, path: prefix + "/accounts", in: req, async: true})
+}
+
+// AwaitAccount waits until a keygen session has ended and returns the account,
+// verified as CreateAccount does: req is what was asked for. A session that ended
+// otherwise is a *rest.Problem.
+func (c *Client) AwaitAccount(ctx context.Context, session string, req rest.CreateAccount) (*rest.Account, error) {
+	s, err := c.Wait(ctx, session)
+	if err != nil {
+		return nil, err
+	}
+	if s.Kind == rest.KindSign {
+		return nil, refuted("session %s is a %s, no keygen", s.ID, s.Kind)
+	}
+	if s.Status != "completed" {
+		return nil, ended(s)
+	}
+	a, err := c.Account(ctx, s.AccountID)
+	if err != nil {
+		return nil, err
+	}
+	key, err := c.Key(ctx, a.ID)
+	if err != nil {
+		return nil, err
+	}
+	if key.Session != s.ID {
+		return nil, refuted("session %s made another key than account %s has", s.ID, a.ID)
+	}
+	return a, key.matches(&req)
 }
 
 // Account shows an account. When it is active, what CreateAccount verifies was

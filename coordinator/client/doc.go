@@ -23,8 +23,8 @@
 //   - Approve hashes the message that is to be approved again; CheckPending
 //     compares its other claims with the certificate.
 //
-// Whatever fails is ErrVerification, and no result. Lists, and the signature
-// inside of a rest.Session, are not verified.
+// Whatever fails is ErrVerification, and no result. Lists are not verified, nor is
+// the signature inside of a rest.Session before VerifySession or AwaitSignature.
 //
 // # Errors
 //

@@ -197,7 +197,7 @@ func (a *alive) Read(p []byte) (int, error) {
 }
 
 // Wait follows a session until it has ended and returns it, however it ended. A
-// signature in it was not verified: see AwaitSignature.
+// signature in it was not verified: see VerifySession and AwaitSignature.
 func (c *Client) Wait(ctx context.Context, session string) (*rest.Session, error) {
 	for _, err := range c.Events(ctx, session, 0) {
 		if err != nil {

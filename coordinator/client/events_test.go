@@ -208,10 +208,19 @@ func TestWait(t *testing.T) {
 	if _, err := c.AwaitSignature(waiting(t), session.ID, req); err != nil {
 		t.Error(err)
 	}
-	keygen, err := c.StartAccount(waiting(t), rest.CreateAccount{UserID: "u"})
+	wanted := rest.CreateAccount{UserID: "u"}
+	keygen, err := c.StartAccount(waiting(t), wanted)
 	if err != nil {
 		t.Fatal(err)
 	}
+	if made, err := c.AwaitAccount(waiting(t), keygen.ID, wanted); err != nil || made.UserID != "u" {
+		t.Errorf("account: %+v, %v", made, err)
+	}
+	wanted.Scheme = "eddsa-ed25519"
+	_, err = c.AwaitAccount(waiting(t), keygen.ID, wanted)
+	wantError(t, err, client.ErrVerification, "asked for a key of scheme")
+	_, err = c.AwaitAccount(waiting(t), session.ID, wanted)
+	wantError(t, err, client.ErrVerification, "no keygen")
 	if keygen, err = c.Wait(waiting(t), keygen.ID); err != nil || keygen.Status != "completed" {
 		t.Errorf("keygen: %+v, %v", keygen, err)
 	}
@@ -224,5 +233,41 @@ func TestWait(t *testing.T) {
 	})
 	if _, err := c.AwaitSignature(waiting(t), session.ID, req); client.Code(err) != "party_lost" {
 		t.Errorf("a session that failed: %v", err)
+	}
+	if _, err := c.AwaitAccount(waiting(t), keygen.ID, rest.CreateAccount{}); client.Code(err) != "party_lost" {
+		t.Errorf("a keygen that failed: %v", err)
+	}
+}
+
+func TestVerifySession(t *testing.T) {
+	_, c := start(t)
+	a := newAccount(t, c, rest.CreateAccount{})
+	started, err := c.StartSign(waiting(t), client.SignRequest{Account: a.ID, Message: []byte("m"), Hash: "sha256"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	good, err := c.Wait(waiting(t), started.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.VerifySession(waiting(t), good); err != nil {
+		t.Error(err)
+	}
+	for name, change := range map[string]func(*rest.Session){
+		"message":   func(s *rest.Session) { s.Message = flip(s.Message) },
+		"no hex":    func(s *rest.Session) { s.Message = "x" },
+		"hash":      func(s *rest.Session) { s.Hash = "keccak256" },
+		"digest":    func(s *rest.Session) { s.Digest = flip(s.Digest) },
+		"kind":      func(s *rest.Session) { s.Kind = rest.KindKeygen },
+		"signature": func(s *rest.Session) { s.Signature = &rest.Signature{Compact: flip(good.Signature.Compact)} },
+	} {
+		s := *good
+		change(&s)
+		if err := c.VerifySession(waiting(t), &s); !errors.Is(err, client.ErrVerification) {
+			t.Errorf("altered %s: %v", name, err)
+		}
+	}
+	if err := c.VerifySession(waiting(t), &rest.Session{}); err != nil {
+		t.Errorf("nothing to verify: %v", err)
 	}
 }

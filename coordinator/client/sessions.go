@@ -16,7 +16,7 @@ func (c *Client) CreateSession(ctx context.Context, req rest.CreateSession) (*re
 }
 
 // Session shows a session. A signature in it was not verified: see
-// AwaitSignature.
+// VerifySession and AwaitSignature.
 func (c *Client) Session(ctx context.Context, id string) (*rest.Session, error) {
 	path, err := route("sessions", id)
 	if err != nil {

@@ -137,10 +137,8 @@ func resultOf(s *rest.Session, key *Key) (*rest.SignResult, error) {
 	switch {
 	case s.Kind != rest.KindSign:
 		return nil, refuted("session %s is a %s, no signing", s.ID, s.Kind)
-	case s.Status != "completed" && s.Error != nil:
-		return nil, s.Error
 	case s.Status != "completed":
-		return nil, &rest.Problem{Status: http.StatusConflict, Code: "session_" + s.Status, Detail: "the session has ended without a signature", SessionID: s.ID}
+		return nil, ended(s)
 	case s.Signature == nil:
 		return nil, refuted("session %s is completed and has no signature", s.ID)
 	}
@@ -148,4 +146,38 @@ func resultOf(s *rest.Session, key *Key) (*rest.SignResult, error) {
 		SessionID: s.ID, AccountID: s.AccountID, Scheme: s.Scheme, PublicKey: hex.EncodeToString(key.PublicKey),
 		Message: s.Message, Hash: s.Hash, Digest: s.Digest, Signature: *s.Signature,
 	}, nil
+}
+
+// ended is the problem of a session that has no result.
+func ended(s *rest.Session) error {
+	if s.Error != nil {
+		return s.Error
+	}
+	return &rest.Problem{
+		Type: "about:blank", Title: http.StatusText(http.StatusConflict), Status: http.StatusConflict, Code: "session_" + s.Status,
+		Detail: "the session has ended without a result", SessionID: s.ID,
+	}
+}
+
+// VerifySession checks the signature that a completed sign session shows: that it
+// is under the account's certified key and of the message that the session shows.
+// Whether that is the message you mean, only you know. Errors are
+// ErrVerification; a session without a signature has nothing to verify.
+func (c *Client) VerifySession(ctx context.Context, s *rest.Session) error {
+	if s.Signature == nil {
+		return nil
+	}
+	key, err := c.Key(ctx, s.AccountID)
+	if err != nil {
+		return err
+	}
+	result, err := resultOf(s, key)
+	if err != nil {
+		return err
+	}
+	message, err := hex.DecodeString(s.Message)
+	if err != nil {
+		return refuted("session %s: its message is not hexadecimal", s.ID)
+	}
+	return key.VerifyResult(result, message, s.Hash)
 }
