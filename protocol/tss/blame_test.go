@@ -77,7 +77,7 @@ func TestBlameWrongShare(t *testing.T) {
 		}
 	})
 	parties := keygenParties(t, protocol.EdDSA, protocol.Threshold{T: 2, N: 3})
-	wantBlame(t, parties, options, tss.ErrAborted, "bob")
+	wantBlame(t, parties, options, tss.ErrMessage, "bob")
 }
 
 func TestBlameEmptyField(t *testing.T) {
@@ -119,8 +119,9 @@ func TestBlameNobody(t *testing.T) {
 	}
 }
 
-// The library panics when a decommitment opens to a point off the curve.
-func TestPanicOfTheLibrary(t *testing.T) {
+// The library panics when a decommitment opens to a point off the curve. The guard
+// names who sent it.
+func TestPointOffTheCurve(t *testing.T) {
 	bad := commitments.NewHashCommitment(rand.Reader, big.NewInt(1), big.NewInt(2))
 	options := rewrite(t, func(m proto.Message) {
 		switch m := m.(type) {
@@ -132,5 +133,5 @@ func TestPanicOfTheLibrary(t *testing.T) {
 	})
 	k := newKey(t, protocol.EdDSA, protocol.Threshold{T: 2, N: 3})
 	parties := signParties(t, k, protocoltest.Members(2), sid("panic"), digest("panic"))
-	wantBlame(t, parties, options, tss.ErrPanic)
+	wantBlame(t, parties, options, tss.ErrMessage, "bob")
 }

@@ -89,6 +89,7 @@ func newECDSAKeygen(k *keygenSetup) (runner, error) {
 	}
 	return runner{
 		party:   keygen.NewLocalParty(k.params, k.out, end, pre),
+		guard:   newECDSAKeygenGuard(k, &pre),
 		outcome: collect(end, convert),
 	}, nil
 }
@@ -101,7 +102,7 @@ func newECDSASign(s *signSetup) (runner, error) {
 	}
 	// The length makes the library keep leading zeros.
 	party := signing.NewLocalParty(digest, s.params, s.ecdsaSaveData(), s.out, s.end, protocol.DigestSize)
-	return runner{party: party, outcome: collect(s.end, s.ecdsaResult)}, nil
+	return runner{party: party, guard: newECDSASignGuard(s), outcome: collect(s.end, s.ecdsaResult)}, nil
 }
 
 // ecdsaSaveData returns what the library saved at keygen, for the signers only.

@@ -70,6 +70,7 @@ func newEdDSAKeygen(k *keygenSetup) (runner, error) {
 	}
 	return runner{
 		party:   keygen.NewLocalParty(k.params, k.out, end),
+		guard:   eddsaKeygenGuard{newDealings(k)},
 		outcome: collect(end, convert),
 	}, nil
 }
@@ -85,7 +86,7 @@ func newEdDSASign(s *signSetup) (runner, error) {
 	// The length makes the library keep leading zeros.
 	message := new(big.Int).SetBytes(s.payload)
 	party := signing.NewLocalParty(message, s.params, d, s.out, s.end, len(s.payload))
-	return runner{party: party, outcome: collect(s.end, s.eddsaResult)}, nil
+	return runner{party: party, guard: newEdDSASignGuard(s), outcome: collect(s.end, s.eddsaResult)}, nil
 }
 
 // eddsaResult verifies what the library signed, by the standard library.

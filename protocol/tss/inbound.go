@@ -12,12 +12,12 @@ import (
 )
 
 // admit decides whether a message may reach the library and returns its place in
-// m.waiting and its parsed form. It changes nothing.
+// m.waiting and its parsed form. It changes nothing but what the guard knows.
 //
 // Errors are of two kinds: ErrDelivery is the caller's, who had to deliver in
 // order, once, and only what is for this party; a protocol.Blame is the sender's,
-// who signed something that the ceremony does not have. Checks of the numbers
-// inside a message belong after parse, one function for each row of the table.
+// who signed something that the ceremony does not have, or whose numbers the
+// guard refuses.
 func (m *machine) admit(msg *protocol.Message) (slot int, parsed tsslib.ParsedMessage, err error) {
 	from := m.roster.by[msg.From]
 	if from == nil || from.Index == m.roster.self {
@@ -41,11 +41,14 @@ func (m *machine) admit(msg *protocol.Message) (slot int, parsed tsslib.ParsedMe
 	}
 	slot = slices.Index(m.waiting, protocol.Slot{From: msg.From, Name: t.name})
 	if slot < 0 {
-		return 0, nil, fmt.Errorf("%w: a second %s of %s", ErrDelivery, t.name, msg.From)
+		return 0, nil, m.second(msg, t)
 	}
 	parsed, err = t.parse(msg.Body, from)
 	if err != nil {
 		return 0, nil, m.blameSender(msg, "%s: %w", t.name, err)
+	}
+	if err := m.inspect(msg, from.Index, parsed.Content()); err != nil {
+		return 0, nil, err
 	}
 	return slot, parsed, nil
 }

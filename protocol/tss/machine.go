@@ -1,6 +1,7 @@
 package tss
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 
@@ -24,7 +25,9 @@ type machine struct {
 
 	round   int // being collected; 0 before Start
 	waiting []protocol.Slot
-	ended   bool
+	// accepted holds the hash of every message that was admitted, by its slot.
+	accepted map[protocol.Slot][sha256.Size]byte
+	ended    bool
 }
 
 // outCapacity holds what a party can send in one call: a message to everyone
@@ -32,7 +35,12 @@ type machine struct {
 func outCapacity(parties int) int { return 2*parties + 10 }
 
 func newMachine(c *ceremony, r *roster) *machine {
-	return &machine{ceremony: c, roster: r, out: make(chan tsslib.Message, outCapacity(len(r.ids)))}
+	return &machine{
+		ceremony: c,
+		roster:   r,
+		out:      make(chan tsslib.Message, outCapacity(len(r.ids))),
+		accepted: map[protocol.Slot][sha256.Size]byte{},
+	}
 }
 
 // Start implements protocol.Machine.
@@ -59,6 +67,7 @@ func (m *machine) Step(msg protocol.Message) (protocol.Step, error) {
 	if err != nil {
 		return protocol.Step{}, m.end(err)
 	}
+	m.accept(slot, &msg)
 	update := func() *tsslib.Error {
 		ok, err := m.runner.party.Update(parsed)
 		if err == nil && !ok {
@@ -159,6 +168,9 @@ func (m *machine) drain() ([]protocol.Message, error) {
 
 // outbound turns a message of the library into ours.
 func (m *machine) outbound(out tsslib.Message) (protocol.Message, error) {
+	if parsed, ok := out.(tsslib.ParsedMessage); ok {
+		m.runner.guard.sent(parsed.Content())
+	}
 	body, routing, err := out.WireBytes()
 	if err != nil {
 		return protocol.Message{}, fmt.Errorf("%w: encoding %s: %w", ErrAborted, out.Type(), err)
@@ -194,4 +206,5 @@ func (m *machine) drop() {
 	m.runner = runner{}
 	m.out = nil
 	m.waiting = nil
+	m.accepted = nil
 }

@@ -30,9 +30,11 @@ type suite struct {
 	newSign      func(*signSetup) (runner, error)
 }
 
-// runner is a party of the library with what takes its result.
+// runner is a party of the library with what watches over it and takes its
+// result.
 type runner struct {
 	party tsslib.Party
+	guard guard
 	// outcome returns nil, nil while there is no result.
 	outcome func() (*protocol.Result, error)
 }
