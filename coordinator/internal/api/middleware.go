@@ -92,11 +92,21 @@ func readBody(next http.Handler) http.Handler {
 			log.Debugw("no read deadline", "error", err)
 		}
 		r.Body = io.NopCloser(bytes.NewReader(body))
-		if isUntypedJSON(r.Header.Get("Content-Type"), body) {
-			r.Header.Set("Content-Type", "application/json")
-		}
+		plainMedia(r.Header, body)
 		next.ServeHTTP(w, r)
 	})
+}
+
+// plainMedia spells the media types of a request as the framework knows them: it
+// minds their case, and would answer under any name of JSON that a caller makes
+// up. The API speaks JSON, and events to those who name them.
+func plainMedia(h http.Header, body []byte) {
+	if media, _, err := mime.ParseMediaType(h.Get("Content-Type")); err == nil && media == mediaJSON || isUntypedJSON(h.Get("Content-Type"), body) {
+		h.Set("Content-Type", mediaJSON)
+	}
+	if !prefersEvents(h.Values("Accept")) {
+		h.Set("Accept", mediaJSON)
+	}
 }
 
 // isUntypedJSON recognises what curl -d sends without a header of its caller's:
