@@ -146,6 +146,30 @@ func TestMpcctlApprove(t *testing.T) {
 	}
 }
 
+// TestMpcctlShare stores a user's share, signs with it, and has the delegate
+// erase its own copy: made with the account, and for a session that waits.
+func TestMpcctlShare(t *testing.T) {
+	u := newTerminal(t, shared(t, cluster.QUIC))
+	share := filepath.Join(u.dir, "share.txt")
+	account := decode[rest.Account](u, "account", "create", "frank", "--scheme", cluster.EdDSA, "--user-share", "--share-out", share)
+	result := decode[rest.SignResult](u, "sign", account.ID, "--text", "hello", "--user-share-file", share)
+	if err := judge.EdDSA(account.PublicKey, []byte("hello"), result.Signature.Compact); err != nil {
+		t.Error(err)
+	}
+	if ack := decode[rest.ShareAck](u, "share", "ack", account.KeygenSessionID); !ack.Erased {
+		t.Errorf("acknowledged: %+v", ack)
+	}
+	u.run(4, "share", "generate", account.KeygenSessionID, "--share-out", share+".again")
+
+	session := decode[rest.Session](u, "session", "create", "grace", "--scheme", cluster.EdDSA, "--open-user-slot")
+	if session.WaitingFor != "user" {
+		t.Errorf("session %+v does not wait for its user", session)
+	}
+	late := filepath.Join(u.dir, "late.txt")
+	u.run(0, "share", "generate", session.ID, "--share-out", late, "--ack")
+	u.run(0, "sign", session.AccountID, "--text", "hello", "--user-share-file", late)
+}
+
 // TestMpcctlRefused: exit codes of a real coordinator's refusals.
 func TestMpcctlRefused(t *testing.T) {
 	c := shared(t, cluster.QUIC)
