@@ -62,8 +62,7 @@ func dataDir(c *cli.Context) (string, error) {
 	return filepath.Join(home, ".local", "share", "mpcctl"), nil
 }
 
-// withFolder runs f with the device's data folder, which it closes. make says
-// that there need not be a device yet.
+// withFolder runs f with the data folder of a device, which it closes.
 func withFolder(c *cli.Context, talk *terminal, f func(*device.Folder) error) (err error) {
 	cfg, err := folderConfig(c, talk)
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/meshmpc/mpcd/cmd/mpcctl/internal/device"
 	"github.com/meshmpc/mpcd/coordinator/client"
 	"github.com/meshmpc/mpcd/coordinator/rest"
 )
@@ -50,6 +51,8 @@ func exitCode(err error) int {
 func explain(err error) string {
 	var problem *rest.Problem
 	switch {
+	case errors.Is(err, device.ErrFingerprint), errors.Is(err, device.ErrMismatch):
+		return "this device took no part: " + err.Error()
 	case errors.Is(err, client.ErrVerification):
 		return "DO NOT USE the answer: " + err.Error()
 	case errors.Is(err, client.ErrTimeout):

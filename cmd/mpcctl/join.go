@@ -46,15 +46,10 @@ func runJoin(c *cli.Context) (err error) {
 	if err := errors.Join(setLogs(c.String(flagLogLevel)), guardSecrets()); err != nil {
 		return err
 	}
-	if _, err := joinClient(c, ""); err != nil { // before a passphrase is asked for
-		return err
-	}
 	user := newJoinUser(c)
-	code := c.Args().First()
-	if code == "-" { // keeps it out of the list of processes
-		if code, err = user.line(c.Context); err != nil {
-			return misusef("no invite code came on stdin: %w", err)
-		}
+	code, err := inviteCode(c, user.terminal)
+	if err != nil {
+		return err
 	}
 	cfg, err := folderConfig(c, user.terminal)
 	if err != nil {
@@ -66,7 +61,7 @@ func runJoin(c *cli.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, folder.Close()) }()
 	_, err = folder.Join(c.Context, device.JoinConfig{
-		Code: strings.TrimSpace(code), User: user, Name: c.String(flagName), Software: "mpcctl " + version,
+		Code: code, User: user, Name: c.String(flagName), Software: "mpcctl " + version,
 		Connect: func(token string) (*client.Client, error) { return joinClient(c, token) },
 		Info:    map[string]any{"software": "mpcctl " + version, "os": runtime.GOOS, "arch": runtime.GOARCH},
 	})
@@ -74,6 +69,26 @@ func runJoin(c *cli.Context) (err error) {
 		return errors.New("interrupted: this device has left the session; the same command joins it again")
 	}
 	return deviceError(err)
+}
+
+// inviteCode returns the code of an invite that there is: a passphrase is not to
+// be chosen for nothing.
+func inviteCode(c *cli.Context, talk *terminal) (string, error) {
+	code := c.Args().First()
+	if code == "-" { // keeps it out of the list of processes
+		var err error
+		if code, err = talk.line(c.Context); err != nil {
+			return "", misusef("no invite code came on stdin: %w", err)
+		}
+	}
+	code = strings.TrimSpace(code)
+	api, err := joinClient(c, "")
+	if err != nil {
+		return "", err
+	}
+	defer api.Close()
+	_, err = api.Invite(c.Context, code)
+	return code, err
 }
 
 // joinClient is a client without an API key: the invite's code, and then the join
