@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -105,7 +106,7 @@ func (s *Server) handler() http.Handler {
 		if before != nil && before(w, r) {
 			return
 		}
-		open := r.URL.Path == "/health" || r.URL.Path == "/ready"
+		open := r.URL.Path == "/health" || r.URL.Path == "/ready" || strings.HasPrefix(r.URL.Path, "/api/v1/invites/")
 		if !open && r.Header.Get("X-API-Key") != Key {
 			Refuse(w, http.StatusUnauthorized, "unauthorized", "the header X-API-Key is missing or wrong")
 			return
