@@ -145,7 +145,7 @@ func (n *fakeNet) Ping(ctx context.Context, peer protocol.PeerID) (time.Duration
 	if p == nil {
 		return 0, errUnreachable
 	}
-	if p.isDead() {
+	if p.isDead() || p.now().deaf {
 		<-ctx.Done() // as a host that is gone: nothing comes back
 		return 0, errors.Join(errUnreachable, ctx.Err())
 	}

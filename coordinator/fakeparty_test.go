@@ -20,6 +20,7 @@ type script struct {
 	otherKey    bool // keygen: a certificate for another key
 	hold        bool // keeps its outcomes until released
 
+	deaf      bool          // it answers no pings
 	shareCode protocol.Code // delegates: refuse to give shares out, or to erase them
 	shareMute bool          // delegates: do not answer about shares
 }
@@ -196,7 +197,11 @@ func (p *party) record(s *protocol.Spec, act script) *protocol.Record {
 			body.Signature[40] ^= 1
 		}
 	}
-	return protocol.SignRecord(p.identity, body)
+	rec := protocol.SignRecord(p.identity, body)
+	if act.wrong && s.Kind == protocol.KindKeygen {
+		rec.Signature[5] ^= 1
+	}
+	return rec
 }
 
 // wasStopped counts the attempts that the party was told to end.

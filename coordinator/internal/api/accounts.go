@@ -19,6 +19,7 @@ func (s *server) accountRoutes(api huma.API) {
 		answers: map[int]any{http.StatusCreated: rest.Account{}, http.StatusAccepted: rest.Session{}},
 		errors: append([]string{
 			registry.CodeInvalidThreshold, registry.CodeUnknownParty, registry.CodePoolTooSmall, registry.CodeInvalidApprovers, registry.CodeBadUserShare,
+			registry.CodeDisagreement,
 		}, startErrors...),
 	}), s.createAccount)
 	huma.Register(api, s.operation(api, route{
@@ -34,7 +35,7 @@ func (s *server) accountRoutes(api huma.API) {
 // sessionErrors are the codes of calls that wait for a session.
 var sessionErrors = []string{
 	registry.CodeTooFewParties, registry.CodePartyRefused, registry.CodePartyLost, registry.CodeCeremonyFailed,
-	registry.CodeDisagreement, registry.CodeBadSignature, registry.CodeSessionTimeout, registry.CodeCancelled, registry.CodeShuttingDown, registry.CodeStorage,
+	registry.CodeBadSignature, registry.CodeSessionTimeout, registry.CodeCancelled, registry.CodeShuttingDown, registry.CodeStorage,
 }
 
 // startErrors are the codes of calls that start a session and wait for it.

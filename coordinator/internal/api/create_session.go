@@ -169,7 +169,7 @@ func (s *server) cancelRoute(api huma.API) {
 		id: "cancel-session", method: http.MethodPost, path: prefix + "/sessions/{id}/cancel", tag: "sessions", scope: access.Sessions,
 		summary: "End a session that has not ended. A key that was being made is never used.",
 		answers: map[int]any{http.StatusOK: rest.Session{}},
-		errors:  []string{registry.CodeSessionNotFound, registry.CodeFinished, registry.CodeShuttingDown, codeIdempotency},
+		errors:  []string{registry.CodeSessionNotFound, registry.CodeFinished, registry.CodeShuttingDown, registry.CodeStorage, codeIdempotency},
 	}), s.cancelSession)
 }
 
@@ -177,6 +177,9 @@ func (s *server) cancelSession(ctx context.Context, in *struct {
 	ByID
 	Idempotency
 }) (*body[rest.Session], error) {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	defer context.AfterFunc(s.cfg.Stopping, stop)()
 	_, err := s.once(ctx, asked{route: "cancel " + in.ID, ref: in.ID, key: in.Idempotency}, func(m registry.Meta) (string, error) {
 		return in.ID, s.cfg.Engine.Cancel(ctx, in.ID, m)
 	})

@@ -79,6 +79,11 @@ func contain(next http.Handler) http.Handler {
 // deadline that is still set while a handler waits would end its request.
 func readBody(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !takesBody(r.Method) {
+			plainMedia(r.Header, nil)
+			next.ServeHTTP(w, r)
+			return
+		}
 		ctl := http.NewResponseController(w)
 		if err := ctl.SetReadDeadline(time.Now().Add(bodyTimeout)); err != nil {
 			log.Debugw("no read deadline", "error", err)
@@ -95,6 +100,12 @@ func readBody(next http.Handler) http.Handler {
 		plainMedia(r.Header, body)
 		next.ServeHTTP(w, r)
 	})
+}
+
+// takesBody reports whether calls with a method bring a body. That of others is
+// never read.
+func takesBody(method string) bool {
+	return method != http.MethodGet && method != http.MethodHead && method != http.MethodDelete
 }
 
 // plainMedia spells the media types of a request as the framework knows them: it

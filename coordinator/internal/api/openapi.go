@@ -105,7 +105,10 @@ func (c *completion) operation(op *huma.Operation, rt route) {
 // codesOf lists the problems that an operation can answer with: its own, and
 // those that follow from what it takes.
 func codesOf(op *huma.Operation, rt route) []string {
-	codes := append([]string{registry.CodeInternal, codeTooLarge, codeTimeout, codeMalformed}, rt.errors...) // a body is read whether or not it is wanted
+	codes := append([]string{registry.CodeInternal}, rt.errors...)
+	if takesBody(op.Method) { // it is read, whether or not the route wants it
+		codes = append(codes, codeTooLarge, codeTimeout, codeMalformed)
+	}
 	if !rt.open {
 		codes = append(codes, codeForbidden, codeRateLimited, codeBlocked)
 	}
@@ -118,7 +121,7 @@ func codesOf(op *huma.Operation, rt route) []string {
 	for _, p := range op.Parameters {
 		codes = append(codes, codeInvalid)
 		if p.Name == headerIdempotency {
-			codes = append(codes, codeIdempotency, registry.CodeShuttingDown)
+			codes = append(codes, codeIdempotency)
 		}
 	}
 	return codes

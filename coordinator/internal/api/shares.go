@@ -20,7 +20,7 @@ func (s *server) shareRoutes(api huma.API) {
 		summary: "Get the user's share of a session, or complete a keygen with an open user slot and get its share. It can be fetched again until it is acknowledged, 24 hours at most.",
 		answers: map[int]any{http.StatusOK: rest.UserShare{}},
 		errors: append([]string{
-			registry.CodeSessionNotFound, registry.CodeAccountNotActive, registry.CodeNoUserShare, registry.CodeBadUserShare, registry.CodeFinished, codeIdempotency,
+			registry.CodeSessionNotFound, registry.CodeNoUserShare, registry.CodeBadUserShare, registry.CodeDisagreement, codeIdempotency,
 		}, sessionErrors...),
 	}), s.generateShare)
 	huma.Register(api, s.operation(api, route{

@@ -95,8 +95,8 @@ type Engine struct {
 	mu       sync.Mutex
 	draining bool
 	stopped  bool
-	running  map[string]struct{}                // session ids
-	runners  map[string]context.CancelCauseFunc // of running and waiting sessions
+	running  map[string]struct{} // session ids
+	runners  map[string]handle   // of running and waiting sessions
 	attempts map[protocol.SID]*attempt
 	load     map[protocol.PeerID]int // running attempts by party
 	idle     chan struct{}           // closed while nothing runs
@@ -129,7 +129,7 @@ func New(cfg Config) (*Engine, error) {
 	ctx, stop := context.WithCancel(context.Background())
 	e := &Engine{
 		cfg: cfg, approvers: protocol.Approvers{M: 1, Keys: [][]byte{spki}}, ctx: ctx, stop: stop,
-		late: make(chan inbound, maxFrameQueue), running: make(map[string]struct{}), runners: make(map[string]context.CancelCauseFunc),
+		late: make(chan inbound, maxFrameQueue), running: make(map[string]struct{}), runners: make(map[string]handle),
 		attempts: make(map[protocol.SID]*attempt), load: make(map[protocol.PeerID]int), idle: make(chan struct{}),
 	}
 	close(e.idle)

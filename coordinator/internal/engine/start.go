@@ -99,13 +99,21 @@ func (n *newcomer) invites() (events []registry.Event, err error) {
 	return events, nil
 }
 
+// handle is a session that runs or waits, to others.
+type handle struct {
+	cancel context.CancelCauseFunc
+	over   context.Context // ends when nothing more happens
+}
+
 // launch runs a session that has been entered.
 func (e *Engine) launch(r *runner) {
 	ctx, cancel := context.WithCancelCause(e.ctx)
+	over, end := context.WithCancel(context.Background())
 	e.mu.Lock()
-	e.runners[r.id] = cancel
+	e.runners[r.id] = handle{cancel, over}
 	e.mu.Unlock()
 	e.spawn(func() {
+		defer end()
 		defer e.leave(r.id)
 		defer cancel(nil)
 		r.run(ctx)
@@ -127,7 +135,7 @@ func (e *Engine) enter(id string, waits bool) error {
 	case !waits && len(e.running) >= e.cfg.MaxSessions:
 		return &registry.Problem{Code: registry.CodeTooManySessions, Detail: fmt.Sprintf("%d sessions run already: try again in a second", e.cfg.MaxSessions)}
 	}
-	e.runners[id] = nil // launch fills it in
+	e.runners[id] = handle{} // launch fills it in
 	if !waits {
 		e.runLocked(id)
 	}

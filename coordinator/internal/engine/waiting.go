@@ -132,14 +132,16 @@ func (e *Engine) Cancel(ctx context.Context, id string, meta registry.Meta) erro
 	}
 	if !s.Status.Finished() {
 		e.mu.Lock()
-		cancel := e.runners[id]
+		running := e.runners[id]
 		e.mu.Unlock()
-		if cancel == nil {
+		if running.cancel == nil {
 			return &registry.Problem{Code: registry.CodeShuttingDown, Detail: "the coordinator is starting or stopping: try again in a few seconds", Session: id}
 		}
-		cancel(&cancellation{meta})
-		var err error
-		if s, err = e.cfg.Registry.WaitFinished(ctx, id); err != nil {
+		running.cancel(&cancellation{meta})
+		if s = e.outlast(ctx, id, running); s == nil || !s.Status.Finished() {
+			if ctx.Err() == nil && e.ctx.Err() == nil {
+				return storageProblem()
+			}
 			return &registry.Problem{Code: registry.CodeShuttingDown, Detail: "the coordinator is shutting down: try again in a few seconds", Session: id}
 		}
 	}
@@ -147,6 +149,15 @@ func (e *Engine) Cancel(ctx context.Context, id string, meta registry.Meta) erro
 		return &registry.Problem{Code: registry.CodeFinished, Detail: fmt.Sprintf("the session has ended: it is %s", s.Status), Session: id}
 	}
 	return nil
+}
+
+// outlast returns a session as it is when its runner is done, or ctx.
+func (e *Engine) outlast(ctx context.Context, id string, running handle) *registry.Session {
+	wait, stop := context.WithCancel(ctx)
+	defer stop()
+	defer context.AfterFunc(running.over, stop)()
+	_, _ = e.cfg.Registry.WaitFinished(wait, id) // its error says only that there was no end
+	return e.cfg.Registry.Session(id)
 }
 
 // cancellation is the cause of a session's context that a user has ended.
