@@ -212,7 +212,8 @@ func forged(change func(*client, *protocol.Approval)) func(*client, *protocol.Sp
 	}
 }
 
-// header replaces something in the first token's header.
+// header replaces something in the first token's header; its approver signs even
+// that, because the key is used for other tokens as well.
 func header(old, with string) func(*client, *protocol.Spec) {
 	return func(cl *client, s *protocol.Spec) {
 		parts := strings.Split(s.Authorisation[0], ".")
@@ -221,6 +222,8 @@ func header(old, with string) func(*client, *protocol.Spec) {
 			cl.c.tb.Fatalf("header %s has no %s: %v", raw, old, err)
 		}
 		parts[0] = base64.RawURLEncoding.EncodeToString([]byte(strings.Replace(string(raw), old, with, 1)))
+		sig := ed25519.Sign(cl.keys[0].(ed25519.PrivateKey), []byte(parts[0]+"."+parts[1]))
+		parts[2] = base64.RawURLEncoding.EncodeToString(sig)
 		s.Authorisation[0] = strings.Join(parts, ".")
 	}
 }
