@@ -3,7 +3,6 @@ package coordinator
 import (
 	"context"
 	"fmt"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -83,32 +82,6 @@ func TestStorageFailureIsTold(t *testing.T) {
 		t.Run(c.method+" "+c.path, func(t *testing.T) { problem(t, cl.do(c), http.StatusInternalServerError, "storage_failure") })
 	}
 	as[rest.AccountList](t, cl.get(accountsPath), http.StatusOK) // what is known can be read
-}
-
-// TestBodyThatDoesNotArrive takes the 10 seconds that a body gets.
-func TestBodyThatDoesNotArrive(t *testing.T) {
-	t.Parallel()
-	cl := newCluster(t)
-	body, end := io.Pipe()
-	defer end.Close() // lets the client's goroutine end
-	req, err := http.NewRequest("POST", cl.base+accountsPath, body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Header.Set("X-API-Key", testKey)
-	req.Header.Set("Content-Type", "application/json")
-	res, err := cl.http.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close() // read to the end
-	text, err := io.ReadAll(res.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	a := answer{res.StatusCode, res.Header, text}
-	cl.conforms(call{method: "POST", path: accountsPath}, a)
-	problem(t, a, http.StatusRequestTimeout, "request_timeout")
 }
 
 // TestPartiesThatAreLostInBothAttempts: there is nobody at fault to replace any
