@@ -20,7 +20,8 @@ type terminal struct {
 	in  io.Reader
 	out io.Writer
 
-	mu    sync.Mutex // of out
+	mu    sync.Mutex // of out and open
+	open  bool       // the cursor stands behind a question
 	start sync.Once
 	lines chan string // what was typed; closed at the end of the input
 }
@@ -29,17 +30,42 @@ func newTerminal(c *cli.Context) *terminal {
 	return &terminal{in: c.App.Reader, out: c.App.ErrWriter, lines: make(chan string)}
 }
 
-// say prints a line.
+// say prints lines of text, not between a question and its answer.
 func (t *terminal) say(format string, args ...any) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	fmt.Fprintln(t.out, printable(fmt.Sprintf(format, args...)))
+	if t.open {
+		fmt.Fprintln(t.out)
+		t.open = false
+	}
+	t.print(fmt.Sprintf(format, args...) + "\n")
 }
 
+// prompt prints a question; the answer stands behind it.
 func (t *terminal) prompt(text string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	fmt.Fprint(t.out, printable(text))
+	t.open = true
+	t.print(text)
+}
+
+// answered is called when a line was typed, or will not be.
+func (t *terminal) answered(shown bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.open && !shown {
+		fmt.Fprintln(t.out)
+	}
+	t.open = false
+}
+
+// print prints text whose lines are harmless for terminals.
+func (t *terminal) print(text string) {
+	lines := strings.Split(text, "\n")
+	for i := range lines {
+		lines[i] = printable(lines[i])
+	}
+	fmt.Fprint(t.out, strings.Join(lines, "\n"))
 }
 
 // interactive tells whether a person sits there.
@@ -73,7 +99,7 @@ func (t *terminal) secret(ctx context.Context, prompt string) (string, error) {
 	case <-ctx.Done():
 		return "", errors.Join(ctx.Err(), term.Restore(fd, state))
 	case got := <-done:
-		t.prompt("\n")
+		t.answered(false)
 		if got.err != nil {
 			return "", fmt.Errorf("terminal: %w", got.err)
 		}
@@ -107,8 +133,8 @@ func (t *terminal) confirm(ctx context.Context, question string) (bool, error) {
 	for {
 		t.prompt(question + " [y/N] ")
 		line, err := t.line(ctx)
+		t.answered(err == nil)
 		if err != nil {
-			t.prompt("\n")
 			return false, err
 		}
 		switch strings.ToLower(strings.TrimSpace(line)) {

@@ -100,8 +100,9 @@ func TestQuestionsAreShown(t *testing.T) {
 	for _, kind := range []string{"keygen", "sign"} {
 		u, out := talk("")
 		q := testQuestion(kind)
+		q.Members[0].Name = "p1\n\n  fingerprint  AAAA"
 		u.Tell(device.Event{Type: device.EventQuestion, Question: &q})
-		want := []string{q.Fingerprint, "peer-1", "p1", "peer-2  " + "  (this device)", "1970-01-01T00:00:00Z"}
+		want := []string{"\n\n  fingerprint  " + q.Fingerprint + "\n\n", "peer-1", "p1", "peer-2    (this device)\n", "1970-01-01T00:00:00Z"}
 		if kind == "sign" {
 			want = append(want, q.Digest)
 		}
@@ -109,6 +110,9 @@ func TestQuestionsAreShown(t *testing.T) {
 			if !strings.Contains(out.String(), text) {
 				t.Errorf("%s: %q is not shown in %q", kind, text, out)
 			}
+		}
+		if strings.Count(out.String(), "\n  fingerprint") != 1 {
+			t.Errorf("%s: a name shows a fingerprint of its own: %q", kind, out)
 		}
 		if strings.ContainsRune(out.String(), '\x1b') {
 			t.Errorf("%s: an escape sequence is shown", kind)
@@ -126,11 +130,14 @@ func TestEventsInWords(t *testing.T) {
 		{Type: "party.joined", Party: &rest.PartyName{PeerID: "x", Name: "bob"}},
 		{Type: "party.progress", Party: &rest.PartyName{PeerID: "x", Name: "bob"}, Round: 1, Rounds: 3},
 		{Type: "party.progress", Party: &rest.PartyName{PeerID: "me"}, Round: 2, Rounds: 3},
+		{Type: "party.progress", Party: &rest.PartyName{PeerID: "me"}, Round: 2, Rounds: 3},
 		{Type: "party.refused", Party: &rest.PartyName{PeerID: "x", Name: "bob"}, Code: "declined", Detail: "said no"},
 	} {
 		u.Tell(device.Event{Type: device.EventSession, Session: &e})
 	}
-	if got, want := out.String(), "bob joined\nRound 2 of 3\nbob does not take part: said no\n"; got != want {
+	u.prompt("Take part? ")
+	u.Tell(device.Event{Type: device.EventSession, Session: &rest.Event{Type: "session.ready"}})
+	if got, want := out.String(), "bob joined\nRound 2 of 3\nbob does not take part: said no\nTake part? \nEverybody has come.\n"; got != want {
 		t.Errorf("shown: %q, want %q", got, want)
 	}
 }

@@ -30,6 +30,7 @@ type joinUser struct {
 	printing sync.Mutex
 	json     *json.Encoder // nil: for people
 	self     string        // this device's peer id
+	last     string        // what was said last
 }
 
 func newJoinUser(c *cli.Context) *joinUser {
@@ -52,8 +53,9 @@ func (u *joinUser) Tell(e device.Event) {
 		_ = u.json.Encode(e) // nobody reads any more: the session goes on
 		return
 	}
-	if text := u.describe(e); text != "" {
+	if text := u.describe(e); text != "" && text != u.last {
 		u.say("%s", text)
+		u.last = text
 	}
 	if e.Type == device.EventResult {
 		u.showResult(e.Result)
@@ -86,7 +88,7 @@ func (u *joinUser) describe(e device.Event) string {
 	case device.EventInvited:
 		return describeInvite(e.Invite)
 	case device.EventDevice:
-		return "This device is " + e.PeerID
+		return lines("This device is %s", e.PeerID)
 	case device.EventPreparing:
 		return "Looking for safe primes, which takes seconds, and now and then a minute …"
 	case device.EventPrepared:
@@ -96,37 +98,49 @@ func (u *joinUser) describe(e device.Event) string {
 	case device.EventQuestion:
 		return describeQuestion(e.Question)
 	case device.EventAnswer:
-		return "Answer: " + e.Detail
+		return lines("Answer: %s", e.Detail)
 	case device.EventUnreachable:
-		return "The coordinator does not answer, trying again: " + e.Detail
+		return "The coordinator does not answer, trying again: " + printable(e.Detail)
 	case device.EventSession:
 		return u.describeSession(e.Session)
 	}
 	return ""
 }
 
+// lines formats lines of text. What others have written cannot begin another one.
+func lines(format string, args ...any) string {
+	for i, arg := range args {
+		if text, ok := arg.(string); ok {
+			args[i] = printable(text)
+		}
+	}
+	return fmt.Sprintf(format, args...)
+}
+
+func write(b *strings.Builder, format string, args ...any) { b.WriteString(lines(format, args...)) }
+
 func describeInvite(v *rest.InviteInfo) string {
 	var b strings.Builder
-	key := fmt.Sprintf("%d-of-%d key (%s)", v.ThresholdT, v.ThresholdN, v.Scheme)
+	key := lines("%d-of-%d key (%s)", v.ThresholdT, v.ThresholdN, v.Scheme)
 	if v.Kind == rest.KindSign {
-		fmt.Fprintf(&b, "You are invited to sign with the %s of account %s\n", key, v.AccountID)
-		fmt.Fprintf(&b, "  public key  %s\n", v.PublicKey)
+		write(&b, "You are invited to sign with the %s of account %s\n", key, v.AccountID)
+		write(&b, "  public key  %s\n", v.PublicKey)
 		b.WriteString(describeMessage(v.Message, v.Hash, v.Digest))
 	} else {
-		fmt.Fprintf(&b, "You are invited to make a %s together with others\n", key)
-		fmt.Fprintf(&b, "  account     %s\n", v.AccountID)
+		write(&b, "You are invited to make a %s together with others\n", key)
+		write(&b, "  account     %s\n", v.AccountID)
 	}
-	fmt.Fprintf(&b, "  user        %s\n  network     %s\n  session     %s\n  invite      %s, until %s", v.UserID, v.Network, v.SessionID, v.Status, cellText(v.ExpiresAt))
+	write(&b, "  user        %s\n  network     %s\n  session     %s\n  invite      %s, until %s", v.UserID, v.Network, v.SessionID, v.Status, cellText(v.ExpiresAt))
 	return b.String()
 }
 
 // describeMessage shows what is to be signed: as text if it is one.
 func describeMessage(message, hash, digest string) string {
-	out := fmt.Sprintf("  message     %s (hex)\n", message)
+	out := lines("  message     %s (hex)\n", message)
 	if data, err := hex.DecodeString(message); err == nil && isText(data) {
-		out = fmt.Sprintf("  message     %q\n", data)
+		out = lines("  message     %q\n", data)
 	}
-	return out + fmt.Sprintf("  hash        %s\n  signs       %s (hex)\n", hash, digest)
+	return out + lines("  hash        %s\n  signs       %s (hex)\n", hash, digest)
 }
 
 func isText(data []byte) bool {
@@ -137,21 +151,21 @@ func describeQuestion(q *device.Question) string {
 	var b strings.Builder
 	b.WriteString("\n")
 	if q.Kind == "sign" {
-		fmt.Fprintf(&b, "Everybody is here to sign with the key of account %s:\n", q.AccountID)
+		write(&b, "Everybody is here to sign with the key of account %s:\n", q.AccountID)
 		b.WriteString(describeMessage(q.Message, q.Hash, q.Digest))
 		b.WriteString("  with\n")
 	} else {
-		fmt.Fprintf(&b, "Everybody is here to make a key of which %d of these %d sign together (approvals needed: %s):\n", q.Threshold, len(q.Members), q.Approvers)
+		write(&b, "Everybody is here to make a key of which %d of these %d sign together (approvals needed: %s):\n", q.Threshold, len(q.Members), q.Approvers)
 	}
 	for _, m := range q.Members {
 		you := ""
 		if m.Self {
 			you = "  (this device)"
 		}
-		fmt.Fprintf(&b, "    %-10s %s  %s%s\n", m.Role, m.PeerID, m.Name, you)
+		write(&b, "    %-10s %s  %s%s\n", m.Role, m.PeerID, m.Name, you)
 	}
-	fmt.Fprintf(&b, "\n  fingerprint  %s\n\n", q.Fingerprint)
-	fmt.Fprintf(&b, "Compare the fingerprint with the other participants over another way, such as the telephone.\n"+
+	write(&b, "\n  fingerprint  %s\n\n", q.Fingerprint)
+	write(&b, "Compare the fingerprint with the other participants over another way, such as the telephone.\n"+
 		"If it differs, say no: somebody between you has put others in their place. Answer by %s.", cellText(q.Expires))
 	return b.String()
 }
@@ -176,9 +190,9 @@ func (u *joinUser) describeSession(e *rest.Event) string {
 	}
 	switch {
 	case e.Type == "party.progress" && e.Party != nil && e.Party.PeerID == u.self && e.Round > 0:
-		return fmt.Sprintf("Round %d of %d", e.Round, e.Rounds)
+		return lines("Round %d of %d", e.Round, e.Rounds)
 	case sessionWords[e.Type] != "":
-		return who + sessionWords[e.Type] + why
+		return printable(who + sessionWords[e.Type] + why)
 	}
 	return ""
 }
