@@ -1,6 +1,7 @@
 package client
 
 import (
+	"bytes"
 	"context"
 	"crypto/ecdh"
 	"crypto/rand"
@@ -103,7 +104,22 @@ func OpenShare(key *Key, r *Recipient, text string) (*UserShare, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := s.meantFor(r); err != nil {
+		return nil, err
+	}
 	return s, s.of(key)
+}
+
+// meantFor checks that the keygen's spec, which the certificate covers, names no
+// other recipient: a coordinator that named one of its own could have read the
+// share and sealed it again.
+func (s *UserShare) meantFor(r *Recipient) error {
+	named := s.record.Spec.Recipient
+	if len(named) == 0 || (r != nil && bytes.Equal(named, r.key.PublicKey().Bytes())) {
+		return nil
+	}
+	return fmt.Errorf("%w: the key was made for another recipient (%s), who may have read it: do not use the account",
+		ErrShare, base64.StdEncoding.EncodeToString(named))
 }
 
 func parseUserShare(data []byte) (*UserShare, error) {

@@ -1,6 +1,7 @@
 package client_test
 
 import (
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/http"
@@ -106,6 +107,40 @@ func TestSharesAreChecked(t *testing.T) {
 	req := client.SignRequest{Account: a.ID, Message: []byte("m"), Hash: "sha256", UserShare: foreign}
 	_, err = c.Sign(waiting(t), req)
 	wantError(t, err, client.ErrShare, "it is of account")
+}
+
+// TestShareMadeForAnother is a coordinator that has named a recipient of its own,
+// read the share, and sealed it again for the user.
+func TestShareMadeForAnother(t *testing.T) {
+	_, c := start(t)
+	theirs, r := newRecipient(t), newRecipient(t)
+	a := newAccount(t, c, rest.CreateAccount{UserShare: true, RecipientKey: theirs.PublicKey()})
+	key, err := c.Key(waiting(t), a.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stolen, err := client.OpenShare(key, theirs, a.UserShare.Share)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, data, err := protocol.ParseShare(stolen.Text())
+	if err != nil {
+		t.Fatal(err)
+	}
+	public, err := base64.StdEncoding.DecodeString(r.PublicKey())
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealed, err := protocol.SealShare(public, protocol.ShareBinding{
+		Network: key.Network, Account: key.Account, Key: key.Session, Epoch: key.Epoch, Purpose: protocol.PurposeDeliver,
+	}, data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = client.OpenShare(key, r, protocol.FormatShare(true, sealed))
+	wantError(t, err, client.ErrShare, "another recipient")
+	_, err = client.OpenShare(key, nil, stolen.Text())
+	wantError(t, err, client.ErrShare, "another recipient")
 }
 
 // TestSealKeyIsChecked replaces the key that the user's share is sealed to: the

@@ -121,6 +121,13 @@ func (a *account) certify(s *Server, members []*party, recipient string) error {
 		Key: a.KeygenSessionID, Scheme: protocol.Scheme(a.Scheme), Threshold: a.ThresholdT, Expires: time.Now().Add(time.Minute).Unix(),
 		Approvers: a.approvers, Coordinator: s.parties[0].id, Owner: a.UserID,
 	}
+	if recipient != "" {
+		key, err := base64.StdEncoding.DecodeString(recipient)
+		if err != nil {
+			return err
+		}
+		spec.Recipient = key
+	}
 	for _, m := range members {
 		role := protocol.Persistent
 		if m == s.delegate {
