@@ -65,6 +65,8 @@ func TestStorageFailureIsTold(t *testing.T) {
 	co, codes := cl.invite(`{"kind":"co_managed_keygen","user_id":"u","server_parties":1,"external_parties":1}`)
 	open := as[rest.Session](t, cl.post(sessionsPath, `{"kind":"keygen","user_id":"u","open_user_slot":true}`), http.StatusCreated)
 	approval, phone := ann.approve(cl, waiting.ID), cl.net.device("phone")
+	hybrid, _ := cl.hybrid()
+	hook := as[rest.Webhook](t, cl.post("/api/v1/webhooks", `{"url":"https://example.org/hook"}`), http.StatusCreated)
 	if err := cl.c.db.Close(); err != nil { // as a disk that is full, only more so
 		t.Fatal(err)
 	}
@@ -78,10 +80,15 @@ func TestStorageFailureIsTold(t *testing.T) {
 		{method: "POST", path: generatePath, body: `{"session_id":"` + open.ID + `"}`},
 		{method: "PUT", path: signersPath(a.ID), body: `{"parties":["p1","p2"]}`},
 		{method: "DELETE", path: signersPath(a.ID)},
+		{method: "POST", path: "/api/v1/shares/" + hybrid.KeygenSessionID + "/ack"},
+		{method: "POST", path: "/api/v1/webhooks", body: `{"url":"https://example.org/other"}`},
+		{method: "DELETE", path: "/api/v1/webhooks/" + hook.ID},
+		{method: "POST", path: cancelPath(waiting.ID)},
 	} {
 		t.Run(c.method+" "+c.path, func(t *testing.T) { problem(t, cl.do(c), http.StatusInternalServerError, "storage_failure") })
 	}
-	as[rest.AccountList](t, cl.get(accountsPath), http.StatusOK) // what is known can be read
+	as[rest.AccountList](t, cl.get(accountsPath), http.StatusOK)                                    // what is known can be read
+	problem(t, cl.post(cancelPath(waiting.ID), ""), http.StatusServiceUnavailable, "shutting_down") // nothing works on it until the next start
 }
 
 // TestPartiesThatAreLostInBothAttempts: there is nobody at fault to replace any

@@ -186,6 +186,7 @@ func (k *contract) checkCode(id string, listed []any, media string, a answer) er
 	if err != nil {
 		return err
 	}
+	k.note(id + " " + code)
 	if !slices.Contains(listed, any(code)) {
 		return fmt.Errorf("%s does not list the problem %s of status %d", id, code, a.status)
 	}

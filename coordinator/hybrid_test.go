@@ -195,7 +195,10 @@ func TestDelegateThatIsAwayOrRefuses(t *testing.T) {
 		}
 	}
 	delegate.set(script{shareMute: true})
+	acked := make(chan answer, 1)
+	go func() { acked <- cl.post(ack, "") }()
 	p := problem(t, cl.post(generatePath, body), http.StatusServiceUnavailable, "too_few_parties")
+	problem(t, <-acked, http.StatusServiceUnavailable, "too_few_parties")
 	if len(p.Parties) != 1 || p.Parties[0].PeerID != delegate.ID() {
 		t.Errorf("parties %+v", p.Parties)
 	}

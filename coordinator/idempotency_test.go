@@ -80,6 +80,8 @@ func TestRepeatedRequestsHaveTheSameResult(t *testing.T) {
 			}
 			if r.other != "" {
 				problem(t, cl.once(name, r.path, r.other), http.StatusUnprocessableEntity, "idempotency_key_reused")
+			} else {
+				problem(t, cl.once("account", r.path, r.body), http.StatusUnprocessableEntity, "idempotency_key_reused")
 			}
 		}
 		problem(t, cl.once("sign", accountsPath, all["sign"].body+" "), http.StatusUnprocessableEntity, "invalid_request") // schema first
