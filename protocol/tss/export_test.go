@@ -2,10 +2,13 @@ package tss
 
 import (
 	"crypto/elliptic"
+	"math/big"
 
+	"filippo.io/edwards25519"
 	"github.com/bnb-chain/tss-lib/v2/crypto"
 	"github.com/bnb-chain/tss-lib/v2/ecdsa/keygen"
 	tsslib "github.com/bnb-chain/tss-lib/v2/tss"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/meshmpc/mpcd/protocol"
 )
@@ -51,3 +54,44 @@ type panickyParty struct{ tsslib.Party }
 
 func (panickyParty) Start() *tsslib.Error                              { panic("injected") }
 func (panickyParty) Update(tsslib.ParsedMessage) (bool, *tsslib.Error) { panic("injected") }
+
+// noGuard lets everything pass.
+type noGuard struct{}
+
+func (noGuard) check(int, tsslib.MessageContent) error { return nil }
+func (noGuard) sent(tsslib.MessageContent)             {}
+
+// Unguard leaves the library alone with what its peers send.
+func Unguard(m protocol.Machine) { m.(*machine).runner.guard = noGuard{} }
+
+// Idle leaves the guard alone: the library's party is replaced by one that takes
+// everything and sends nothing, and whose result is empty.
+func Idle(m protocol.Machine) {
+	mm := m.(*machine)
+	mm.runner.party = idleParty{mm.runner.party}
+	mm.runner.outcome = func() (*protocol.Result, error) {
+		if mm.round < mm.ceremony.rounds || len(mm.waiting) > 0 {
+			return nil, nil
+		}
+		return &protocol.Result{}, nil
+	}
+}
+
+type idleParty struct{ tsslib.Party }
+
+func (idleParty) Start() *tsslib.Error                              { return nil }
+func (idleParty) Update(tsslib.ParsedMessage) (bool, *tsslib.Error) { return true, nil }
+
+// Sent shows an idle machine's guard what its party sends.
+func Sent(m protocol.Machine, content proto.Message) {
+	m.(*machine).runner.guard.sent(content.(tsslib.MessageContent))
+}
+
+// Moduli returns N, Ñ, h1 and h2 of a party of a key.
+func Moduli(s *Share, peer protocol.PeerID) (n, nTilde, h1, h2 *big.Int) {
+	p := s.parties[s.index(peer)]
+	return p.n, p.nTilde, p.h1, p.h2
+}
+
+// Affine returns the coordinates of a point.
+func Affine(p *edwards25519.Point) (x, y *big.Int) { return affine(p) }

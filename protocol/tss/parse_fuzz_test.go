@@ -5,7 +5,6 @@ import (
 	"math/big"
 	"testing"
 
-	tsslib "github.com/bnb-chain/tss-lib/v2/tss"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
 
@@ -33,12 +32,6 @@ func waitingMachines(tb testing.TB) []*machine {
 	}
 	return machines
 }
-
-// noGuard lets everything pass.
-type noGuard struct{}
-
-func (noGuard) check(int, tsslib.MessageContent) error { return nil }
-func (noGuard) sent(tsslib.MessageContent)             {}
 
 // FuzzParseMessage feeds the stage before the library, which must admit exactly
 // what the table has. (The library itself may panic on its own goroutines, which no

@@ -1,0 +1,5 @@
+//go:build long
+
+package tss_test
+
+const longTests = true
