@@ -25,8 +25,8 @@
 // # Output
 //
 // Results go to stdout, as aligned text or, with --json, as the types of package
-// coordinator/rest. Progress, questions and the one line about an error go to
-// stderr.
+// coordinator/rest; join then prints one event a line. Progress, questions and
+// the one line about an error go to stderr.
 //
 // # Exit codes
 //
@@ -41,4 +41,6 @@
 //
 // mpcctl/known_keys.json in the user's configuration folder remembers the keys of
 // accounts from when they are first seen; see package coordinator/client.
+// ~/.local/share/mpcctl (XDG_DATA_HOME) is this device, for join and for the shares
+// on it; package internal/device has its formats, and those of backups.
 package main

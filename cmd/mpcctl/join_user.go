@@ -155,7 +155,7 @@ func describeQuestion(q *device.Question) string {
 		b.WriteString(describeMessage(q.Message, q.Hash, q.Digest))
 		b.WriteString("  with\n")
 	} else {
-		write(&b, "Everybody is here to make a key of which %d of these %d sign together (approvals needed: %s):\n", q.Threshold, len(q.Members), q.Approvers)
+		write(&b, "Everybody is here to make a key of which %d of these %d sign together (approvals of %s):\n", q.Threshold, len(q.Members), describeApprovers(q))
 	}
 	for _, m := range q.Members {
 		you := ""
@@ -168,6 +168,15 @@ func describeQuestion(q *device.Question) string {
 	write(&b, "Compare the fingerprint with the other participants over another way, such as the telephone.\n"+
 		"If it differs, say no: somebody between you has put others in their place. Answer by %s.", cellText(q.Expires))
 	return b.String()
+}
+
+// describeApprovers says whose approval each signature will need.
+func describeApprovers(q *device.Question) string {
+	var keys []string
+	for _, id := range q.ApproverKeys {
+		keys = append(keys, id[:min(len(id), 16)]+"…")
+	}
+	return fmt.Sprintf("%s approvers: %s", q.Approvers, strings.Join(keys, ", "))
 }
 
 // sessionWords say what has happened to the session or to a party.

@@ -22,7 +22,13 @@ type consent struct {
 	asking sync.Mutex // one question at a time
 	mu     sync.Mutex // what follows
 	stay   stay
-	agreed string // fingerprint that the user has agreed to
+	agreed agreement
+}
+
+// agreement is what the user has agreed to, beside what the invite says.
+type agreement struct {
+	fingerprint string
+	approvers   [32]byte
 }
 
 // stay is the time in the network during which questions come.
@@ -57,7 +63,8 @@ func (c *consent) ask(ctx context.Context, s *protocol.Spec, fingerprint string)
 		here.leave(err)
 		return err
 	}
-	if agreed == fingerprint {
+	asked := agreement{fingerprint, s.Approvers.Hash()}
+	if agreed == asked {
 		return nil
 	}
 	ctx, cancel := context.WithCancel(ctx)
@@ -76,7 +83,7 @@ func (c *consent) ask(ctx context.Context, s *protocol.Spec, fingerprint string)
 	}
 	c.user.Tell(Event{Type: EventAnswer, Detail: "accepted"})
 	c.mu.Lock()
-	c.agreed = fingerprint
+	c.agreed = asked
 	c.mu.Unlock()
 	return nil
 }
@@ -117,6 +124,9 @@ func (c *consent) question(s *protocol.Spec, fingerprint string, names map[proto
 	}
 	if s.Kind == protocol.KindKeygen {
 		q.Approvers = fmt.Sprintf("%d of %d", s.Approvers.M, len(s.Approvers.Keys))
+		for _, key := range s.Approvers.Keys {
+			q.ApproverKeys = append(q.ApproverKeys, protocol.ApproverID(key))
+		}
 	}
 	if s.Kind == protocol.KindSign {
 		q.PublicKey = hex.EncodeToString(c.share.PublicKey)

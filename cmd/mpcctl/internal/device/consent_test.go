@@ -106,6 +106,10 @@ func TestConsentAsksOnceForARoster(t *testing.T) {
 	if err := a.ask(t.Context(), &other, protocol.Fingerprint(&other)); err != nil || len(a.person.asked) != 2 {
 		t.Errorf("another roster: asked %d times, %v", len(a.person.asked), err)
 	}
+	other.Approvers.M, other.Approvers.Keys = 1, [][]byte{[]byte("another key")}
+	if err := a.ask(t.Context(), &other, protocol.Fingerprint(&other)); err != nil || len(a.person.asked) != 3 {
+		t.Errorf("other approvers: asked %d times, %v", len(a.person.asked), err)
+	}
 }
 
 // Whatever the invite did not say is refused without asking, and ends the stay.
@@ -192,8 +196,8 @@ func TestVoidQuestions(t *testing.T) {
 				leave()
 			}
 			end()
-			if err := <-answered; err == nil || a.left != nil || a.agreed != "" {
-				t.Errorf("the %s ended: %v, left: %v, agreed to %q", which, err, a.left, a.agreed)
+			if err := <-answered; err == nil || a.left != nil || a.agreed.fingerprint != "" {
+				t.Errorf("the %s ended: %v, left: %v, agreed to %q", which, err, a.left, a.agreed.fingerprint)
 			}
 		})
 	}

@@ -22,7 +22,8 @@ const (
 	drainTime    = 5 * time.Second  // for a ceremony under way, when the user leaves
 	renewBefore  = 30 * time.Minute // before the end of the pass
 	renewRetry   = 30 * time.Second // while a session runs, which is not disturbed
-	maxProposals = 4                // at a time; one session has one, and one that ends
+	hintEvery    = 30 * time.Minute
+	maxProposals = 4 // at a time; one session has one, and one that ends
 )
 
 // errRenew ends a stay because the pass ends soon.
@@ -35,6 +36,8 @@ func (j *joiner) stay(ctx context.Context, in *rest.Joined) (*rest.Session, erro
 	if err != nil {
 		return nil, err
 	}
+	hint(host, in)
+	host.Keep(in.Coordinator.PeerID) // until the host ends
 	ctx, leave := context.WithCancelCause(ctx)
 	defer leave(nil)
 	part, err := node.New(node.Config{
@@ -57,6 +60,7 @@ func (j *joiner) stay(ctx context.Context, in *rest.Joined) (*rest.Session, erro
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return serve(ctx, part, host) })
 	group.Go(func() error { return w.renew(ctx, expires) })
+	group.Go(func() error { return remind(ctx, host, in) })
 	group.Go(func() (err error) {
 		defer leave(nil)
 		session, err = w.watch(ctx)
@@ -89,11 +93,28 @@ func (j *joiner) host(in *rest.Joined) (*p2p.Host, error) {
 	if err != nil {
 		return nil, fmt.Errorf("enter the network: %w", err)
 	}
+	return host, nil
+}
+
+// hint says where the coordinator is.
+func hint(host *p2p.Host, in *rest.Joined) {
 	if err := host.Hint(in.Coordinator.PeerID, in.Coordinator.Addrs...); err != nil {
 		log.Warnw("an address of the coordinator is not understood", "error", err)
 	}
-	host.Keep(in.Coordinator.PeerID) // until the host ends
-	return host, nil
+}
+
+// remind says it again and again: the host forgets hints.
+func remind(ctx context.Context, host *p2p.Host, in *rest.Joined) error {
+	tick := time.NewTicker(hintEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+			hint(host, in)
+		}
+	}
 }
 
 // serve runs the party, and the host a little longer: what the party still has

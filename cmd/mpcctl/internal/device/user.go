@@ -60,8 +60,10 @@ type Question struct {
 	Members     []Member  `json:"members"`
 	Expires     time.Time `json:"expires"` // an answer must come before
 
-	// Keygen: how many approvals of how many approvers signing will need.
-	Approvers string `json:"approvers,omitempty"`
+	// Keygen: how many approvals of how many approvers signing will need, and who
+	// they are: SHA-256 of their SubjectPublicKeyInfo, hex.
+	Approvers    string   `json:"approvers,omitempty"`
+	ApproverKeys []string `json:"approver_keys,omitempty"`
 
 	// Signing.
 	PublicKey string `json:"public_key,omitempty"` // hex, from this device's record
