@@ -107,6 +107,7 @@ func (e *Engine) lateOutcome(s *registry.Session, in inbound) {
 	out := in.frame.Outcome
 	then := e.ackWhenDurable(in.from, out.SID)
 	event, keep := e.lateEvent(s, in.from, out)
+	keep = keep && !told(s, in.from, out)
 	if !keep || e.cfg.Registry.HasLate(out.SID, in.from) {
 		e.cfg.Registry.Note(then)
 		return
@@ -119,6 +120,19 @@ func (e *Engine) lateOutcome(s *registry.Session, in inbound) {
 		e.writing.end(event.SID, event.Party)
 		then(err)
 	}, event)
+}
+
+// told reports whether the log has an outcome already: what came is a copy, sent
+// before the acknowledgement arrived.
+func told(s *registry.Session, from protocol.PeerID, out *protocol.Outcome) bool {
+	if s == nil || s.SID != out.SID.String() {
+		return false
+	}
+	state := registry.StateFinished
+	if out.Failure != nil {
+		state = registry.StateFailed
+	}
+	return slices.ContainsFunc(s.Members, func(m registry.Member) bool { return m.Peer == from && m.State == state })
 }
 
 // inFlight are the late outcomes that are on their way to the disk.
