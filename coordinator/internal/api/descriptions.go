@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
 )
 
 // about is the introduction of the OpenAPI document.
@@ -37,6 +39,22 @@ var descriptions = map[string]string{
 	"approve":        "Each approval is a compact JWS, typ mpc-approval+jwt, by one of the account's approvers over the claims that GET /api/v1/approvals shows. All of them count, or none does.",
 	"ready":          "For load balancers. Liveness is GET /health.",
 	"openapi":        "OpenAPI 3.1, as YAML.",
+}
+
+// tags are the groups of operations.
+func tags() (list []*huma.Tag) {
+	for _, t := range [][2]string{
+		{"accounts", "Keys with an owner: make, list, sign with them."},
+		{"sessions", "Ceremonies: follow them, make those that wait for people, end them."},
+		{"approvals", "Signatures that people have to approve."},
+		{"invites", "Users' own devices in a session."},
+		{"shares", "The user's share of a key: custody hybrid."},
+		{"webhooks", "Have a URL called when something happens."},
+		{"operation", "For who runs the network."},
+	} {
+		list = append(list, &huma.Tag{Name: t[0], Description: t[1]})
+	}
+	return list
 }
 
 // ProblemsPage is a page for people about all problem codes, as Markdown.

@@ -41,6 +41,7 @@ func (s *server) describe() huma.API {
 	doc.AddOperation(s.ownOperation())
 	c := &completion{doc: doc, problem: doc.Components.Schemas.Schema(reflect.TypeFor[rest.Problem](), true, "Problem"), samples: samples()}
 	c.components()
+	doc.Servers, doc.Tags = []*huma.Server{{URL: "/", Description: "The coordinator that serves this document."}}, tags()
 	for path, item := range doc.Paths {
 		for _, op := range []*huma.Operation{item.Get, item.Post, item.Put, item.Delete} {
 			if op != nil {
@@ -83,6 +84,9 @@ func (c *completion) operation(op *huma.Operation, rt route) {
 	for status, codes := range byStatus(codesOf(op, rt)) {
 		op.Responses[strconv.Itoa(status)] = c.problems(status, codes)
 	}
+	if op.Security == nil {
+		op.Security = []map[string][]string{} // said, so that nobody takes it for forgotten
+	}
 	for _, p := range op.Parameters {
 		if example := sampleID(p, op.Path); example != "" {
 			p.Example = example
@@ -112,7 +116,7 @@ func codesOf(op *huma.Operation, rt route) []string {
 	if !rt.open {
 		codes = append(codes, codeForbidden, codeRateLimited, codeBlocked)
 	}
-	if op.Security != nil {
+	if len(op.Security) > 0 {
 		codes = append(codes, codeUnauthorized, codeScope)
 	}
 	if op.RequestBody != nil {

@@ -90,8 +90,15 @@ func TestEverySampleIsUsed(t *testing.T) {
 	s := &server{mux: http.NewServeMux(), table: make(map[string]route)}
 	doc := s.describe().OpenAPI()
 	operations := make(map[string]bool)
+	tagged := make(map[string]bool)
+	for _, tag := range tags() {
+		tagged[tag.Name] = true
+	}
 	for _, rt := range s.table {
 		operations[rt.id] = true
+		if !tagged[rt.tag] {
+			t.Errorf("%s has the tag %q, which is not described", rt.id, rt.tag)
+		}
 	}
 	for name := range bodySamples {
 		if id, _, _ := strings.Cut(name, " "); !operations[id] {
