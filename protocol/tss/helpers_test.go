@@ -38,30 +38,32 @@ func randomSeed(tb testing.TB) uint64 {
 // keygenParties sets up all members of a keygen.
 func keygenParties(tb testing.TB, scheme protocol.Scheme, th protocol.Threshold) []protocoltest.Party {
 	tb.Helper()
-	members := protocoltest.Members(th.N)
-	var sets []*tss.PreParams
-	if scheme == protocol.ECDSA {
-		sets = protocoltest.PreParams(tb, th.N)
-	}
 	parties := make([]protocoltest.Party, th.N)
-	for i, m := range members {
-		config := tss.KeygenConfig{
-			SID:       sid("keygen %s %v", scheme, th),
-			Scheme:    scheme,
-			Threshold: th.T,
-			Roster:    members,
-			Self:      m.Peer,
-		}
-		if sets != nil {
-			config.PreParams = sets[i]
-		}
-		machine, err := tss.NewKeygen(config)
-		if err != nil {
-			tb.Fatal(err)
-		}
-		parties[i] = protocoltest.Party{Peer: m.Peer, Machine: machine}
+	for i, m := range protocoltest.Members(th.N) {
+		parties[i] = protocoltest.Party{Peer: m.Peer, Machine: keygenMachine(tb, scheme, th, i)}
 	}
 	return parties
+}
+
+// keygenMachine sets up one member of a keygen.
+func keygenMachine(tb testing.TB, scheme protocol.Scheme, th protocol.Threshold, i int) protocol.Machine {
+	tb.Helper()
+	members := protocoltest.Members(th.N)
+	config := tss.KeygenConfig{
+		SID:       sid("keygen %s %v", scheme, th),
+		Scheme:    scheme,
+		Threshold: th.T,
+		Roster:    members,
+		Self:      members[i].Peer,
+	}
+	if scheme == protocol.ECDSA {
+		config.PreParams = protocoltest.PreParams(tb, th.N)[i]
+	}
+	machine, err := tss.NewKeygen(config)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return machine
 }
 
 // key is a finished key: the shares by peer, and what its keygen sent.
@@ -70,6 +72,7 @@ type key struct {
 	public     []byte
 	shares     map[protocol.PeerID]*tss.Share
 	transcript []string
+	messages   []protocol.Message // what alice sent and got, by round
 }
 
 // keyOf checks that all results are of one sound key.
@@ -105,12 +108,9 @@ var keys sync.Map // "scheme t-of-n" -> func() *key
 func newKey(tb testing.TB, scheme protocol.Scheme, th protocol.Threshold) *key {
 	tb.Helper()
 	once, _ := keys.LoadOrStore(fmt.Sprint(scheme, th), sync.OnceValue(func() *key {
-		results, lines, err := protocoltest.Run(keygenParties(tb, scheme, th), protocoltest.Options{})
-		if err != nil {
-			tb.Fatal(err)
-		}
+		results, lines, messages := record(tb, keygenParties(tb, scheme, th))
 		k := keyOf(tb, th, results)
-		k.transcript = lines
+		k.transcript, k.messages = lines, messages
 		return k
 	}))
 	return once.(func() *key)()

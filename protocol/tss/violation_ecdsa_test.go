@@ -8,7 +8,6 @@ import (
 	tsslib "github.com/bnb-chain/tss-lib/v2/tss"
 	"google.golang.org/protobuf/proto"
 
-	"github.com/meshmpc/mpcd/protocol/protocoltest"
 	"github.com/meshmpc/mpcd/protocol/tss"
 )
 
@@ -18,8 +17,7 @@ var secpOrder = tsslib.S256().Params().N
 // many bytes: as an exponent it changes nothing, so a proof that has it added stays
 // valid. (Bob does not know the order, but can make a proof with numbers that big.)
 func (s *scene) manyOrders(size int) *big.Int {
-	pre := tss.LibraryPreParams(protocoltest.PreParams(s.tb, 3)[0])
-	order := new(big.Int).Mul(pre.P, pre.Q)
+	order, _, _ := s.moduli("alice")
 	return order.Lsh(order, uint(8*size-order.BitLen())) // #nosec G115 -- small
 }
 

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"math/big"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -65,6 +66,14 @@ func (s *scene) parties() []protocoltest.Party {
 	return signParties(s.tb, s.key, protocoltest.Members(2), sid("violation"), digest("violation"))
 }
 
+// machine sets up alice.
+func (s *scene) machine() protocol.Machine {
+	if s.key == nil {
+		return keygenMachine(s.tb, s.scheme, protocol.Threshold{T: 2, N: 3}, 0)
+	}
+	return s.parties()[0].Machine
+}
+
 // alone runs the ceremony without alice's guard and returns her result or error.
 func (s *scene) alone(v *violation) (*protocol.Result, error) {
 	s.violation, s.held = v, nil
@@ -112,7 +121,7 @@ func (s *scene) bobSends(m protocol.Message) []protocol.Message {
 func (s *scene) guarded(v *violation) (*protocol.Result, error) {
 	s.tb.Helper()
 	if s.recorded == nil {
-		s.recorded = record(s.tb, s.parties())
+		s.recorded = s.record()
 	}
 	s.violation = v
 	s.alice, s.bob = map[string]proto.Message{}, map[string]proto.Message{}
@@ -129,18 +138,34 @@ func (s *scene) guarded(v *violation) (*protocol.Result, error) {
 			v.change(s, s.bob[m.Name])
 		}
 	}
-	return replay(s.tb, s.parties()[0].Machine, s.recorded, func(m *protocol.Message) {
+	return replay(s.tb, s.machine(), s.recorded, func(m *protocol.Message) {
 		if m.From == "bob" {
 			m.Body = encodeAny(s.tb, s.bob[m.Name])
 		}
 	})
 }
 
-// record runs a ceremony and returns what alice sends and gets, by round.
-func record(tb testing.TB, parties []protocoltest.Party) []protocol.Message {
+// moduli returns the order of the squares modulo a member's Ñ, its N and its Ñ.
+func (s *scene) moduli(peer protocol.PeerID) (order, n, nTilde *big.Int) {
+	i := slices.IndexFunc(protocoltest.Members(3), func(m protocol.Member) bool { return m.Peer == peer })
+	pre := tss.LibraryPreParams(protocoltest.PreParams(s.tb, 3)[i])
+	return new(big.Int).Mul(pre.P, pre.Q), pre.PaillierSK.N, pre.NTildei
+}
+
+// record returns the messages of an honest run.
+func (s *scene) record() []protocol.Message {
+	if s.key == nil {
+		return newKey(s.tb, s.scheme, protocol.Threshold{T: 2, N: 3}).messages
+	}
+	_, _, messages := record(s.tb, s.parties())
+	return messages
+}
+
+// record runs a ceremony. Its last result is what alice sent and got, by round.
+func record(tb testing.TB, parties []protocoltest.Party) (map[protocol.PeerID]*protocol.Result, []string, []protocol.Message) {
 	tb.Helper()
 	var messages []protocol.Message
-	_, _, err := protocoltest.Run(parties, protocoltest.Options{Tamper: func(m protocol.Message, to protocol.PeerID) []protocol.Message {
+	results, lines, err := protocoltest.Run(parties, protocoltest.Options{Tamper: func(m protocol.Message, to protocol.PeerID) []protocol.Message {
 		if to == "alice" || (m.From == "alice" && to == "bob") {
 			messages = append(messages, m)
 		}
@@ -155,7 +180,7 @@ func record(tb testing.TB, parties []protocoltest.Party) []protocol.Message {
 		}
 		return cmp.Compare(a.From, b.From) // alice first: she sends before she hears
 	})
-	return messages
+	return results, lines, messages
 }
 
 // replay gives a machine of alice, whose library does nothing, recorded messages
