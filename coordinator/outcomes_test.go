@@ -153,3 +153,43 @@ func TestRepeatedRequestForWhatIsGone(t *testing.T) {
 	}
 	problem(t, cl.once("k", "/api/v1/webhooks", body), http.StatusNotFound, "webhook_not_found")
 }
+
+// TestDiskThatFailsWhileASessionRuns: its callers are told, though its end
+// cannot be recorded.
+func TestDiskThatFailsWhileASessionRuns(t *testing.T) {
+	t.Parallel()
+	cl := newCluster(t, "p1", "p2", "p3")
+	a := cl.account(`{"user_id":"u"}`)
+	for _, p := range cl.net.order {
+		p.set(script{hold: true})
+	}
+	key := map[string]string{"Idempotency-Key": "k"}
+	sign := call{method: "POST", path: signPath(a.ID), body: `{"message":"` + digest + `"}`, header: key}
+	callers := make(chan answer, 2)
+	for range cap(callers) {
+		go func() { callers <- cl.do(sign) }()
+	}
+	until(t, "the parties are done", func() bool {
+		n := 0
+		for _, p := range cl.net.order {
+			n += p.waiting()
+		}
+		return n == 2
+	})
+	if err := cl.c.db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range cl.net.order {
+		p.set(script{})
+	}
+	for range cap(callers) {
+		if p := problem(t, <-callers, http.StatusInternalServerError, "storage_failure"); p.SessionID == "" {
+			t.Errorf("problem %+v", p)
+		}
+	}
+	problem(t, cl.do(sign), http.StatusInternalServerError, "storage_failure") // later callers, too
+	cl.stop()
+	cl.start() // the disk works again
+	cl.waitParties(3)
+	checkECDSA(t, as[rest.SignResult](t, cl.do(sign), http.StatusOK)) // the parties have kept their outcomes
+}

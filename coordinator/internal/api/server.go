@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"sync"
 	"time"
@@ -34,6 +33,7 @@ const (
 type Engine interface {
 	Keygen(engine.KeygenRequest) (session string, err error)
 	Sign(engine.SignRequest) (session string, err error)
+	Wait(ctx context.Context, session string) (*registry.Session, error)
 	Cancel(ctx context.Context, session string, meta registry.Meta) error
 	Complete(session string, recipient []byte, meta registry.Meta) error
 	FetchShare(ctx context.Context, account string, recipient []byte, meta registry.Meta) (engine.UserShare, error)
@@ -155,14 +155,9 @@ func (s *server) wait(ctx context.Context, id string) (*registry.Session, error)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(s.cfg.Stopping, cancel)()
-	session, err := s.cfg.Registry.WaitFinished(ctx, id)
+	session, err := s.cfg.Engine.Wait(ctx, id)
 	if err != nil {
-		p := newProblem(registry.CodeShuttingDown, "the coordinator is shutting down; the session goes on: ask for it at "+prefix+"/sessions/"+id)
-		p.SessionID = id
-		return nil, p
-	}
-	if session == nil {
-		return nil, problemOf(fmt.Errorf("session %s is not in the registry", id))
+		return nil, problemOf(err)
 	}
 	if session.Problem != nil {
 		return session, problemOf(session.Problem)

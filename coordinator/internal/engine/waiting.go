@@ -18,7 +18,7 @@ func (r *runner) await(ctx context.Context) bool {
 		changed := r.e.cfg.Registry.Watch(registry.SessionStream(r.id))
 		s := r.e.cfg.Registry.Session(r.id)
 		if s.Wait == "" {
-			return r.proceed(s)
+			return r.proceed(ctx, s)
 		}
 		if r.e.complete(s) {
 			if !r.ready(s, nil) {
@@ -41,12 +41,16 @@ func (r *runner) await(ctx context.Context) bool {
 }
 
 // proceed turns a session that waited into one that runs.
-func (r *runner) proceed(s *registry.Session) bool {
+func (r *runner) proceed(ctx context.Context, s *registry.Session) bool {
 	r.req = s.NewSession
 	if r.req.Externals > 0 {
 		r.quiet = time.Now().Add(deviceGrace)
 	}
-	return r.e.begin(r.id) // false: the coordinator stops; the session is taken up at the next start
+	if r.e.begin(ctx, r.id) {
+		return true
+	}
+	r.cancelled(ctx) // unless the coordinator stops: then the session is taken up at the next start
+	return false
 }
 
 // complete reports whether everybody has come that a session waits for.
@@ -63,13 +67,9 @@ func (e *Engine) complete(s *registry.Session) bool {
 
 // ready records that a session waits no more.
 func (r *runner) ready(s *registry.Session, recipient []byte) bool {
-	err := r.e.cfg.Registry.Append(registry.Event{
+	return r.record(registry.Event{
 		Stream: registry.SessionStream(r.id), Type: registry.SessionReady, Recipient: recipient, Expires: r.e.sessionDeadline(&s.NewSession),
 	})
-	if err != nil {
-		log.Errorw("a session could not begin", "session", r.id, "error", err)
-	}
-	return err == nil
 }
 
 // unattended says for whom a session waited in vain.
@@ -138,11 +138,9 @@ func (e *Engine) Cancel(ctx context.Context, id string, meta registry.Meta) erro
 			return &registry.Problem{Code: registry.CodeShuttingDown, Detail: "the coordinator is starting or stopping: try again in a few seconds", Session: id}
 		}
 		running.cancel(&cancellation{meta})
-		if s = e.outlast(ctx, id, running); s == nil || !s.Status.Finished() {
-			if ctx.Err() == nil && e.ctx.Err() == nil {
-				return storageProblem()
-			}
-			return &registry.Problem{Code: registry.CodeShuttingDown, Detail: "the coordinator is shutting down: try again in a few seconds", Session: id}
+		var err error
+		if s, err = e.Wait(ctx, id); err != nil {
+			return err
 		}
 	}
 	if s.Status != registry.StatusCancelled {
@@ -151,13 +149,33 @@ func (e *Engine) Cancel(ctx context.Context, id string, meta registry.Meta) erro
 	return nil
 }
 
-// outlast returns a session as it is when its runner is done, or ctx.
-func (e *Engine) outlast(ctx context.Context, id string, running handle) *registry.Session {
-	wait, stop := context.WithCancel(ctx)
-	defer stop()
-	defer context.AfterFunc(running.over, stop)()
-	_, _ = e.cfg.Registry.WaitFinished(wait, id) // its error says only that there was no end
-	return e.cfg.Registry.Session(id)
+// Wait returns a session when it has ended. An error, a *registry.Problem, means
+// that ctx ended, that the coordinator stops, or that the end cannot be recorded:
+// then nothing more happens before the next start.
+func (e *Engine) Wait(ctx context.Context, id string) (*registry.Session, error) {
+	e.mu.Lock()
+	running, runs := e.runners[id]
+	e.mu.Unlock()
+	if runs && running.over != nil {
+		wait, stop := context.WithCancel(ctx)
+		defer stop()
+		defer context.AfterFunc(running.over, stop)()
+		_, _ = e.cfg.Registry.WaitFinished(wait, id) // its error says only that there was no end
+	}
+	s := e.cfg.Registry.Session(id)
+	switch {
+	case s == nil:
+		return nil, sessionNotFound(id)
+	case s.Status.Finished():
+		return s, nil
+	case ctx.Err() != nil, e.IsDraining():
+		return s, &registry.Problem{
+			Code: registry.CodeShuttingDown, Session: id, Detail: "the coordinator is shutting down; the session goes on: ask for it later",
+		}
+	}
+	p := storageProblem()
+	p.Session = id
+	return s, p
 }
 
 // cancellation is the cause of a session's context that a user has ended.
