@@ -95,3 +95,13 @@ func Moduli(s *Share, peer protocol.PeerID) (n, nTilde, h1, h2 *big.Int) {
 
 // Affine returns the coordinates of a point.
 func Affine(p *edwards25519.Point) (x, y *big.Int) { return affine(p) }
+
+// ErrJacobi is what the guard says to a forged proof of the modulus.
+var ErrJacobi = errJacobi
+
+// Library returns the library's party of a machine with what it sends, and the
+// ids of its roster.
+func Library(m protocol.Machine) (tsslib.Party, <-chan tsslib.Message, tsslib.SortedPartyIDs) {
+	mm := m.(*machine)
+	return mm.runner.party, mm.out, mm.roster.ids
+}

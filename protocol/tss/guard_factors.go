@@ -10,6 +10,8 @@ import (
 // modulusProofParts: W, 80 of X, A, B, 80 of Z.
 const modulusProofParts = modproof.ProofModBytesParts
 
+var errJacobi = errors.New("W of ModProof does not have the Jacobi symbol -1")
+
 // checkModulusProof guards the proof that N is the product of two primes (CGGMP,
 // eprint 2021/060, figure 16). Its W must have the Jacobi symbol -1. The library
 // refuses only 1, and a W with the symbol 0, which shares factors with N, proves
@@ -30,7 +32,7 @@ func checkModulusProof(parts [][]byte, n *big.Int) error {
 	roots := append(v[1:modproof.Iterations+1:modproof.Iterations+1], v[modproof.Iterations+3:]...)
 	switch {
 	case big.Jacobi(v[0], n) != -1: // n is odd since round 1
-		return errors.New("W of ModProof does not have the Jacobi symbol -1")
+		return errJacobi
 	case !coprime(n, roots...):
 		return errors.New("X or Z of ModProof is not coprime to N")
 	}
