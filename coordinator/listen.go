@@ -17,8 +17,8 @@ import (
 // ErrListen reports an HTTP address that cannot be listened on.
 var ErrListen = errors.New("cannot listen")
 
-// Bounds of HTTP connections. There is no read timeout for a whole request: the
-// API reads bodies with a deadline of its own.
+// Bounds of HTTP connections. There is no read timeout for a whole request, which
+// would end calls that wait: the API gives bodies a deadline of their own.
 const (
 	headerTimeout   = 5 * time.Second
 	idleTimeout     = 2 * time.Minute

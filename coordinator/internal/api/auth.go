@@ -63,7 +63,7 @@ func (s *server) admit(w http.ResponseWriter, r *http.Request, caller *access.Ca
 		allowed, variable = s.clients.join, "MPC_JOIN_ALLOWED_IPS"
 	}
 	if !within(allowed, caller.Client) {
-		s.failed(caller, access.BadAddress, "path", r.URL.Path)
+		s.failed(caller, access.BadAddress, "route", rt.label())
 		return newProblem(codeForbidden, "this address may not call here: the operator lists the ones that may in "+variable)
 	}
 	if wait := s.cfg.Access.Failures.Blocked(caller.Client); wait > 0 {
@@ -87,7 +87,7 @@ func (s *server) admitKey(w http.ResponseWriter, r *http.Request, caller *access
 	key, err := s.cfg.Access.Keys.Check(r.Header.Get("X-API-Key"))
 	if err != nil {
 		reason, detail := explainKey(key, err)
-		s.failed(caller, reason, "key", key.ID, "path", r.URL.Path)
+		s.failed(caller, reason, "key", key.ID, "route", routeOf(r).label())
 		w.Header().Set("WWW-Authenticate", `ApiKey realm="mpc"`)
 		return newProblem(codeUnauthorized, detail)
 	}
@@ -148,7 +148,7 @@ func (s *server) admitToken(w http.ResponseWriter, r *http.Request, caller *acce
 			return nil
 		}
 	}
-	s.failed(caller, access.InvalidToken, "path", r.URL.Path)
+	s.failed(caller, access.InvalidToken, "route", routeOf(r).label())
 	w.Header().Set("WWW-Authenticate", `Bearer realm="mpc", error="invalid_token"`)
 	return newProblem(codeUnauthorized, "the join token is wrong, has expired, or is for another session")
 }

@@ -18,7 +18,7 @@ import (
 // sealed share beside it.
 const MaxBody = 192 << 10
 
-// bodyTimeout bounds the reading of a body.
+// bodyTimeout bounds how long the body of a request may take to arrive.
 const bodyTimeout = 10 * time.Second
 
 // recorder remembers whether an answer has begun.
@@ -65,7 +65,7 @@ func contain(next http.Handler) http.Handler {
 			if err, ok := v.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 				panic(v)
 			}
-			log.Errorw("a request panicked", "path", r.URL.Path, "request", requestID(r.Context()), "panic", v, "stack", string(debug.Stack()))
+			log.Errorw("a request panicked", "route", routeOf(r).label(), "request", requestID(r.Context()), "panic", v, "stack", string(debug.Stack()))
 			if rec.status != 0 {
 				panic(http.ErrAbortHandler)
 			}
@@ -75,35 +75,63 @@ func contain(next http.Handler) http.Handler {
 	})
 }
 
-// readBody reads a body before any handler runs, with a deadline of its own: a
-// deadline that is still set while a handler waits would end its request.
+// bound limits how long a request may take to bring its body, whoever asks and
+// whether or not anybody reads it: net/http reads to the end what a handler has
+// left, and would wait for it without end. A request without a body gets no deadline, for
+// one that passes while its handler waits would end it.
+func bound(d time.Duration, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Body != nil && r.Body != http.NoBody {
+			setReadDeadline(w, time.Now().Add(d))
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func setReadDeadline(w http.ResponseWriter, t time.Time) {
+	if err := http.NewResponseController(w).SetReadDeadline(t); err != nil {
+		log.Debugw("no read deadline", "error", err)
+	}
+}
+
+// readBody reads a body before any handler runs, within the deadline that bound
+// has set, and removes that.
 func readBody(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !takesBody(r.Method) {
+			skipBody(w, r)
 			plainMedia(r.Header, nil)
 			next.ServeHTTP(w, r)
 			return
-		}
-		ctl := http.NewResponseController(w)
-		if err := ctl.SetReadDeadline(time.Now().Add(bodyTimeout)); err != nil {
-			log.Debugw("no read deadline", "error", err)
 		}
 		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxBody))
 		if err != nil {
 			writeProblem(w, r, bodyProblem(err))
 			return
 		}
-		if err := ctl.SetReadDeadline(time.Time{}); err != nil {
-			log.Debugw("no read deadline", "error", err)
-		}
+		setReadDeadline(w, time.Time{})
 		r.Body = io.NopCloser(bytes.NewReader(body))
 		plainMedia(r.Header, body)
 		next.ServeHTTP(w, r)
 	})
 }
 
-// takesBody reports whether calls with a method bring a body. That of others is
-// never read.
+// skipBody throws away a body that means nothing. One that does not come, or not
+// to its end, costs its sender the connection: the deadline stays, so that nobody
+// waits for the rest.
+func skipBody(w http.ResponseWriter, r *http.Request) {
+	if r.Body == nil || r.Body == http.NoBody {
+		return
+	}
+	if _, err := io.Copy(io.Discard, http.MaxBytesReader(w, r.Body, MaxBody)); err != nil {
+		w.Header().Set("Connection", "close")
+		return
+	}
+	setReadDeadline(w, time.Time{})
+}
+
+// takesBody reports whether calls with a method bring a body. That of others
+// means nothing.
 func takesBody(method string) bool {
 	return method != http.MethodGet && method != http.MethodHead && method != http.MethodDelete
 }

@@ -61,7 +61,7 @@ func (s *server) identify(next http.Handler) http.Handler {
 		defer func() { // also when the answer is cut off
 			took := time.Since(req.began)
 			s.cfg.Metrics.Request(req.route.label(), r.Method, rec.code(), cmp.Or(req.streams, took))
-			log.Debugw("request", "request", req.id, "method", r.Method, "path", r.URL.Path, "status", rec.code(), "took", took)
+			log.Debugw("request", "request", req.id, "method", r.Method, "route", req.route.label(), "status", rec.code(), "took", took)
 		}()
 		next.ServeHTTP(rec, r.WithContext(context.WithValue(r.Context(), contextKey{}, req)))
 	})
@@ -74,7 +74,8 @@ func streamBegins(ctx context.Context) {
 	}
 }
 
-// label is the route's name in metrics.
+// label is the route's name in metrics and logs. A path is never logged: that of an
+// invite is its code.
 func (rt route) label() string {
 	if rt.path == "" {
 		return metrics.Unmatched

@@ -14,6 +14,7 @@ import (
 // Bounds of a scraper's connection.
 const (
 	headerTimeout   = 5 * time.Second
+	readTimeout     = 10 * time.Second
 	writeTimeout    = 30 * time.Second
 	idleTimeout     = 2 * time.Minute
 	shutdownTimeout = time.Second
@@ -29,7 +30,7 @@ func (m *Metrics) Handler() http.Handler {
 // Serve answers scrapers on a listener until ctx ends, and closes it.
 func (m *Metrics) Serve(ctx context.Context, l net.Listener) error {
 	s := &http.Server{
-		Handler: m.Handler(), ReadHeaderTimeout: headerTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
+		Handler: m.Handler(), ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
 	}
 	stopped := make(chan error, 1)
 	stop := context.AfterFunc(ctx, func() { stopped <- shutdown(s) })
