@@ -87,8 +87,8 @@ func TestStorageFailureIsTold(t *testing.T) {
 	} {
 		t.Run(c.method+" "+c.path, func(t *testing.T) { problem(t, cl.do(c), http.StatusInternalServerError, "storage_failure") })
 	}
-	as[rest.AccountList](t, cl.get(accountsPath), http.StatusOK)                                    // what is known can be read
-	problem(t, cl.post(cancelPath(waiting.ID), ""), http.StatusServiceUnavailable, "shutting_down") // nothing works on it until the next start
+	as[rest.AccountList](t, cl.get(accountsPath), http.StatusOK)                                       // what is known can be read
+	problem(t, cl.post(cancelPath(waiting.ID), ""), http.StatusInternalServerError, "storage_failure") // its end is tried again until the disk takes it
 }
 
 // TestPartiesThatAreLostInBothAttempts: there is nobody at fault to replace any

@@ -152,6 +152,20 @@ func ApprovalKey(token string) (kid string, err error) {
 	return jws.Signatures[0].Protected.KeyID, nil
 }
 
+// PeekApproval returns the key id that an approval names and when it expires,
+// unverified.
+func PeekApproval(token string) (kid string, expires time.Time, err error) {
+	jws, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.EdDSA, jose.ES256})
+	if err != nil {
+		return "", expires, fmt.Errorf("%w: malformed approval: %w", ErrApproval, err)
+	}
+	var a Approval
+	if err := a.decode(jws.UnsafePayloadWithoutVerification()); err != nil {
+		return "", expires, fmt.Errorf("%w: malformed approval: %w", ErrApproval, err)
+	}
+	return jws.Signatures[0].Protected.KeyID, time.Unix(a.Expires, 0), nil
+}
+
 // claimNames are all claims of an approval; each must be there.
 var claimNames = []string{"aud", "op", "sub", "key", "epoch", "path", "digest", "jti", "nbf", "exp"}
 

@@ -45,15 +45,16 @@ func (e *Engine) Approve(session string, tokens []string, meta registry.Meta) er
 	}
 	spec := e.claimed(session, &s.NewSession)
 	var events []registry.Event
-	have := slices.Clone(s.Approved)
+	have := e.valid(spec, a.Approvers, s.Approved)
 	for _, token := range tokens {
-		if slices.Contains(have, token) {
-			continue
-		}
-		if _, err := checkApproval(spec, a.Approvers, token); err != nil {
+		kid, err := checkApproval(spec, a.Approvers, token)
+		if err != nil {
 			return err
 		}
-		have = append(have, token)
+		if _, approved := have[kid]; approved {
+			continue // one valid approval of each is all that counts
+		}
+		have[kid] = token
 		events = append(events, registry.Event{Stream: registry.SessionStream(session), Type: registry.ApprovalAdded, Approval: token})
 	}
 	if len(events) == 0 {
@@ -99,16 +100,16 @@ func (e *Engine) approves(a protocol.Approvers) bool {
 	return slices.ContainsFunc(a.Keys, func(k []byte) bool { return bytes.Equal(k, e.approvers.Keys[0]) })
 }
 
-// ApprovedBy returns the key ids of the approvers of a sign session whose
-// approvals are valid now.
+// ApprovedBy returns the key ids of the approvers of a sign session. While it
+// waits those whose approvals have run out are left out; later it is who has
+// approved. The approvals were verified when they came.
 func (e *Engine) ApprovedBy(s *registry.Session) []string {
-	a := e.cfg.Registry.Account(s.Account)
-	if a == nil || s.Kind != protocol.KindSign {
-		return nil
-	}
-	valid := e.valid(e.claimed(s.ID, &s.NewSession), a.Approvers, s.Approved)
-	kids := make([]string, 0, len(valid))
-	for kid := range valid {
+	kids := make([]string, 0, len(s.Approved))
+	for _, token := range s.Approved {
+		kid, expires, err := protocol.PeekApproval(token)
+		if err != nil || slices.Contains(kids, kid) || (s.Waiting() != "" && !time.Now().Before(expires)) {
+			continue
+		}
 		kids = append(kids, kid)
 	}
 	slices.Sort(kids)

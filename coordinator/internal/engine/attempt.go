@@ -1,8 +1,10 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -138,7 +140,7 @@ func (a *attempt) answer(m *member, ans *protocol.Answer) *ending {
 	case a.resumed && ans.Code == protocol.CodeReplay:
 		return nil // it knew the proposal from before the restart: its outcome will come
 	}
-	fault := registry.PartyProblem{Party: m.Party, Code: ans.Code, Detail: bounded(ans.Detail)}
+	fault := registry.PartyProblem{Party: m.Party, Code: knownCode(ans.Code), Detail: bounded(ans.Detail)}
 	a.note(registry.Event{Type: registry.PartyRefused, Party: m.Peer, Code: string(fault.Code), Detail: fault.Detail})
 	return &ending{
 		problem: &registry.Problem{
@@ -151,15 +153,38 @@ func (a *attempt) answer(m *member, ans *protocol.Answer) *ending {
 
 func (a *attempt) advance(m *member, p *protocol.Progress) {
 	m.settle()
-	if m.finished {
+	if m.finished || !plausible(p) {
 		return
 	}
-	changed := p.Phase != m.progress.Phase || p.Round != m.progress.Round
-	m.progress = *p
-	if changed {
+	forward := cmp.Or(cmp.Compare(slices.Index(phases, p.Phase), slices.Index(phases, m.progress.Phase)), cmp.Compare(p.Round, m.progress.Round)) > 0
+	m.progress.Missing = p.Missing
+	if forward { // a party that goes back and forth would fill the log
+		m.progress = *p
 		a.note(registry.Event{Type: registry.PartyProgress, Party: m.Peer, Phase: p.Phase, Round: p.Round, Rounds: p.Rounds})
 	}
 }
+
+// phases are what a party can say of itself, in order.
+var phases = []protocol.Phase{protocol.PhaseAccepted, protocol.PhaseReady, protocol.PhaseRounds, protocol.PhaseConfirm, protocol.PhaseDone, protocol.PhaseFailed}
+
+// maxRounds is more than any ceremony has.
+const maxRounds = 64
+
+// plausible refuses reports that no honest party makes.
+func plausible(p *protocol.Progress) bool {
+	return slices.Contains(phases, p.Phase) && 0 <= p.Round && p.Round <= p.Rounds && p.Rounds <= maxRounds && len(p.Missing) <= protocol.MaxParties
+}
+
+// knownCode returns a code that a party gave as a reason, or the word for one that
+// this version does not know: it ends up in the log and in answers.
+func knownCode(c protocol.Code) protocol.Code {
+	if len(c) > maxCode || strings.Trim(string(c), "abcdefghijklmnopqrstuvwxyz_") != "" {
+		return "unknown_code"
+	}
+	return c
+}
+
+const maxCode = 40 // bytes
 
 // lose ends the attempt because a member is gone, unless that does no harm any
 // more: it has delivered, or its signature is on a certificate that another

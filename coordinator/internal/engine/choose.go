@@ -92,7 +92,10 @@ func (r *runner) groups() []group {
 func (r *runner) signerGroups() (groups []group) {
 	a := r.e.cfg.Registry.Account(r.req.Account)
 	need := r.req.Threshold.T - r.req.Externals
-	allowed := signingParties(a)
+	allowed := r.req.Parties // as they were when it was asked for
+	if len(allowed) == 0 {
+		allowed = signingParties(a)
+	}
 	if delegate, has := a.Delegate(); has && r.req.Delegate {
 		need--
 		groups = append(groups, group{from: []registry.Party{delegate}, need: 1})

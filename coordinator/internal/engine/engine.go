@@ -41,6 +41,8 @@ const (
 	resumeRetry   = 250 * time.Millisecond
 	flushEvery    = 100 * time.Millisecond
 	maxFrameQueue = 1024
+	recordFirst   = time.Second // before events that could not be written are written again
+	recordMost    = 30 * time.Second
 	maxWaiting    = 10000 // sessions that wait for people
 )
 
@@ -100,6 +102,7 @@ type Engine struct {
 	attempts map[protocol.SID]*attempt
 	load     map[protocol.PeerID]int // running attempts by party
 	idle     chan struct{}           // closed while nothing runs
+	freed    chan struct{}           // closed when a running session has ended
 }
 
 // inbound is a frame with its authenticated sender.
@@ -130,7 +133,7 @@ func New(cfg Config) (*Engine, error) {
 	e := &Engine{
 		cfg: cfg, approvers: protocol.Approvers{M: 1, Keys: [][]byte{spki}}, ctx: ctx, stop: stop,
 		late: make(chan inbound, maxFrameQueue), running: make(map[string]struct{}), runners: make(map[string]handle),
-		attempts: make(map[protocol.SID]*attempt), load: make(map[protocol.PeerID]int), idle: make(chan struct{}),
+		attempts: make(map[protocol.SID]*attempt), load: make(map[protocol.PeerID]int), idle: make(chan struct{}), freed: make(chan struct{}),
 	}
 	close(e.idle)
 	return e, nil

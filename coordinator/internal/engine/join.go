@@ -21,6 +21,9 @@ type JoinRequest struct {
 	Meta   registry.Meta
 }
 
+// invitesPerPlace bounds the invites of a session, replaced ones included.
+const invitesPerPlace = 8
+
 // InviteHash is what the registry knows an invite by.
 func InviteHash(code string) [32]byte { return sha256.Sum256([]byte(code)) }
 
@@ -71,14 +74,14 @@ func (e *Engine) Join(req JoinRequest) (*registry.Session, error) {
 func usable(s *registry.Session, v registry.InviteState) error {
 	why := ""
 	switch {
+	case s.Status.Finished():
+		why = fmt.Sprintf("its session has ended: it is %s", s.Status)
 	case v.Peer != "":
 		why = "another device has used it"
 	case v.Revoked:
 		why = "it was revoked"
 	case !time.Now().Before(v.Expires):
 		why = "it has expired"
-	case s.Status.Finished():
-		why = fmt.Sprintf("its session has ended: it is %s", s.Status)
 	case s.Wait == "" || len(s.Joined) >= s.Externals:
 		why = "its session has begun already"
 	default:
@@ -126,6 +129,11 @@ func (e *Engine) AddInvite(session, replace string, make func() (registry.Invite
 		return none, sessionNotFound(session)
 	case s.Waiting() != registry.WaitExternal:
 		return none, &registry.Problem{Code: registry.CodeNotWaiting, Detail: "the session does not wait for users' devices", Session: session}
+	case len(s.Invites) >= invitesPerPlace*s.Externals:
+		return none, &registry.Problem{
+			Code: registry.CodeTooManySessions, Session: session,
+			Detail: fmt.Sprintf("the session has had %d invites for %d devices: cancel it and make another", len(s.Invites), s.Externals),
+		}
 	}
 	old, err := replaced(s, replace)
 	if err != nil {

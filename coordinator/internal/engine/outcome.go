@@ -18,6 +18,7 @@ var errRecord = errors.New("the record is not of this session and party")
 // failure ends the attempt because a member gave up.
 func (a *attempt) failure(m *member, f *protocol.Failure) *ending {
 	m.settle()
+	f.Code = knownCode(f.Code)
 	detail := bounded(f.Detail)
 	a.e.cfg.Registry.Note(a.e.ackWhenDurable(m.Peer, a.sid), a.event(registry.Event{
 		Type: registry.PartyFailed, Party: m.Peer, Code: string(f.Code), Detail: detail,

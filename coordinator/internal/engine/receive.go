@@ -170,12 +170,16 @@ func (e *Engine) lateEvent(s *registry.Session, from protocol.PeerID, out *proto
 			return event, false
 		}
 		return registry.Event{
-			Stream: registry.SessionStream(s.ID), Type: registry.OutcomeLate, Code: string(out.Failure.Code), Detail: bounded(out.Failure.Detail),
+			Stream: registry.SessionStream(s.ID), Type: registry.OutcomeLate, Code: string(knownCode(out.Failure.Code)), Detail: bounded(out.Failure.Detail),
 		}, true
 	}
 	body := &out.Record.Body
 	if body.Party != from || body.Spec.SID() != out.SID || out.Record.Verify(e.cfg.Verify) != nil {
 		log.Warnw("a late record is not what it claims to be", "party", from, "sid", out.SID.Short())
+		return event, false
+	}
+	if !e.ours(s, from, &body.Spec) {
+		log.Warnw("a late record is not of a session of this coordinator", "party", from, "sid", out.SID.Short())
 		return event, false
 	}
 	event = registry.Event{Stream: registry.OrphanStream(out.SID), Type: registry.OutcomeOrphaned, Attempt: body.Spec.Attempt}
@@ -190,6 +194,19 @@ func (e *Engine) lateEvent(s *registry.Session, from protocol.PeerID, out *proto
 		event.Outcome = &registry.Outcome{Record: encoded}
 	}
 	return event, true
+}
+
+// ours reports whether a record may be kept. Anyone can sign a record of a session
+// that never was: of an unknown one only parties of the network are believed.
+func (e *Engine) ours(s *registry.Session, from protocol.PeerID, spec *protocol.Spec) bool {
+	if spec.Network != e.cfg.Network || spec.Coordinator != e.cfg.Mesh.ID() {
+		return false
+	}
+	if s != nil {
+		return isMember(s, from)
+	}
+	_, party := e.cfg.Pool.Party(from)
+	return party
 }
 
 func isMember(s *registry.Session, peer protocol.PeerID) bool {

@@ -173,6 +173,11 @@ func (e *Engine) resolve(names []string) ([]registry.Party, error) {
 				Code:   registry.CodeUnknownParty,
 				Detail: fmt.Sprintf("no party %q is in the pool: name it as GET /api/v1/parties does", name),
 			}
+		case p.Delegate:
+			return nil, &registry.Problem{
+				Code:   registry.CodeUnknownParty,
+				Detail: fmt.Sprintf("party %q was admitted as a delegate: it keeps no shares, name another one", name),
+			}
 		case seen[p.Peer]:
 			return nil, &registry.Problem{Code: registry.CodeUnknownParty, Detail: fmt.Sprintf("party %q is named twice", name)}
 		}

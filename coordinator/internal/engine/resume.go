@@ -38,6 +38,9 @@ func (e *Engine) restore(s *registry.Session) (*runner, error) {
 	now := time.Now()
 	r := &runner{e: e, id: s.ID, req: s.NewSession, durable: make(chan struct{}), number: maxAttempts, quiet: now.Add(resumeQuiet)}
 	close(r.durable)
+	if r.req.Externals > 0 {
+		r.quiet = now.Add(deviceGrace)
+	}
 	if r.req.Wait != "" {
 		r.number = 1
 		return r, nil

@@ -18,6 +18,7 @@ type runner struct {
 	durable   chan struct{} // closed when session.created is on disk, or is known not to be
 	stillborn bool          // it is not; read after durable is closed
 
+	stuck     func()    // tells who waits that the end cannot be recorded now
 	userShare string    // for the delegate of a signing; in memory only
 	number    uint32    // of the next attempt
 	resumed   *attempt  // to be finished first, after a restart
@@ -44,6 +45,11 @@ func (e *Engine) newRunner(id string, req registry.NewSession) *runner {
 
 // run works until the session has ended or ctx has.
 func (r *runner) run(ctx context.Context) {
+	if r.shareLost() && r.resumed == nil {
+		<-r.durable
+		r.failWithoutShare()
+		return
+	}
 	if r.req.Wait != "" {
 		<-r.durable
 		if r.stillborn || !r.await(ctx) {
@@ -51,6 +57,17 @@ func (r *runner) run(ctx context.Context) {
 		}
 	}
 	r.attempts(ctx)
+}
+
+// shareLost reports whether a signing needs the user's share, which was in the
+// memory of an earlier run.
+func (r *runner) shareLost() bool { return r.req.Delegate && r.userShare == "" }
+
+func (r *runner) failWithoutShare() {
+	r.fail(&registry.Problem{
+		Code:   registry.CodeUserShareNeeded,
+		Detail: "the coordinator was restarted, and it keeps no user's share: send the request again, with a new Idempotency-Key and request_id if it had them",
+	})
 }
 
 func (r *runner) attempts(ctx context.Context) {
@@ -67,12 +84,8 @@ func (r *runner) attempts(ctx context.Context) {
 
 // once makes one attempt and reports whether another one is to follow.
 func (r *runner) once(ctx context.Context) bool {
-	if r.req.Delegate && r.userShare == "" {
-		<-r.durable
-		r.fail(&registry.Problem{
-			Code:   registry.CodeUserShareNeeded,
-			Detail: "the coordinator was restarted, and it keeps no user's share: send the request again",
-		})
+	if r.shareLost() {
+		r.failWithoutShare()
 		return false
 	}
 	parties, problem := r.choose(ctx)
@@ -163,8 +176,25 @@ func (r *runner) end(kind registry.Type, p *registry.Problem, meta *registry.Met
 			Stream: registry.AccountStream(r.req.Account), Type: registry.AccountFailed, Code: p.Code, Problem: &own,
 		})
 	}
-	if err := r.e.cfg.Registry.Append(events...); err != nil {
-		log.Errorw("the end of a session could not be recorded; it is taken up again after a restart", "session", r.id, "error", err)
-	}
+	r.record(events...)
 	log.Warnw("session ended without a result", "session", r.id, "kind", r.req.Kind, "account", r.req.Account, "code", p.Code, "detail", p.Detail)
+}
+
+// record makes events durable, however often that takes: a session whose end is
+// not recorded would have nobody who looks after it. It is false if the
+// coordinator stops before; the session is taken up again at the next start.
+func (r *runner) record(events ...registry.Event) bool {
+	for pause := recordFirst; ; pause = min(2*pause, recordMost) {
+		err := r.e.cfg.Registry.Append(events...)
+		if err == nil {
+			return true
+		}
+		log.Errorw("what became of a session could not be recorded; trying again", "session", r.id, "event", events[0].Type, "pause", pause, "error", err)
+		if r.stuck != nil {
+			r.stuck()
+		}
+		if !sleep(r.e.ctx, pause) {
+			return false
+		}
+	}
 }

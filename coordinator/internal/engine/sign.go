@@ -41,7 +41,7 @@ func (e *Engine) Sign(req SignRequest) (session string, err error) {
 	created := registry.NewSession{
 		Kind: protocol.KindSign, Account: a.ID, Owner: a.Owner, KeyID: a.KeyID, Scheme: a.Scheme,
 		Threshold: a.Threshold, Payload: req.Payload, Message: req.Message, Hash: req.Hash,
-		Custody: a.Custody, Delegate: req.UserShare != "", Approvals: req.Approvals,
+		Custody: a.Custody, Delegate: req.UserShare != "", Approvals: req.Approvals, Parties: signingParties(a),
 	}
 	if created.Externals, err = signers(a, &req); err != nil {
 		return "", err
@@ -51,7 +51,7 @@ func (e *Engine) Sign(req SignRequest) (session string, err error) {
 		return "", err
 	}
 	switch {
-	case !approved:
+	case !approved, created.Externals > 0 && !e.byDefault(a.Approvers): // approvals may run out while devices join
 		created.Wait = registry.WaitApprovals
 	case created.Externals > 0:
 		created.Wait = registry.WaitExternal

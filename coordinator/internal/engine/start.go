@@ -112,6 +112,7 @@ func (e *Engine) launch(r *runner) {
 	e.mu.Lock()
 	e.runners[r.id] = handle{cancel, over}
 	e.mu.Unlock()
+	r.stuck = end
 	e.spawn(func() {
 		defer end()
 		defer e.leave(r.id)
@@ -130,6 +131,8 @@ func (e *Engine) enter(id string, waits bool) error {
 	switch {
 	case e.draining:
 		return &registry.Problem{Code: registry.CodeShuttingDown, Detail: "the coordinator is shutting down: try again in a few seconds"}
+	case e.known(id): // callers may choose the ids of sign sessions
+		return &registry.Problem{Code: registry.CodeRequestIDUsed, Detail: "this request_id is a session's already: make a fresh UUID", Session: id}
 	case waits && len(e.runners)-len(e.running) >= maxWaiting:
 		return &registry.Problem{Code: registry.CodeTooManySessions, Detail: fmt.Sprintf("%d sessions wait for people already: cancel some", maxWaiting)}
 	case !waits && len(e.running) >= e.cfg.MaxSessions:
@@ -142,15 +145,35 @@ func (e *Engine) enter(id string, waits bool) error {
 	return nil
 }
 
-// begin counts a session that waited as running; false when none may begin.
-func (e *Engine) begin(id string) bool {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.draining {
-		return false
+// known reports whether a session has the id, or is about to. The caller holds
+// e.mu.
+func (e *Engine) known(id string) bool {
+	_, now := e.runners[id]
+	return now || e.cfg.Registry.Session(id) != nil
+}
+
+// begin counts a session that waited as running, once there is room for it. It
+// is false when none may begin any more or ctx has ended.
+func (e *Engine) begin(ctx context.Context, id string) bool {
+	for {
+		e.mu.Lock()
+		if e.draining {
+			e.mu.Unlock()
+			return false
+		}
+		if len(e.running) < e.cfg.MaxSessions {
+			e.runLocked(id)
+			e.mu.Unlock()
+			return true
+		}
+		freed := e.freed
+		e.mu.Unlock()
+		select {
+		case <-freed:
+		case <-ctx.Done():
+			return false
+		}
 	}
-	e.runLocked(id)
-	return true
 }
 
 func (e *Engine) runLocked(id string) {
@@ -168,6 +191,8 @@ func (e *Engine) leave(id string) {
 		return
 	}
 	delete(e.running, id)
+	close(e.freed)
+	e.freed = make(chan struct{})
 	if len(e.running) == 0 {
 		close(e.idle)
 	}
