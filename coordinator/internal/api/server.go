@@ -110,7 +110,7 @@ func New(cfg Config) (http.Handler, error) {
 			return nil, err
 		}
 	}
-	return s.identify(contain(s.guard(readBody(s.mux)))), nil
+	return bound(bodyTimeout, s.identify(contain(s.guard(readBody(s.mux))))), nil
 }
 
 // handle registers a route that is no part of the OpenAPI document.
