@@ -183,6 +183,13 @@ func TestInvitesAreReplacedAndRevoked(t *testing.T) {
 	problem(t, cl.post(path, `{"replace":"`+made[0].ID+`"}`), http.StatusNotFound, "invite_not_found") // it is used
 	problem(t, cl.post(path, `{"replace":"nothing"}`), http.StatusNotFound, "invite_not_found")
 	problem(t, cl.post(sessionsPath+"/none/invites", ""), http.StatusNotFound, "session_not_found")
+	var last answer
+	for range 20 {
+		if last = cl.post(path, ""); last.status != http.StatusCreated {
+			break
+		}
+	}
+	problem(t, last, http.StatusTooManyRequests, "too_many_sessions") // a session does not grow for ever
 	as[rest.Session](t, cl.post(sessionsPath+"/"+s.ID+"/cancel", ""), http.StatusOK)
 	problem(t, cl.post(path, ""), http.StatusConflict, "session_not_waiting")
 	for _, i := range cl.session(s.ID).Invites {

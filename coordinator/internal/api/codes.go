@@ -85,7 +85,7 @@ var meanings = map[string]meaning{
 	codeRateLimited:              {http.StatusTooManyRequests, "The key makes more calls than it may; Retry-After says when to call again."},
 	codeBlocked:                  {http.StatusTooManyRequests, "Too many calls from this address had no right key; Retry-After says when to call again."},
 	codeStreams:                  {http.StatusTooManyRequests, "Too many event streams are open."},
-	registry.CodeTooManySessions: {http.StatusTooManyRequests, "Too many sessions run, or wait for people."},
+	registry.CodeTooManySessions: {http.StatusTooManyRequests, "Too many sessions run, or wait for people, or one has had too many invites."},
 
 	registry.CodeStorage:        {http.StatusInternalServerError, "The coordinator could not write to its disk. Nothing was started that is not recorded."},
 	registry.CodeInternal:       {http.StatusInternalServerError, "The coordinator failed; its log tells why, under the request's id."},
