@@ -90,13 +90,14 @@ func (r *runner) once(ctx context.Context) bool {
 	}
 	parties, problem := r.choose(ctx)
 	<-r.durable
+	over := ctx.Err() != nil // looked at once: it may be cancelled at any moment
 	switch {
 	case r.stillborn, r.e.ctx.Err() != nil:
 		return false
-	case wasCancelled(ctx):
+	case over && wasCancelled(ctx):
 		r.cancelled(ctx)
 		return false
-	case ctx.Err() != nil:
+	case over:
 		r.fail(&registry.Problem{Code: registry.CodeSessionTimeout, Detail: "the session did not finish by its deadline"})
 		return false
 	case problem != nil:
