@@ -125,11 +125,11 @@ func TestStoppingRefusesWhatIsNew(t *testing.T) {
 	problem(t, cl.post(signPath(a.ID), `{"message":"`+digest+`"}`), http.StatusServiceUnavailable, "shutting_down")
 	waits := make(chan answer, 1)
 	go func() { waits <- cl.post(generatePath, `{"session_id":"`+open.ID+`"}`) }()
-	until(t, "the slot is filled", func() bool { return cl.session(open.ID).WaitingFor == "" })
+	p := problem(t, <-waits, http.StatusServiceUnavailable, "shutting_down")
+	problem(t, cl.post(cancelPath(open.ID), ""), http.StatusServiceUnavailable, "shutting_down") // it begins with the next start
 	for _, p := range cl.net.order {
 		p.set(script{})
 	}
-	p := problem(t, <-waits, http.StatusServiceUnavailable, "shutting_down")
 	<-stopped
 	cl.start()
 	cl.waitParties(3)

@@ -150,8 +150,8 @@ func (e *Engine) Cancel(ctx context.Context, id string, meta registry.Meta) erro
 }
 
 // Wait returns a session when it has ended. An error, a *registry.Problem, means
-// that ctx ended, that the coordinator stops, or that the end cannot be recorded:
-// then nothing more happens before the next start.
+// that ctx ended, that the coordinator stops, or that the end cannot be recorded
+// for now.
 func (e *Engine) Wait(ctx context.Context, id string) (*registry.Session, error) {
 	e.mu.Lock()
 	running, runs := e.runners[id]
