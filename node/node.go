@@ -60,7 +60,7 @@ func New(cfg Config) (*Node, error) {
 		return nil, err
 	}
 	n := &Node{
-		cfg: cfg, jobs: NewJobs(logJob), keys: newKeyring(cfg.Store), shares: newUserShares(cfg.Store), seal: seal, asks: newAskLimit(), resolver: newResolver(),
+		cfg: cfg, jobs: NewJobs(logJob), keys: newKeyring(cfg.Store), shares: newUserShares(cfg.Store, cfg.Host), seal: seal, asks: newAskLimit(), resolver: newResolver(),
 		early: newEarly(), beatNow: make(chan struct{}, 1), sessions: make(map[protocol.SID]*ceremony), idle: make(chan struct{}),
 	}
 	n.pool = newPool(cfg.Store, max(cfg.PoolTarget, 0), n.beat)

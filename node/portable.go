@@ -53,7 +53,7 @@ func Shares(ctx context.Context, store *keystore.Store) ([]protocol.KeyRecord, e
 // shares to the key (tss.Share.Check), and whose share it is. Errors are
 // protocol.ErrUserShare.
 func CheckShare(data []byte, party protocol.PeerID) (*protocol.KeyRecord, error) {
-	record, err := protocol.OpenUserShare(data, p2p.Verify)
+	record, err := protocol.OpenKeyRecord(data, p2p.Verify)
 	if err != nil {
 		return nil, err
 	}

@@ -33,6 +33,7 @@ type userShare struct {
 // erasing the scope's salt erases the share and nothing else.
 type userShares struct {
 	store *keystore.Store
+	self  protocol.Signer // signs what is given out
 
 	mu  sync.Mutex // held over each change: requests and expiry must not cross
 	due map[string]dueShare
@@ -45,8 +46,8 @@ type dueShare struct {
 	expires time.Time
 }
 
-func newUserShares(s *keystore.Store) *userShares {
-	return &userShares{store: s, due: make(map[string]dueShare)}
+func newUserShares(s *keystore.Store, self protocol.Signer) *userShares {
+	return &userShares{store: s, self: self, due: make(map[string]dueShare)}
 }
 
 // save writes what a session wants to be saved: for a delegate, the share of
@@ -155,7 +156,7 @@ func (u *userShares) give(ctx context.Context, from protocol.PeerID, q *protocol
 	if err := u.fix(ctx, share, q.Recipient); err != nil {
 		return "", 0, err
 	}
-	text, err = seal(share, q.Recipient)
+	text, err = u.seal(share, q.Recipient)
 	return text, share.Expires, err
 }
 
@@ -195,9 +196,15 @@ func (u *userShares) fix(ctx context.Context, share *userShare, recipient []byte
 	return refuse(protocol.CodeUnauthorised, "the user's share is for another recipient, who was named before")
 }
 
-// seal returns the text form for a recipient, in plain if there is none.
-func seal(share *userShare, recipient []byte) (string, error) {
-	data, err := protocol.Marshal(share.Record)
+// seal returns the text form for a recipient, in plain if there is none. This
+// party signs the record, so that the user knows the share for the delegate's before
+// telling it to erase its copy.
+func (u *userShares) seal(share *userShare, recipient []byte) (string, error) {
+	record, err := protocol.SignDelivery(u.self, share.Record)
+	if err != nil {
+		return "", err
+	}
+	data, err := protocol.Marshal(record)
 	if err != nil {
 		return "", err
 	}

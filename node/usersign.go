@@ -9,8 +9,8 @@ import (
 
 // openUserShare returns the user's share that came with a proposal to sign. It
 // lives as long as the session and is written nowhere. Nothing about it is taken
-// on trust: the key certificate inside carries this party's own signature, and it
-// vouches for the spec with its approvers and for the share's public part.
+// on trust: it carries this party's own signature from when it was given out, and
+// the key certificate vouches for the spec with its approvers.
 func (n *Node) openUserShare(p proposal) (*key, error) {
 	data, err := n.unsealUserShare(p)
 	if err != nil {

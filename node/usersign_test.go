@@ -25,22 +25,30 @@ func TestADelegateRefusesWrongUserShares(t *testing.T) {
 		other, _ := c.hybrid(protocol.EdDSA, nil)
 		data, foreign := c.coord.share(d.ID(), key, nil), c.coord.share(d.ID(), other, nil)
 		own := c.parties[0].share(t, key).Payload // a persistent member's, with the same certificate
+		changed := func(data []byte, delivered bool, change func(r *protocol.KeyRecord)) []byte {
+			var r protocol.KeyRecord
+			if err := protocol.Unmarshal(data, &r); err != nil {
+				t.Fatal(err)
+			}
+			change(&r)
+			if delivered { // which an honest delegate does not sign
+				var err error
+				if r, err = protocol.SignDelivery(d.Host, r); err != nil {
+					t.Fatal(err)
+				}
+			}
+			out, err := protocol.Marshal(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return out
+		}
+		secret := func(r *protocol.KeyRecord) { r.Share = shareOf(t, c.parties[0].share(t, other)) }
 
 		spec := c.coord.sign(key, digest(1), c.peers(1, 2))
 		another := c.coord.sign(key, digest(2), c.peers(1, 2))
 		altered := func(change func(r *protocol.KeyRecord)) func() string {
-			return func() string {
-				var r protocol.KeyRecord
-				if err := protocol.Unmarshal(data, &r); err != nil {
-					t.Fatal(err)
-				}
-				change(&r)
-				changed, err := protocol.Marshal(r)
-				if err != nil {
-					t.Fatal(err)
-				}
-				return d.sealed(spec, changed)
-			}
+			return func() string { return d.sealed(spec, changed(data, true, change)) }
 		}
 		for _, w := range []wrongShare{
 			{"none", func() string { return "" }, protocol.CodeUserShare, "missing"},
@@ -51,7 +59,9 @@ func TestADelegateRefusesWrongUserShares(t *testing.T) {
 			{"sealed to another party", func() string { return c.parties[1].sealed(spec, data) }, protocol.CodeSealKey, "seal it to the current one"},
 			{"sealed as for delivery", func() string { return d.sealed(key, data) }, protocol.CodeUserShare, "another purpose"},
 			{"another key's", func() string { return d.sealed(spec, foreign) }, protocol.CodeInvalid, "not those of the share"},
-			{"a persistent member's", func() string { return d.sealed(spec, own) }, protocol.CodeUserShare, "is of 12D3"},
+			{"a persistent member's", func() string { return d.sealed(spec, own) }, protocol.CodeUserShare, "delegate has not signed"},
+			{"a persistent member's, given out", func() string { return d.sealed(spec, changed(own, true, func(*protocol.KeyRecord) {})) }, protocol.CodeUserShare, "is of 12D3"},
+			{"another secret, not given out", func() string { return d.sealed(spec, changed(data, false, secret)) }, protocol.CodeUserShare, "not what the delegate"},
 			{"nothing inside", func() string { return d.sealed(spec, []byte{0}) }, protocol.CodeUserShare, "not a canonical encoding"},
 			{"other approvers", altered(func(r *protocol.KeyRecord) { r.Spec.Approvers = c.stranger().approvers() }), protocol.CodeUserShare, "different keys"},
 			{"other approvers, certified by nobody", altered(func(r *protocol.KeyRecord) {
@@ -59,7 +69,7 @@ func TestADelegateRefusesWrongUserShares(t *testing.T) {
 				r.Certificate.Body = protocol.NewCertificateBody(&r.Spec, &protocol.Result{PublicKey: r.PublicKey, PublicHash: r.PublicHash}, r.ChainCode)
 			}), protocol.CodeUserShare, "signature does not verify"},
 			{"no certificate", altered(func(r *protocol.KeyRecord) { r.Certificate = nil }), protocol.CodeUserShare, "no key certificate"},
-			{"another secret", altered(func(r *protocol.KeyRecord) { r.Share = shareOf(t, c.parties[0].share(t, other)) }), protocol.CodeUserShare, ""},
+			{"another secret", altered(secret), protocol.CodeUserShare, ""},
 			{"a damaged secret", altered(func(r *protocol.KeyRecord) { r.Share[len(r.Share)-10] ^= 1 }), protocol.CodeUserShare, ""},
 			{"another member's role", altered(func(r *protocol.KeyRecord) { r.Spec.Roster[0].Role = protocol.External }), protocol.CodeUserShare, "different keys"},
 		} {

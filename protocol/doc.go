@@ -41,8 +41,9 @@
 //	mpc/approvers/v1       Approvers: who may authorise signing, in certificates
 //	mpc/committee/v1       threshold and roster: who holds a key's shares
 //	mpc/sealkey/v1         SealKey: a delegate says which key users seal to
+//	mpc/usershare-delivered/v1  KeyRecord without Delivered: what a delegate signs when it gives a user's share out
 //	mpc/join/v1            what a device signs to join by invite, see JoinStatement
-//	mpc/roster/v1          what people compare, see RosterFingerprint
+//	mpc/roster/v1          what people compare, see Fingerprint
 //
 // testdata/vectors.txt has an example of each, with every byte.
 //
@@ -54,6 +55,13 @@
 // (RFC 9180) under a ShareBinding: to the user's key when it is delivered, and to
 // the delegate's seal key, for one digest, when the user signs with it. HPKE's
 // info is the label mpc/usershare/v1, a zero byte and the binding's encoding.
+//
+// HPKE's base mode does not say who has sealed, and the certificate does not cover
+// the secret. So the delegate signs the whole record with its node key when it
+// gives it out (KeyRecord.Delivered, field 8), and whoever is handed a user's share,
+// the user or later the delegate itself, refuses one without that signature. Only
+// then may a user tell the delegate to erase its copy. Records in keystores and
+// backups have no such field.
 //
 // A user who named a recipient before the keygen checks that the record's
 // Spec.Recipient is that key: all members have signed the spec's hash. Another

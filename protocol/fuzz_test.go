@@ -275,7 +275,7 @@ func FuzzUserShare(f *testing.F) {
 	enc, ciphertext := hpkeByHand(f, x25519(f, "ephemeral"), user.PublicKey(), info, []byte("share"))
 	sealed := slices.Concat(user.PublicKey().Bytes(), enc, ciphertext) // the same in all of the fuzzer's processes
 	f.Add(FormatShare(true, sealed))
-	f.Add(FormatShare(false, encode(f, sampleUserRecord())))
+	f.Add(FormatShare(false, encode(f, sampleUserRecord(f))))
 	f.Add("mpcshare-plain-1.AA\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		isSealed, data, err := ParseShare(text)

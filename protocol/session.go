@@ -37,6 +37,9 @@ type KeyRecord struct {
 	ChainCode   [32]byte     `cbor:"5,keyasint"`
 	PublicHash  [32]byte     `cbor:"6,keyasint"`
 	Certificate *Certificate `cbor:"7,keyasint"` // nil while pending
+	// Delivered is the delegate's signature on everything else, in a user's share;
+	// no keystore has it. See SignDelivery.
+	Delivered []byte `cbor:"8,keyasint,omitempty"`
 }
 
 // KeyRecordVersion is the version of the KeyRecord format.

@@ -167,11 +167,27 @@ func ParseShare(text string) (sealed bool, data []byte, err error) {
 	return sealed, data, nil
 }
 
-// OpenUserShare decodes the data of a user's share, a KeyRecord, and checks that
-// it stands alone: the certificate is of the session that made the share, over
-// the record's public data, and every member signed it. It does not look into
-// the secret.
+// OpenUserShare decodes the data of a user's share, a KeyRecord that a delegate
+// has given out, and checks that it stands alone: as OpenKeyRecord does, and that
+// the roster's delegate has signed all of it, with the secret (SignDelivery). It
+// does not look into the secret.
 func OpenUserShare(data []byte, verify Verifier) (*KeyRecord, error) {
+	r, err := OpenKeyRecord(data, verify)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.verifyDelivery(verify); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrUserShare, err)
+	}
+	return r, nil
+}
+
+// OpenKeyRecord decodes a complete KeyRecord and checks its public part: the
+// certificate is of the session that made the share, over the record's public
+// data, and every member signed it. Nobody vouches for the secret, which only its
+// owner can check, so that this is for records that a device has kept itself.
+// Errors are ErrUserShare.
+func OpenKeyRecord(data []byte, verify Verifier) (*KeyRecord, error) {
 	var r KeyRecord
 	if err := Unmarshal(data, &r); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUserShare, err)

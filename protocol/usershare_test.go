@@ -17,13 +17,23 @@ func hybridSpec() *Spec {
 	return s
 }
 
-func sampleUserRecord() KeyRecord {
-	spec := hybridSpec()
+// sampleKeptRecord is what the delegate of the key keeps.
+func sampleKeptRecord() KeyRecord { return keptRecord(hybridSpec()) }
+
+func keptRecord(spec *Spec) KeyRecord {
 	cert := sampleCertificate(spec)
 	return KeyRecord{
 		Version: KeyRecordVersion, Spec: *spec, Share: []byte("the user's share"), PublicKey: cert.Body.PublicKey,
 		ChainCode: cert.Body.ChainCode, PublicHash: cert.Body.PublicHash, Certificate: cert,
 	}
+}
+
+// sampleUserRecord is what it gives out.
+func sampleUserRecord(tb testing.TB) KeyRecord {
+	tb.Helper()
+	r, err := SignDelivery(parties[2], sampleKeptRecord())
+	noError(tb, err)
+	return r
 }
 
 func TestBindingFor(t *testing.T) {
@@ -145,7 +155,7 @@ func TestShareText(t *testing.T) {
 }
 
 func TestUserSharesStandAlone(t *testing.T) {
-	record := sampleUserRecord()
+	record := sampleUserRecord(t)
 	got, err := OpenUserShare(encode(t, record), verify)
 	noError(t, err)
 	if !bytes.Equal(encode(t, got), encode(t, record)) {
@@ -169,14 +179,55 @@ func TestUserSharesStandAlone(t *testing.T) {
 		"a signing's spec":    func(r *KeyRecord) { r.Spec = *signSpec(2) },
 		"another certificate": func(r *KeyRecord) { r.Certificate = sampleCertificate(keygenSpec(2, 3)) },
 	} {
-		r := sampleUserRecord()
+		r := sampleKeptRecord()
 		change(&r)
+		r, err := SignDelivery(parties[2], r) // even if the delegate says so
+		noError(t, err)
 		if _, err := OpenUserShare(encode(t, r), verify); !errors.Is(err, ErrUserShare) {
 			t.Errorf("%s: error %v", name, err)
 		}
 	}
 	_, err = OpenUserShare([]byte("nothing"), verify)
 	wantError(t, err, ErrUserShare, "")
+}
+
+// Nobody can put another secret, or anything else, in the place of what the
+// delegate has given out.
+func TestUserSharesAreTheirDelegates(t *testing.T) {
+	kept, noDelegate := sampleKeptRecord(), keptRecord(keygenSpec(2, 3))
+	by := func(who *identity, r KeyRecord) KeyRecord {
+		r, err := SignDelivery(who, r)
+		noError(t, err)
+		return r
+	}
+	changed := func(change func(*KeyRecord)) KeyRecord {
+		r := sampleUserRecord(t)
+		change(&r)
+		return r
+	}
+	for name, c := range map[string]struct {
+		record KeyRecord
+		says   string
+	}{
+		"nobody's":                  {kept, "has not signed"},
+		"another member's":          {by(parties[0], kept), "has given out"},
+		"a stranger's":              {by(outsider, kept), "has given out"},
+		"another secret":            {changed(func(r *KeyRecord) { r.Share = []byte("random bytes") }), "has given out"},
+		"no secret":                 {changed(func(r *KeyRecord) { r.Share = nil }), "has given out"},
+		"one bit":                   {changed(func(r *KeyRecord) { r.Delivered[9] ^= 1 }), "has given out"},
+		"signed as something else":  {changed(func(r *KeyRecord) { r.Delivered = parties[2].Sign(r.Certificate.Body.Signed()) }), "has given out"},
+		"of a key with no delegate": {by(parties[2], noDelegate), "no member of the key is a delegate"},
+	} {
+		_, err := OpenUserShare(encode(t, c.record), verify)
+		t.Run(name, func(t *testing.T) { wantError(t, err, ErrUserShare, c.says) })
+		if _, err := OpenKeyRecord(encode(t, c.record), verify); err != nil { // its public part is fine
+			t.Errorf("%s, as a record: %v", name, err)
+		}
+	}
+	again := by(parties[2], sampleUserRecord(t)) // a signature is not part of what is signed
+	if !bytes.Equal(again.Delivered, sampleUserRecord(t).Delivered) {
+		t.Error("what was delivered once cannot be delivered again")
+	}
 }
 
 func TestSealKey(t *testing.T) {

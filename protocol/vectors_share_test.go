@@ -15,7 +15,11 @@ func sampleSealKey(tb testing.TB) SealKey {
 func shareVectors(tb testing.TB) []*vector {
 	tb.Helper()
 	record := &vector{title: "KeyRecord of a user's share: what is sealed"}
-	data := record.encoded(tb, sampleUserRecord())
+	kept := encode(tb, sampleKeptRecord())
+	record.add("body", "%x", kept).add("preimage", "the body, which is the record without field 8")
+	sig := record.signed(parties[2], record.hashed("mpc/usershare-delivered/v1", kept))
+	same(tb, record.title, sampleUserRecord(tb).Delivered, sig)
+	data := record.encoded(tb, sampleUserRecord(tb))
 	_, err := OpenUserShare(data, verify)
 	noError(tb, err)
 	record.add("text", "%s", FormatShare(false, data))

@@ -157,7 +157,7 @@ func (a *account) certify(s *Server, members []*party, recipient string) error {
 	if a.SealKey, err = s.delegate.sealKey(); err != nil {
 		return err
 	}
-	return a.makeShare(recipient)
+	return a.makeShare(s.delegate, recipient)
 }
 
 // find returns what a path's id names, or refuses.

@@ -10,9 +10,14 @@ import (
 	"github.com/meshmpc/mpcd/protocol"
 )
 
-// makeShare makes the user's share, sealed when there is a recipient.
-func (a *account) makeShare(recipient string) error {
-	data, err := protocol.Marshal(a.record)
+// makeShare makes the user's share as the delegate gives it out, sealed when there
+// is a recipient.
+func (a *account) makeShare(delegate *party, recipient string) error {
+	record, err := protocol.SignDelivery(delegate, *a.record)
+	if err != nil {
+		return err
+	}
+	data, err := protocol.Marshal(record)
 	if err != nil {
 		return err
 	}
