@@ -34,7 +34,7 @@ type agreement struct {
 // stay is the time in the network during which questions come.
 type stay struct {
 	ctx   context.Context
-	leave context.CancelCauseFunc
+	no    *refusal
 	names func(context.Context, []protocol.PeerID) map[protocol.PeerID]string // what members are called
 }
 
@@ -60,7 +60,7 @@ func (c *consent) ask(ctx context.Context, s *protocol.Spec, fingerprint string)
 	here, agreed := c.stay, c.agreed
 	c.mu.Unlock()
 	if err := c.check(s); err != nil {
-		here.leave(err)
+		here.no.say(err)
 		return err
 	}
 	asked := agreement{fingerprint, s.Approvers.Hash()}
@@ -78,7 +78,7 @@ func (c *consent) ask(ctx context.Context, s *protocol.Spec, fingerprint string)
 		return errLeft // or the question was void, and nobody wants to know
 	case err != nil:
 		c.user.Tell(Event{Type: EventAnswer, Detail: err.Error()})
-		here.leave(err)
+		here.no.say(err)
 		return err
 	}
 	c.user.Tell(Event{Type: EventAnswer, Detail: "accepted"})

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/meshmpc/mpcd/coordinator/client"
 	"github.com/meshmpc/mpcd/coordinator/rest"
@@ -54,13 +55,16 @@ func (p *person) count(event string) (n int) {
 type asking struct {
 	*consent
 	person *person
-	left   error
+	no     *refusal
 }
 
+// left is why the device leaves, nil if it does not.
+func (a *asking) left() error { return a.no.why() }
+
 func newAsking(ctx context.Context, invite *rest.InviteInfo, share *protocol.KeyRecord, self protocol.PeerID) *asking {
-	a := &asking{person: &person{}}
+	a := &asking{person: &person{}, no: newRefusal()}
 	a.consent = &consent{invite: invite, share: share, user: a.person, self: self}
-	a.begin(stay{ctx, func(err error) { a.left = err }, func(context.Context, []protocol.PeerID) map[protocol.PeerID]string {
+	a.begin(stay{ctx, a.no, func(context.Context, []protocol.PeerID) map[protocol.PeerID]string {
 		return map[protocol.PeerID]string{self: "mine"}
 	}})
 	return a
@@ -94,8 +98,8 @@ func TestConsentAsksOnceForARoster(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if len(a.person.asked) != 1 || a.left != nil {
-		t.Fatalf("asked %d times, left: %v", len(a.person.asked), a.left)
+	if len(a.person.asked) != 1 || a.left() != nil {
+		t.Fatalf("asked %d times, left: %v", len(a.person.asked), a.left())
 	}
 	q := a.person.asked[0]
 	if q.Fingerprint != protocol.Fingerprint(spec) || len(q.Members) != 3 || !q.Members[1].Self || q.Members[1].Name != "mine" || q.Members[0].Self || q.Approvers != "1 of 1" {
@@ -134,8 +138,8 @@ func TestConsentRefusesWhatTheInviteDoesNotSay(t *testing.T) {
 		s := *c.invite
 		c.change(&s)
 		err := a.ask(t.Context(), &s, protocol.Fingerprint(&s))
-		if !errors.Is(err, ErrMismatch) || !errors.Is(a.left, client.ErrVerification) || len(a.person.asked) != 0 {
-			t.Errorf("%s: %v, left: %v, asked %d times", name, err, a.left, len(a.person.asked))
+		if !errors.Is(err, ErrMismatch) || !errors.Is(a.left(), client.ErrVerification) || len(a.person.asked) != 0 {
+			t.Errorf("%s: %v, left: %v, asked %d times", name, err, a.left(), len(a.person.asked))
 		}
 	}
 	a := newAsking(t.Context(), inviteTo(sign), &key.records[1], peerOf(key.identities[1]))
@@ -154,8 +158,8 @@ func TestConsentIsForOneSession(t *testing.T) {
 	a := newAsking(t.Context(), inviteTo(&spec), nil, peerOf(key.identities[1]))
 	other := spec
 	other.Session = "another"
-	if err := a.ask(t.Context(), &other, protocol.Fingerprint(&other)); err == nil || a.left != nil || len(a.person.asked) != 0 {
-		t.Errorf("another session: %v, left: %v, asked %d times", err, a.left, len(a.person.asked))
+	if err := a.ask(t.Context(), &other, protocol.Fingerprint(&other)); err == nil || a.left() != nil || len(a.person.asked) != 0 {
+		t.Errorf("another session: %v, left: %v, asked %d times", err, a.left(), len(a.person.asked))
 	}
 }
 
@@ -164,12 +168,13 @@ func TestConsentDeclines(t *testing.T) {
 	spec := &key.records[1].Spec
 	a := newAsking(t.Context(), inviteTo(spec), nil, peerOf(key.identities[1]))
 	a.person.says = func(context.Context, Question) error { return ErrDeclined }
-	if err := a.ask(t.Context(), spec, protocol.Fingerprint(spec)); !errors.Is(err, ErrDeclined) || !errors.Is(a.left, ErrDeclined) {
-		t.Errorf("no: %v, left: %v", err, a.left)
+	if err := a.ask(t.Context(), spec, protocol.Fingerprint(spec)); !errors.Is(err, ErrDeclined) || !errors.Is(a.left(), ErrDeclined) {
+		t.Errorf("no: %v, left: %v", err, a.left())
 	}
+	a = newAsking(t.Context(), inviteTo(spec), nil, peerOf(key.identities[1]))
 	a.person.says = func(_ context.Context, q Question) error { return Expect("AAAA AAAA")(q) }
-	if err := a.ask(t.Context(), spec, protocol.Fingerprint(spec)); !errors.Is(err, ErrFingerprint) || !errors.Is(a.left, client.ErrVerification) {
-		t.Errorf("another fingerprint: %v, left: %v", err, a.left)
+	if err := a.ask(t.Context(), spec, protocol.Fingerprint(spec)); !errors.Is(err, ErrFingerprint) || !errors.Is(a.left(), client.ErrVerification) {
+		t.Errorf("another fingerprint: %v, left: %v", err, a.left())
 	}
 }
 
@@ -196,8 +201,8 @@ func TestVoidQuestions(t *testing.T) {
 				leave()
 			}
 			end()
-			if err := <-answered; err == nil || a.left != nil || a.agreed.fingerprint != "" {
-				t.Errorf("the %s ended: %v, left: %v, agreed to %q", which, err, a.left, a.agreed.fingerprint)
+			if err := <-answered; err == nil || a.left() != nil || a.agreed.fingerprint != "" {
+				t.Errorf("the %s ended: %v, left: %v, agreed to %q", which, err, a.left(), a.agreed.fingerprint)
 			}
 		})
 	}
@@ -212,5 +217,31 @@ func TestExpect(t *testing.T) {
 		if err := Expect(text)(q); (err == nil) != want {
 			t.Errorf("%q: %v", text, err)
 		}
+	}
+}
+
+// Who has said no stays until that was heard, or for a while.
+func TestANoIsHeard(t *testing.T) {
+	for name, c := range map[string]struct {
+		after func(*refusal)
+		took  time.Duration
+	}{
+		"heard": {func(r *refusal) {
+			r.hear(&rest.Event{Type: "party.refused", Party: &rest.PartyName{PeerID: "me"}}, "me")
+		}, 0},
+		"another's": {func(r *refusal) {
+			r.hear(&rest.Event{Type: "party.refused", Party: &rest.PartyName{PeerID: "x"}}, "me")
+		}, declineGrace},
+		"never heard": {func(*refusal) {}, declineGrace},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			r, began := newRefusal(), time.Now()
+			r.say(ErrDeclined)
+			r.say(errors.New("a later one"))
+			c.after(r)
+			if err := r.leave(t.Context()); !errors.Is(err, ErrDeclined) || time.Since(began) != c.took {
+				t.Errorf("%s: %v after %v", name, err, time.Since(began))
+			}
+		})
 	}
 }

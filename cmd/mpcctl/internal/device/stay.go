@@ -52,7 +52,7 @@ func (j *joiner) stay(ctx context.Context, in *rest.Joined) (*rest.Session, erro
 		return nil, errors.Join(err, host.Close())
 	}
 	defer w.api.Close()
-	j.consent.begin(stay{ctx, leave, w.names})
+	j.consent.begin(stay{ctx, w.no, w.names})
 	expires := host.Self().Expires
 	j.User.Tell(Event{Type: EventJoined, SessionID: in.SessionID, ExpiresAt: &expires})
 
@@ -61,13 +61,16 @@ func (j *joiner) stay(ctx context.Context, in *rest.Joined) (*rest.Session, erro
 	group.Go(func() error { return serve(ctx, part, host) })
 	group.Go(func() error { return w.renew(ctx, expires) })
 	group.Go(func() error { return remind(ctx, host, in) })
+	group.Go(func() error { return w.no.leave(ctx) })
 	group.Go(func() (err error) {
 		defer leave(nil)
 		session, err = w.watch(ctx)
 		return err
 	})
 	err = group.Wait()
-	switch cause := context.Cause(ctx); {
+	switch cause, no := context.Cause(ctx), w.no.why(); {
+	case no != nil:
+		return nil, no
 	case session != nil: // whatever else came to its end because of it
 		return session, nil
 	case err != nil && !errors.Is(err, context.Canceled):

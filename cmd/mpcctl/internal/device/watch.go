@@ -28,6 +28,7 @@ type watcher struct {
 	api     *client.Client // with the join token
 	id      string
 	running atomic.Bool // an attempt has started
+	no      *refusal
 }
 
 func (j *joiner) watcher(in *rest.Joined) (*watcher, error) {
@@ -35,7 +36,7 @@ func (j *joiner) watcher(in *rest.Joined) (*watcher, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &watcher{j: j, api: api, id: in.SessionID}, nil
+	return &watcher{j: j, api: api, id: in.SessionID, no: newRefusal()}, nil
 }
 
 // watch returns the session when it has ended.
@@ -76,6 +77,7 @@ func (w *watcher) follow(ctx context.Context) (*rest.Session, error) {
 		if e.Type == startedEvent {
 			w.running.Store(true)
 		}
+		w.no.hear(&e, w.j.folder.Peer())
 		w.j.User.Tell(Event{Type: EventSession, Session: &e})
 	}
 	session, err := w.api.Session(ctx, w.id)
