@@ -10,16 +10,30 @@ import (
 
 // Put creates or replaces a record, sealed with a fresh key, and returns when it is on
 // disk. ErrErased when its epoch was erased, ErrInvalid when it cannot be stored.
-func (s *Store) Put(ctx context.Context, r Record) error {
-	if err := r.validate(); err != nil {
-		return fmt.Errorf("put: %w", err)
+func (s *Store) Put(ctx context.Context, r Record) error { return s.PutAll(ctx, r) }
+
+// PutAll is Put for records that belong together: whatever crashes, all of them are
+// on disk or none is.
+func (s *Store) PutAll(ctx context.Context, records ...Record) error {
+	for i := range records {
+		if err := records[i].validate(); err != nil {
+			return fmt.Errorf("put: %w", err)
+		}
 	}
 	if err := s.enterWrite(ctx); err != nil {
 		return fmt.Errorf("put: %w", err)
 	}
 	defer s.leave()
-	if err := s.transact(ctx, func(txn *badger.Txn) error { return s.set(txn, &r) }); err != nil {
-		return fmt.Errorf("put %s %q: %w", r.Kind, r.ID, err)
+	err := s.transact(ctx, func(txn *badger.Txn) error {
+		for i := range records {
+			if err := s.set(txn, &records[i]); err != nil {
+				return fmt.Errorf("%s %q: %w", records[i].Kind, records[i].ID, err)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("put: %w", err)
 	}
 	return nil
 }

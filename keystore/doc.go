@@ -9,7 +9,7 @@
 //
 //  1. opens the store with the master key and the peer id of the node. A wrong
 //     master key or another node's peer id changes nothing on disk;
-//  2. may rely on a write once it returned: [Store.Put], [Store.Update],
+//  2. may rely on a write once it returned: [Store.Put], [Store.PutAll], [Store.Update],
 //     [Store.Take] and [Store.Delete] are fsynced before they return;
 //  3. takes single-use material with [Store.Take] only, which has marked it used on
 //     disk before it hands it out;

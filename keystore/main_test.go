@@ -14,6 +14,7 @@ const childEnv = "KEYSTORE_TEST_CHILD"
 var children = map[string]func() error{
 	"take": childTake,
 	"lock": childLock,
+	"put":  childPut,
 }
 
 func TestMain(m *testing.M) {

@@ -92,22 +92,31 @@ const (
 	crashTakers  = 2
 )
 
-// childTake takes and reports until it kills itself at a random moment.
-func childTake() error {
+// openDoomed opens the store of a child, which is killed at a random moment soon.
+func openDoomed() (*Store, error) {
 	seed, err := strconv.ParseUint(os.Getenv(crashSeedEnv), 10, 64)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	master, err := ParseMasterKey(strings.Repeat("a7", keySize))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	s, err := Open(Config{Dir: os.Getenv(crashDirEnv), Master: master, Party: testParty})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	life := time.Duration(rand.New(rand.NewPCG(seed, 1)).Int64N(int64(8 * time.Millisecond)))
 	time.AfterFunc(life, func() { _ = syscall.Kill(os.Getpid(), syscall.SIGKILL) })
+	return s, nil
+}
+
+// childTake takes and reports until it is killed.
+func childTake() error {
+	s, err := openDoomed()
+	if err != nil {
+		return err
+	}
 	for range crashTakers {
 		go func() {
 			for {
@@ -139,7 +148,7 @@ func TestKillBetweenTakeAndUse(t *testing.T) {
 	random := seeded(t)
 	handed := map[string]int{}
 	for round := range rounds {
-		for _, id := range runCrash(t, dir, random.Uint64()) {
+		for _, id := range runCrash(t, "take", dir, random.Uint64()) {
 			handed[id]++
 			if handed[id] > 1 {
 				t.Fatalf("round %d: %s was handed out twice", round, id)
@@ -153,10 +162,10 @@ func TestKillBetweenTakeAndUse(t *testing.T) {
 	}
 }
 
-func runCrash(t *testing.T, dir string, seed uint64) []string {
+func runCrash(t *testing.T, child, dir string, seed uint64) []string {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), childEnv+"=take", crashDirEnv+"="+dir, fmt.Sprintf("%s=%d", crashSeedEnv, seed))
+	cmd.Env = append(os.Environ(), childEnv+"="+child, crashDirEnv+"="+dir, fmt.Sprintf("%s=%d", crashSeedEnv, seed))
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
 	var exit *exec.ExitError
