@@ -6,30 +6,36 @@ import (
 	"strings"
 )
 
-// Fingerprint returns a session's fingerprint, see RosterFingerprint. All
-// attempts with the same roster have the same one.
-func Fingerprint(s *Spec) string {
-	return RosterFingerprint(s.Network, s.Session, s.Scheme, s.Threshold, s.Roster)
-}
-
 // fingerprintGroups of four base32 characters, 120 bits: whoever may choose the
-// rosters of two sessions needs about 2^60 tries to make two people see the same
+// specs of two sessions needs about 2^60 tries to make two people see the same
 // fingerprint for different ones.
 const fingerprintGroups = 6
 
-// RosterFingerprint returns what people compare to know that they are in one and
-// the same session with the same members, without trusting who invited them: the
-// first 120 bits of a hash over network, session, scheme, threshold and roster
-// (peer ids and roles, in order), as 6 groups of 4 base32 characters (RFC 4648
-// §6), such as "MZXW 6YTB OI4T …".
-func RosterFingerprint(network, session string, scheme Scheme, threshold int, roster []Member) string {
+// Fingerprint returns what people compare to know that they take part in one and
+// the same thing, without trusting who invited them: the first 120 bits of a hash
+// over network, kind, session, account, owner, scheme, threshold, roster (peer ids
+// and roles, in order), approvers and what is signed, as 6 groups of 4 base32
+// characters (RFC 4648 §6), such as "MZXW 6YTB OI4T …". All attempts with the same
+// roster have the same one.
+func Fingerprint(s *Spec) string {
+	digest := ""
+	if s.Kind == KindSign {
+		digest = approvalDigest(s)
+	}
 	enc, err := Marshal(struct {
 		Network   string   `cbor:"1,keyasint"`
-		Session   string   `cbor:"2,keyasint"`
-		Scheme    Scheme   `cbor:"3,keyasint"`
-		Threshold int      `cbor:"4,keyasint"`
-		Roster    []Member `cbor:"5,keyasint"`
-	}{network, session, scheme, threshold, roster})
+		Kind      Kind     `cbor:"2,keyasint"`
+		Session   string   `cbor:"3,keyasint"`
+		Account   string   `cbor:"4,keyasint"`
+		Key       string   `cbor:"5,keyasint"`
+		Epoch     uint32   `cbor:"6,keyasint"`
+		Owner     string   `cbor:"7,keyasint"`
+		Scheme    Scheme   `cbor:"8,keyasint"`
+		Threshold int      `cbor:"9,keyasint"`
+		Roster    []Member `cbor:"10,keyasint"`
+		Approvers [32]byte `cbor:"11,keyasint"`
+		Digest    string   `cbor:"12,keyasint"`
+	}{s.Network, s.Kind, s.Session, s.Account, s.Key, s.Epoch, s.Owner, s.Scheme, s.Threshold, s.Roster, s.Approvers.Hash(), digest})
 	if err != nil {
 		return "" // cannot happen: see Marshal
 	}
