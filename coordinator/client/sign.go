@@ -39,7 +39,7 @@ func (c *Client) Sign(ctx context.Context, req SignRequest) (*rest.SignResult, e
 	}
 	a, err := c.sign(ctx, req, false)
 	if staleSealKey(err) && req.UserShare != nil && req.RequestID == "" { // the delegate was started anew in between
-		a, err = c.sign(ctx, req, false)
+		a, err = c.sign(secondKey(ctx), req, false)
 	}
 	if err != nil {
 		return nil, err
@@ -59,6 +59,15 @@ func (c *Client) Sign(ctx context.Context, req SignRequest) (*rest.SignResult, e
 		return nil, err
 	}
 	return result, nil
+}
+
+// secondKey lets a call that must be made anew, not repeated, be repeatable itself:
+// its Idempotency-Key follows from the first one's.
+func secondKey(ctx context.Context) context.Context {
+	if first, ok := ctx.Value(idempotency{}).(string); ok {
+		return WithIdempotencyKey(ctx, first[:min(len(first), 250)]+"/2")
+	}
+	return ctx
 }
 
 // StartSign begins to sign and returns the session, without waiting for it; see

@@ -42,7 +42,9 @@ func (s *server) createSession(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	id, err := s.once(ctx, asked{route: "create-session", body: b, key: in.Idempotency}, start)
+	same := *b
+	same.UserShare = given(b.UserShare)
+	id, err := s.once(ctx, asked{route: "create-session", body: same, key: in.Idempotency}, start)
 	if err != nil {
 		return nil, problemOf(err)
 	}

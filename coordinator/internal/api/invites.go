@@ -161,7 +161,7 @@ func (s *server) joinOnce(ctx context.Context, req engine.JoinRequest, a asked) 
 
 // admitDevice gives a device that has joined what it needs.
 func (s *server) admitDevice(session *registry.Session, peer protocol.PeerID) (*body[rest.Joined], error) {
-	until := time.Now().Add(maxPassLife - time.Minute).UTC().Truncate(time.Second)
+	until := passUntil(session, time.Now())
 	pass, err := s.cfg.Mesh.IssuePass(peer, until)
 	if err != nil {
 		return nil, problemOf(err)
@@ -173,6 +173,20 @@ func (s *server) admitDevice(session *registry.Session, peer protocol.PeerID) (*
 	return &body[rest.Joined]{rest.Joined{
 		SessionID: session.ID, JoinToken: token, Pass: pass, Network: s.cfg.Mesh.Info(), Coordinator: s.cfg.Mesh.Self(), ExpiresAt: until,
 	}}, nil
+}
+
+// passSlack is how long after a session's deadline a device is still admitted: a
+// session that waited runs from then on, and its last outcome is to be delivered.
+const passSlack = 45 * time.Minute
+
+// passUntil is how long a device is admitted to the network and the session. The
+// device may join again for more.
+func passUntil(session *registry.Session, now time.Time) time.Time {
+	until := session.Expires.Add(passSlack)
+	if most := now.Add(maxPassLife - time.Minute); until.After(most) {
+		until = most
+	}
+	return until.UTC().Truncate(time.Second)
 }
 
 // joinToken reads a request's join token.

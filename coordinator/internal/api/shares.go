@@ -46,6 +46,9 @@ func (s *server) generateShare(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
+	if account := s.cfg.Registry.Account(session.Account); account == nil || account.Custody != registry.CustodyHybrid {
+		return nil, newProblem(registry.CodeNoUserShare, "no user holds a share of this session's account: make one with user_share, or a keygen session with open_user_slot")
+	}
 	_, err = s.once(ctx, asked{route: "generate-share", body: in.Body, ref: session.ID, key: in.Idempotency}, func(m registry.Meta) (string, error) {
 		if session.Waiting() == registry.WaitUser {
 			err := s.cfg.Engine.Complete(session.ID, recipient, m)

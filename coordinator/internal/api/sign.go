@@ -55,7 +55,7 @@ func (s *server) sign(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	id, err := s.once(ctx, asked{route: "sign " + in.ID, body: in.Body, key: in.Idempotency}, func(meta registry.Meta) (string, error) {
+	id, err := s.once(ctx, asked{route: "sign " + in.ID, body: withoutSeal(in.Body), key: in.Idempotency}, func(meta registry.Meta) (string, error) {
 		req.Meta = meta
 		return s.cfg.Engine.Sign(req)
 	})
@@ -65,4 +65,18 @@ func (s *server) sign(ctx context.Context, in *struct {
 	return s.follow(ctx, in.Preference, id, func(session *registry.Session) (*outcome, error) {
 		return &outcome{Status: http.StatusOK, Body: signResult(session, s.cfg.Registry.Account(in.ID))}, nil
 	})
+}
+
+// withoutSeal is a body without what differs from one sealing of a user's share to
+// the next: a repeated request may have sealed the share again.
+func withoutSeal(b rest.SignBody) rest.SignBody {
+	b.UserShare = given(b.UserShare)
+	return b
+}
+
+func given(share string) string {
+	if share == "" {
+		return ""
+	}
+	return "given"
 }
