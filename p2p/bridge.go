@@ -162,15 +162,23 @@ func (b *pubsubBridge) DeliverMessage(m *pubsub.Message) {
 	b.h.stats.delivered.Add(1)
 	b.h.peers.heardFrom(m.ReceivedFrom)
 }
-func (b *pubsubBridge) RejectMessage(*pubsub.Message, string) { b.h.stats.rejected.Add(1) }
-func (b *pubsubBridge) UndeliverableMessage(*pubsub.Message)  { b.h.stats.undeliverable.Add(1) }
-func (b *pubsubBridge) DropRPC(*pubsub.RPC, peer.ID)          { b.h.stats.droppedRPCs.Add(1) }
-func (b *pubsubBridge) Join(string)                           {}
-func (b *pubsubBridge) Leave(string)                          {}
-func (b *pubsubBridge) Graft(peer.ID, string)                 {}
-func (b *pubsubBridge) Prune(peer.ID, string)                 {}
-func (b *pubsubBridge) ValidateMessage(*pubsub.Message)       {}
-func (b *pubsubBridge) DuplicateMessage(*pubsub.Message)      {}
-func (b *pubsubBridge) ThrottlePeer(peer.ID)                  {}
-func (b *pubsubBridge) RecvRPC(*pubsub.RPC)                   {}
-func (b *pubsubBridge) SendRPC(*pubsub.RPC, peer.ID)          {}
+
+// RejectMessage counts. A message that is invalid is its bearer's fault: a topic's
+// members check each message before they pass it on.
+func (b *pubsubBridge) RejectMessage(m *pubsub.Message, reason string) {
+	b.h.stats.rejected.Add(1)
+	if reason == pubsub.RejectValidationFailed {
+		b.h.offence(m.ReceivedFrom)
+	}
+}
+func (b *pubsubBridge) UndeliverableMessage(*pubsub.Message) { b.h.stats.undeliverable.Add(1) }
+func (b *pubsubBridge) DropRPC(*pubsub.RPC, peer.ID)         { b.h.stats.droppedRPCs.Add(1) }
+func (b *pubsubBridge) Join(string)                          {}
+func (b *pubsubBridge) Leave(string)                         {}
+func (b *pubsubBridge) Graft(peer.ID, string)                {}
+func (b *pubsubBridge) Prune(peer.ID, string)                {}
+func (b *pubsubBridge) ValidateMessage(*pubsub.Message)      {}
+func (b *pubsubBridge) DuplicateMessage(*pubsub.Message)     {}
+func (b *pubsubBridge) ThrottlePeer(peer.ID)                 {}
+func (b *pubsubBridge) RecvRPC(*pubsub.RPC)                  {}
+func (b *pubsubBridge) SendRPC(*pubsub.RPC, peer.ID)         {}

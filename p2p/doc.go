@@ -29,11 +29,15 @@
 //	a channel                  if Channel.Roles lists RoleExternal
 //	a topic                    if TopicConfig.Members lists its peer id
 //	a topic without members    no: neither to receive nor to send
+//	others' topics             no: what it sends there is dropped unread
 //	the DHT                    no: it is not answered, nor counted on
 //	relays                     to be called and to call
 //
 // Other bounds of a guest: 64 topics, 256 streams and 8 connections at each host,
-// of which each admits Config.MaxGuests guests at once. When a credential or a
+// of which each admits Config.MaxGuests guests at once. One that keeps sending
+// topic messages where it may not, or invalid ones, more than 64 at once or one
+// a second, is disconnected and turned away for three seconds. Whoever may send
+// on a topic may also pass on what its other members have signed. When a credential or a
 // pass ends, so do the connections. A guest's host serves and asks no DHT, seeks
 // nobody, and stays connected to its bootstrap nodes and to whom it is told to
 // [Host.Keep].

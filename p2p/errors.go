@@ -45,6 +45,7 @@ var (
 	ErrPassWrongNetwork = errors.New("the guest pass is for another network: check the bootstrap addresses")
 	ErrPassBadSignature = errors.New("the guest pass is not signed by the coordinator that it names: ask whoever invited you for another one")
 	ErrPassIssuer       = errors.New("the guest pass was not issued by a coordinator of this network: ask whoever invited you for another one")
+	ErrMisconduct       = errors.New("the guest sent topic messages that it may not send: update its software, then connect again")
 	ErrTooManyGuests    = errors.New("as many guests as are allowed are connected: try again later")
 )
 
@@ -79,7 +80,7 @@ func refusalCode(reason error) string {
 type RefusedError struct {
 	Peer     PeerID
 	ByRemote bool  // the peer refused us; otherwise we refused the peer
-	Reason   error // one of the ErrCredential and ErrPass sentinels, or ErrTooManyGuests
+	Reason   error // one of the ErrCredential and ErrPass sentinels, ErrTooManyGuests or ErrMisconduct
 }
 
 func (e *RefusedError) Error() string {

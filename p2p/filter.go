@@ -69,6 +69,15 @@ func (t *topicTable) mayReceive(p peer.ID, name string) bool {
 	return joined && t.belongs(p, members)
 }
 
+// mayForward tells whether a peer may pass on messages of a topic. Those of a topic
+// that is not joined here are nobody's concern: pubsub ignores them.
+func (t *topicTable) mayForward(p peer.ID, name string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	members, joined := t.joined[name]
+	return !joined || t.belongs(p, members)
+}
+
 // belongs tells whether a peer is one of a topic's members. Guests are only if
 // they are named.
 func (t *topicTable) belongs(p peer.ID, members map[peer.ID]bool) bool {

@@ -41,6 +41,7 @@ func (h *Host) startPubsub() (err error) {
 		pubsub.WithMessageIdFn(messageID),
 		pubsub.WithPeerFilter(h.topics.mayReceive),
 		pubsub.WithSubscriptionFilter(&subscriptionFilter{prefix: h.topicPrefix(), table: h.topics, stats: h.stats}),
+		pubsub.WithAppSpecificRpcInspector(h.inspect),
 		pubsub.WithRawTracer(h.bridge),
 	)
 	if err != nil {

@@ -254,6 +254,11 @@ func (h *Host) dropExpired(p peer.ID, m Member) {
 	if m.guest() {
 		reason = ErrPassExpired
 	}
+	h.drop(p, reason)
+}
+
+// drop disconnects a peer and turns it away for a moment.
+func (h *Host) drop(p peer.ID, reason error) {
 	err := &RefusedError{Peer: p.String(), Reason: reason}
 	h.stats.refused.Add(1)
 	log.Warnw("peer dropped", "peer", p.String(), "reason", reason.Error())

@@ -34,6 +34,7 @@ type peerState struct {
 	since    time.Time
 	heard    *atomic.Int64 // when the peer last gave a sign of life, ns since 1970
 	expiry   *time.Timer
+	conduct  *conduct // as a guest
 }
 
 // live tells whether the peer is admitted over a connection that is open still:
@@ -69,7 +70,7 @@ func (r *registry) tell() {
 func (r *registry) state(p peer.ID) *peerState {
 	st := r.peers[p]
 	if st == nil {
-		st = &peerState{conns: map[network.Conn]uint64{}, heard: new(atomic.Int64)}
+		st = &peerState{conns: map[network.Conn]uint64{}, heard: new(atomic.Int64), conduct: newConduct()}
 		r.peers[p] = st
 	}
 	return st
@@ -192,6 +193,15 @@ func (r *registry) isGuest(p peer.ID) bool {
 	defer r.mu.RUnlock()
 	st := r.peers[p]
 	return st != nil && st.admitted && st.member.guest()
+}
+
+// offend notes a bad message of a peer. It is true once, when a guest has sent too
+// many.
+func (r *registry) offend(p peer.ID) (enough bool) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	st := r.peers[p]
+	return st != nil && st.admitted && st.member.guest() && st.conduct.offend()
 }
 
 // refuse remembers a failed hello for a moment.

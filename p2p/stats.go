@@ -22,6 +22,8 @@ type Stats struct {
 	DroppedRPCs       uint64 // gossip packets dropped because a peer's queue was full
 	Subscriptions     uint64 // foreign subscriptions that the filter turned away
 	Evicted           uint64 // strangers whose subscription was undone
+	Intrusions        uint64 // topic messages dropped unread, because who passed them on may not send on the topic
+	GuestsEnded       uint64 // guests disconnected because they kept sending messages of this kind, or invalid ones
 	Slots             uint64 // reservations that this relay granted or renewed
 	Circuits          uint64 // connections that this relay passed on
 	CircuitBytes      uint64 // what went through them, both ways
@@ -32,7 +34,7 @@ type counters struct {
 	framesIn, framesOut, framesRejected, panics                  atomic.Uint64
 	pingsMissed, redials                                         atomic.Uint64
 	published, delivered, rejected, undeliverable                atomic.Uint64
-	droppedRPCs, subscriptions, evicted                          atomic.Uint64
+	droppedRPCs, subscriptions, evicted, intrusions, guestsEnded atomic.Uint64
 	slots, circuits, circuitBytes                                atomic.Uint64
 }
 
@@ -47,6 +49,7 @@ func (h *Host) Stats() Stats {
 		Published: c.published.Load(), Delivered: c.delivered.Load(), Rejected: c.rejected.Load(),
 		Undeliverable: c.undeliverable.Load(), DroppedRPCs: c.droppedRPCs.Load(),
 		Subscriptions: c.subscriptions.Load(), Evicted: c.evicted.Load(),
+		Intrusions: c.intrusions.Load(), GuestsEnded: c.guestsEnded.Load(),
 		Slots: c.slots.Load(), Circuits: c.circuits.Load(), CircuitBytes: c.circuitBytes.Load(),
 	}
 }

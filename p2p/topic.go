@@ -28,9 +28,9 @@ type TopicConfig struct {
 	Members []PeerID // who may send and receive, guests among them; may include this node. nil: every member of the network, and no guest
 
 	// Validate returns the peer whose signature over data it has verified, and
-	// whether data is fit for this topic. It is called for each message of
-	// others, one at a time over all topics of the host, before anybody else
-	// sees it. The data must not be changed or kept.
+	// whether data is fit for this topic. It is called for each message that a
+	// peer passes on which may send here, one at a time over all topics of the
+	// host, before anybody else sees it. The data must not be changed or kept.
 	Validate func(data []byte) (sender PeerID, ok bool)
 
 	PublishOnly bool // do not subscribe: nothing arrives, and Next only waits
@@ -119,8 +119,9 @@ func (t *Topic) leave() error {
 	return err
 }
 
-// validate runs in pubsub's one validation worker. The sender is who signed the
-// message: a copy may come through another member.
+// validate runs in pubsub's one validation worker, for messages that inspect let
+// pass. The sender is who signed the message: a copy may come through another
+// member.
 func (t *Topic) validate(_ context.Context, from peer.ID, m *pubsub.Message) (ok bool) {
 	if from == t.h.conf.id {
 		return true // our own; it was checked when it was made

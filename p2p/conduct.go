@@ -1,0 +1,59 @@
+package p2p
+
+import (
+	"sync/atomic"
+
+	pubsub "github.com/libp2p/go-libp2p-pubsub"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"golang.org/x/time/rate"
+)
+
+const (
+	maxOffences  = 64 // bad topic messages of a guest that are borne at once
+	forgetPerSec = 1  // and how many of them are forgotten in a second
+)
+
+// conduct is how a guest behaves on topics. Members that do the same are only
+// counted: they answer to the network's operator.
+type conduct struct {
+	patience *rate.Limiter
+	ended    atomic.Bool
+}
+
+func newConduct() *conduct {
+	return &conduct{patience: rate.NewLimiter(forgetPerSec, maxOffences)}
+}
+
+// offend notes a bad message. It is true once, for the one that was too many.
+func (c *conduct) offend() (enough bool) {
+	return !c.patience.Allow() && c.ended.CompareAndSwap(false, true)
+}
+
+// inspect drops messages that were passed on by peers that may not send on their
+// topic. It runs before anything else looks at them: in pubsub's queue they would
+// crowd out others, and among the seen they would hide the same message when
+// it comes from where it should. Members of a topic pass on each other's.
+func (h *Host) inspect(from peer.ID, rpc *pubsub.RPC) error {
+	kept := rpc.Publish[:0]
+	for _, m := range rpc.Publish {
+		if h.topics.mayForward(from, m.GetTopic()) {
+			kept = append(kept, m)
+			continue
+		}
+		h.stats.intrusions.Add(1)
+		h.offence(from)
+	}
+	clear(rpc.Publish[len(kept):])
+	rpc.Publish = kept
+	return nil
+}
+
+// offence is a topic message that a peer should not have sent. A guest with too
+// many of them is disconnected, and turned away for a moment.
+func (h *Host) offence(p peer.ID) {
+	if !h.peers.offend(p) {
+		return
+	}
+	h.stats.guestsEnded.Add(1)
+	h.tasks.spawn(func() { h.drop(p, ErrMisconduct) })
+}
