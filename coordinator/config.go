@@ -67,8 +67,9 @@ type Config struct {
 	Retention time.Duration
 	// WebhookKey is the file with the key of webhooks' secrets, made when it is
 	// needed; empty: webhooks.key in Dir.
-	WebhookKey     string
-	WebhookPrivate bool // webhooks may call private addresses
+	WebhookKey      string
+	WebhookLoopback bool // webhooks may call loopback addresses, also without TLS
+	WebhookPrivate  bool // webhooks may call private addresses
 }
 
 // maxTimeout is a little less than what parties let a session live.

@@ -35,6 +35,6 @@ func (c *Coordinator) forget(ctx context.Context) error {
 func (c *Coordinator) newHooks() (*hooks.Hooks, error) {
 	return hooks.New(hooks.Config{
 		DB: c.db, Registry: c.registry, KeyFile: cmp.Or(c.cfg.WebhookKey, filepath.Join(c.cfg.Dir, "webhooks.key")),
-		Private: c.cfg.WebhookPrivate, Version: c.cfg.Version,
+		Loopback: c.cfg.WebhookLoopback, Private: c.cfg.WebhookPrivate, Version: c.cfg.Version,
 	})
 }

@@ -58,7 +58,7 @@ func (h *hookServer) got() []hookCall {
 // TestWebhook makes a webhook and an account, and checks what it hears.
 func TestWebhook(t *testing.T) {
 	t.Parallel()
-	cl := newCluster(t, "p1", "p2", "p3")
+	cl := newClusterWith(t, func(c *Config) { c.WebhookLoopback = true }, "p1", "p2", "p3")
 	to := newHookServer(t)
 	hook := as[rest.Webhook](t, cl.post("/api/v1/webhooks", `{"url":"`+to.URL+`"}`), http.StatusCreated)
 	if hook.ID == "" || hook.URL != to.URL || len(hook.Events) == 0 || len(hook.Secret) < 32 || hook.CreatedAt.IsZero() {
@@ -126,6 +126,27 @@ func checkCall(t *testing.T, c hookCall, secret string) {
 	}
 }
 
+// TestWebhookURLIsNotForEveryone shows a URL with a token in it to keys of all
+// kinds.
+func TestWebhookURLIsNotForEveryone(t *testing.T) {
+	t.Parallel()
+	change, file := withKeyFile(t)
+	cl := newClusterWith(t, change)
+	const url = "https://example.com:8443/hook/secret-path?token=secret"
+	hook := as[rest.Webhook](t, cl.post("/api/v1/webhooks", `{"url":"`+url+`"}`), http.StatusCreated)
+	for scopes, want := range map[string]string{
+		"read": "https://example.com:8443", "read sign accounts": "https://example.com:8443", "read webhooks": url, "admin": url,
+	} {
+		_, header := newKey(t, file, NewKey{Scopes: strings.Fields(scopes)})
+		cl.c.Reload()
+		one := as[rest.Webhook](t, cl.do(call{method: "GET", path: "/api/v1/webhooks/" + hook.ID, header: header, noKey: true}), http.StatusOK)
+		list := as[rest.WebhookList](t, cl.do(call{method: "GET", path: "/api/v1/webhooks", header: header, noKey: true}), http.StatusOK)
+		if one.URL != want || len(list.Webhooks) != 1 || list.Webhooks[0].URL != want {
+			t.Errorf("%s: %q, %+v", scopes, one.URL, list.Webhooks)
+		}
+	}
+}
+
 func TestWebhookIsMadeOnce(t *testing.T) {
 	t.Parallel()
 	cl := newCluster(t)
@@ -148,7 +169,7 @@ func TestWebhookProblems(t *testing.T) {
 	t.Parallel()
 	cl := newCluster(t)
 	for _, body := range []string{
-		`{"url":"http://example.com"}`, `{"url":"https://169.254.169.254/"}`, `{"url":"https://10.0.0.1/"}`, `{"url":"https://example.com","events":["webhook.created"]}`,
+		`{"url":"http://example.com"}`, `{"url":"https://169.254.169.254/"}`, `{"url":"https://10.0.0.1/"}`, `{"url":"http://127.0.0.1:8080/"}`, `{"url":"https://localhost/"}`, `{"url":"https://example.com","events":["webhook.created"]}`,
 	} {
 		problem(t, cl.post("/api/v1/webhooks", body), http.StatusUnprocessableEntity, "invalid_webhook")
 	}

@@ -26,6 +26,7 @@ type coordinatorConfig struct {
 	Join     joinConfig
 	Sessions int
 	Keep     time.Duration // sessions, after their end
+	Loopback bool          // webhooks may call this machine
 	Private  bool          // webhooks may call private addresses
 }
 
@@ -53,7 +54,7 @@ func coordinatorCommand() *cli.Command {
 }
 
 func newCoordinatorConfig(c *cli.Context) (coordinatorConfig, error) {
-	cfg := coordinatorConfig{HTTP: c.StringSlice(setListen), Approver: c.String(setApproverKey), Private: c.Bool(setWebhookPrivate)}
+	cfg := coordinatorConfig{HTTP: c.StringSlice(setListen), Approver: c.String(setApproverKey), Loopback: c.Bool(setWebhookLoopback), Private: c.Bool(setWebhookPrivate)}
 	var err error
 	if cfg.daemonConfig, err = commonConfig(c, setP2PListen); err != nil {
 		return cfg, err
@@ -93,7 +94,8 @@ func runCoordinator(c *cli.Context, cfg coordinatorConfig) (err error) {
 		Dir: dir.file(registryFolder), Mesh: host, Network: dir.network.Name, Listen: cfg.HTTP,
 		Edge: cfg.Edge, Approver: approver, DrainTimeout: cfg.Drain, Version: version,
 		JoinSecret: cfg.Join.Secret, Authority: dir.network.Authority, Bootstrap: cfg.Join.Bootstrap,
-		MaxSessions: cfg.Sessions, Retention: cfg.Keep, WebhookKey: dir.file(fileWebhooks), WebhookPrivate: cfg.Private,
+		MaxSessions: cfg.Sessions, Retention: cfg.Keep, WebhookKey: dir.file(fileWebhooks),
+		WebhookLoopback: cfg.Loopback, WebhookPrivate: cfg.Private,
 	})
 	if err != nil {
 		return errors.Join(refuse(err), host.Close())

@@ -12,15 +12,19 @@ import (
 // Settings of how much a coordinator does at a time, what it keeps, and whom it
 // tells.
 const (
-	setMaxSessions    = "max-sessions"
-	setRetention      = "retention"
-	setWebhookPrivate = "webhook-private"
+	setMaxSessions     = "max-sessions"
+	setRetention       = "retention"
+	setWebhookLoopback = "webhook-loopback"
+	setWebhookPrivate  = "webhook-private"
 )
 
 func keepFlags() []cli.Flag {
 	return []cli.Flag{
 		number(setMaxSessions, "MPC_MAX_SESSIONS", coordinator.DefaultMaxSessions, "sessions that run at a time; more are refused with 429"),
 		duration(setRetention, "MPC_RETENTION", coordinator.DefaultRetention, "how long sessions are kept after their end, at least 24h; 0: for ever"),
+		altsrc.NewBoolFlag(&cli.BoolFlag{
+			Name: setWebhookLoopback, EnvVars: variables("MPC_WEBHOOK_LOOPBACK"), Usage: "let webhooks call this machine, also over http",
+		}),
 		altsrc.NewBoolFlag(&cli.BoolFlag{
 			Name: setWebhookPrivate, EnvVars: variables("MPC_WEBHOOK_PRIVATE"), Usage: "let webhooks call private addresses such as 10.0.0.0/8",
 		}),

@@ -4,7 +4,7 @@ import "time"
 
 // CreateWebhook is the body of POST /api/v1/webhooks.
 type CreateWebhook struct {
-	URL    string   `json:"url" format:"uri" maxLength:"2048" doc:"https, or http to a loopback address. It is called with POST."`
+	URL    string   `json:"url" format:"uri" maxLength:"2048" doc:"https; http to a loopback address where the operator allows that (--webhook-loopback). It is called with POST."`
 	Events []string `json:"events,omitempty" maxItems:"32" doc:"Types of events, or session.*; default: session.completed, session.failed, session.cancelled, session.expired, account.activated, account.failed."`
 	Secret string   `json:"secret,omitempty" minLength:"32" maxLength:"128" doc:"Key of the HMAC; default: a random one, shown once in the answer."`
 }
@@ -12,7 +12,7 @@ type CreateWebhook struct {
 // Webhook is a webhook as the API shows it.
 type Webhook struct {
 	ID        string    `json:"id"`
-	URL       string    `json:"url"`
+	URL       string    `json:"url" doc:"Scheme and host alone for keys without the scope webhooks: the rest may hold a secret."`
 	Events    []string  `json:"events"`
 	Secret    string    `json:"secret,omitempty" doc:"Only in the answer that made the webhook."`
 	CreatedAt time.Time `json:"created_at"`

@@ -71,6 +71,7 @@ func (c *Cluster) settle(p *Process) error {
 			p.settings["allowed-ips"], p.settings["join-allowed-ips"] = []string{c.cfg.Host}, c.cfg.Guests
 		}
 		p.settings["jwt-secret-file"] = c.path("jwt.key")
+		p.settings["webhook-loopback"] = true // whoever uses this cluster is on its machine
 		_, err := c.secretFile("jwt.key")
 		return err
 	case RoleParty:

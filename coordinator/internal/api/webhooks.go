@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -67,7 +68,7 @@ func (s *server) createWebhook(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, problemOf(err)
 	}
-	v, err := s.webhook(id)
+	v, err := s.webhook(ctx, id)
 	if err != nil {
 		return nil, err
 	}
@@ -75,26 +76,26 @@ func (s *server) createWebhook(ctx context.Context, in *struct {
 	return &outcome{Status: http.StatusCreated, Location: prefix + "/webhooks/" + id, Body: v}, nil
 }
 
-func (s *server) webhook(id string) (rest.Webhook, error) {
+func (s *server) webhook(ctx context.Context, id string) (rest.Webhook, error) {
 	w := s.cfg.Registry.Webhook(id)
 	if w == nil {
 		return rest.Webhook{}, newProblem(registry.CodeWebhookNotFound, fmt.Sprintf("there is no webhook %q", id))
 	}
-	return webhookView(w), nil
+	return webhookView(ctx, w), nil
 }
 
-func (s *server) getWebhook(_ context.Context, in *ByID) (*body[rest.Webhook], error) {
-	v, err := s.webhook(in.ID)
+func (s *server) getWebhook(ctx context.Context, in *ByID) (*body[rest.Webhook], error) {
+	v, err := s.webhook(ctx, in.ID)
 	if err != nil {
 		return nil, err
 	}
 	return &body[rest.Webhook]{v}, nil
 }
 
-func (s *server) listWebhooks(context.Context, *none) (*body[rest.WebhookList], error) {
+func (s *server) listWebhooks(ctx context.Context, _ *none) (*body[rest.WebhookList], error) {
 	list := rest.WebhookList{Webhooks: []rest.Webhook{}}
 	for _, w := range s.cfg.Registry.Webhooks() {
-		list.Webhooks = append(list.Webhooks, webhookView(w))
+		list.Webhooks = append(list.Webhooks, webhookView(ctx, w))
 	}
 	return &body[rest.WebhookList]{list}, nil
 }
@@ -125,8 +126,22 @@ func (s *server) listDeliveries(_ context.Context, in *struct {
 	return &body[rest.DeliveryList]{list}, nil
 }
 
-func webhookView(w *registry.WebhookState) rest.Webhook {
-	return rest.Webhook{ID: w.ID, URL: w.URL, Events: slices.Clone(w.Events), CreatedAt: w.Created}
+// webhookView shows a webhook, its whole URL only to those who may make one.
+func webhookView(ctx context.Context, w *registry.WebhookState) rest.Webhook {
+	shown := w.URL
+	if !access.From(ctx).May(access.Webhooks) {
+		shown = hostOf(w.URL)
+	}
+	return rest.Webhook{ID: w.ID, URL: shown, Events: slices.Clone(w.Events), CreatedAt: w.Created}
+}
+
+// hostOf returns the scheme and the host of a URL: the rest may hold a token.
+func hostOf(text string) string {
+	u, err := url.Parse(text)
+	if err != nil {
+		return ""
+	}
+	return (&url.URL{Scheme: u.Scheme, Host: u.Host}).String()
 }
 
 func deliveryView(d *hooks.Delivery) rest.Delivery {

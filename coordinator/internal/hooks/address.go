@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"strings"
 	"syscall"
 )
 
@@ -41,8 +42,14 @@ func within(list []netip.Prefix, a netip.Addr) bool {
 
 // policy says which addresses may be dialled.
 type policy struct {
-	loopbackOnly bool
-	private      bool
+	plain    bool // the calls are not encrypted: for loopback addresses alone
+	loopback bool
+	private  bool
+}
+
+// policy returns which addresses a scheme may be used with.
+func (c *Config) policy(scheme string) policy {
+	return policy{plain: scheme == "http", loopback: c.Loopback, private: c.Private}
 }
 
 // check returns why an address may not be dialled.
@@ -50,8 +57,11 @@ func (p policy) check(a netip.Addr) error {
 	a = a.WithZone("").Unmap()
 	switch {
 	case a.IsLoopback():
-		return nil
-	case p.loopbackOnly:
+		if p.loopback {
+			return nil
+		}
+		return fmt.Errorf("%w: %v is the coordinator's own machine: %s", errAddress, a, allowLoopback)
+	case p.plain:
 		return fmt.Errorf("%w: %v is not a loopback address: use https", errAddress, a)
 	case within(private, a):
 		if p.private {
@@ -73,9 +83,11 @@ func (p policy) control(_, address string, _ syscall.RawConn) error {
 	return p.check(a.Addr())
 }
 
+const allowLoopback = "the operator allows such addresses with --webhook-loopback"
+
 // checkURL says what is wrong with a webhook's URL. A name is not looked up: that
 // happens when it is called.
-func checkURL(text string, allowPrivate bool) error {
+func (c *Config) checkURL(text string) error {
 	u, err := url.Parse(text)
 	switch {
 	case err != nil:
@@ -89,11 +101,15 @@ func checkURL(text string, allowPrivate bool) error {
 	case u.Fragment != "":
 		return errors.New("it has a fragment, which is never sent")
 	}
-	p := policy{loopbackOnly: u.Scheme == "http", private: allowPrivate}
+	p := c.policy(u.Scheme)
 	if a, err := netip.ParseAddr(u.Hostname()); err == nil {
 		return p.check(a)
 	}
-	if p.loopbackOnly && u.Hostname() != "localhost" {
+	local := strings.EqualFold(u.Hostname(), "localhost")
+	switch {
+	case local && !p.loopback:
+		return fmt.Errorf("%w: localhost is the coordinator's own machine: %s", errAddress, allowLoopback)
+	case !local && p.plain:
 		return fmt.Errorf("%w: http is for loopback addresses and localhost: use https", errAddress)
 	}
 	return nil

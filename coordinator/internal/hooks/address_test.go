@@ -42,7 +42,9 @@ func TestPolicy(t *testing.T) {
 			policy policy
 			want   bool
 		}{
-			"https": {policy{}, want.secure}, "https, private": {policy{private: true}, want.private}, "http": {policy{loopbackOnly: true}, want.plain},
+			"https": {policy{}, want.secure && !a.Unmap().IsLoopback()}, "https, loopback": {policy{loopback: true}, want.secure},
+			"https, private": {policy{private: true, loopback: true}, want.private},
+			"http":           {policy{plain: true, private: true}, false}, "http, loopback": {policy{plain: true, loopback: true}, want.plain},
 		} {
 			err := c.policy.check(a)
 			if (err == nil) != c.want || err != nil && !errors.Is(err, errAddress) {
@@ -73,6 +75,30 @@ func TestAddressIsCheckedWhenDialled(t *testing.T) {
 	}
 }
 
+// TestLoopbackIsRefused has the default: nobody learns what listens on the
+// coordinator's own machine.
+func TestLoopbackIsRefused(t *testing.T) {
+	to := newReceiver(t, false, nil)
+	_, port, _ := strings.Cut(strings.TrimPrefix(to.URL, "http://"), ":")
+	r := newRig(t, func(c *Config) { c.Loopback = false })
+	for _, host := range []string{"127.0.0.1", "localhost", "LOCALHOST", "[::1]", "[::ffff:127.0.0.1]", "127.9.9.9"} {
+		for _, scheme := range []string{"http", "https"} {
+			url := scheme + "://" + host + ":" + port
+			err := r.cfg.checkURL(url)
+			if !errors.Is(err, errAddress) || !strings.Contains(err.Error(), "--webhook-loopback") {
+				t.Errorf("%s: %v", url, err)
+			}
+		}
+	}
+	c := newClient(&r.cfg)
+	defer c.CloseIdleConnections()
+	for _, url := range []string{to.URL, "http://localhost:" + port, "https://localhost:" + port} { // as those that are in the log
+		if res, err := c.Get(url); !errors.Is(err, errAddress) {
+			t.Errorf("%s: %v, %v", url, res, err)
+		}
+	}
+}
+
 // FuzzCheckURL looks that a URL that is accepted leads where its scheme may.
 func FuzzCheckURL(f *testing.F) {
 	for _, text := range []string{
@@ -81,7 +107,11 @@ func FuzzCheckURL(f *testing.F) {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		if checkURL(text, false) != nil {
+		open := Config{Loopback: true}
+		if open.checkURL(text) != nil {
+			if (&Config{}).checkURL(text) == nil {
+				t.Errorf("%q is accepted only where less is allowed", text)
+			}
 			return
 		}
 		u, err := url.Parse(text)
@@ -91,12 +121,12 @@ func FuzzCheckURL(f *testing.F) {
 		a, err := netip.ParseAddr(u.Hostname())
 		plain := u.Scheme == "http"
 		if err != nil {
-			if plain && u.Hostname() != "localhost" {
+			if plain && !strings.EqualFold(u.Hostname(), "localhost") {
 				t.Errorf("%q is accepted", text)
 			}
 			return
 		}
-		if (policy{loopbackOnly: plain}).check(a) != nil {
+		if open.policy(u.Scheme).check(a) != nil || a.Unmap().IsLoopback() && (&Config{}).checkURL(text) == nil {
 			t.Errorf("%q is accepted", text)
 		}
 	})

@@ -40,11 +40,10 @@
 // # Where calls go
 //
 // Whoever may make webhooks must not reach with them what only the coordinator
-// can reach. A webhook's URL is https, or http to a loopback address: a backend
-// on the same machine is the usual case, and the API's own default is to
-// listen to that machine alone. Addresses are checked when they are dialled, so
-// that a name may not change its mind: loopback and global ones will do; private
-// ones (RFC 1918, RFC 4193, RFC 6598) if the operator allows them; link-local
+// can reach. A webhook's URL is https. Addresses are checked when they are dialled,
+// so that a name may not change its mind: global ones will do; loopback ones,
+// these also with http, and private ones (RFC 1918, RFC 4193, RFC 6598) if the
+// operator allows them, each by a setting of its own; link-local
 // ones, where clouds keep their metadata, and all others of special purpose (RFC
 // 6890) never.
 //

@@ -44,7 +44,7 @@ var quick = []time.Duration{5 * time.Millisecond, 10 * time.Millisecond}
 func newRig(t *testing.T, change func(*Config)) *rig {
 	t.Helper()
 	r := &rig{t: t, dir: t.TempDir()}
-	r.cfg = Config{KeyFile: filepath.Join(r.dir, "webhooks.key"), Retry: quick, Version: "test"}
+	r.cfg = Config{KeyFile: filepath.Join(r.dir, "webhooks.key"), Retry: quick, Version: "test", Loopback: true}
 	change(&r.cfg)
 	r.start()
 	t.Cleanup(func() { r.stop() })

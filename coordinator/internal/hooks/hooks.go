@@ -34,6 +34,7 @@ type Config struct {
 	DB       *badger.DB // the registry's
 	Registry *registry.Registry
 	KeyFile  string // see the package comment; its folder exists
+	Loopback bool   // loopback addresses may be called, also without TLS
 	Private  bool   // private addresses may be called
 	Version  string // of the software, for User-Agent
 

@@ -56,7 +56,7 @@ func (h *Hooks) Create(req Request) (string, error) {
 
 // check checks a request and fills its defaults.
 func (h *Hooks) check(req *Request) error {
-	if err := checkURL(req.URL, h.cfg.Private); err != nil {
+	if err := h.cfg.checkURL(req.URL); err != nil {
 		return &registry.Problem{Code: registry.CodeInvalidWebhook, Detail: "the webhook's url cannot be called: " + err.Error()}
 	}
 	if len(req.Events) == 0 {

@@ -17,7 +17,7 @@ import (
 // newClient makes the client of all calls.
 func newClient(cfg *Config) *http.Client {
 	return &http.Client{
-		Transport:     byScheme{plain: newTransport(cfg, policy{loopbackOnly: true}), secure: newTransport(cfg, policy{private: cfg.Private})},
+		Transport:     byScheme{plain: newTransport(cfg, cfg.policy("http")), secure: newTransport(cfg, cfg.policy("https"))},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Timeout:       callTimeout,
 	}
