@@ -28,6 +28,7 @@ func newApp(io stdio) *cli.App {
 		},
 	}
 	app.OnUsageError = usageError
+	app.Before = func(*cli.Context) error { return guardSecrets() }
 	app.Action = needCommand
 	for _, c := range app.Commands {
 		prepare(c)

@@ -121,6 +121,9 @@ func confirm(c *cli.Context, p *rest.PendingApproval) error {
 	if c.Bool("yes") {
 		return nil
 	}
+	if len(p.Message) > 2*maxShownMessage {
+		return fmt.Errorf("the message is longer than what is shown of it: look at all of it with mpcctl approvals list --json, and approve with --yes")
+	}
 	fmt.Fprint(c.App.ErrWriter, "Approve this signature? Type yes: ")
 	line, err := bufio.NewReader(c.App.Reader).ReadString('\n')
 	if err != nil && line == "" {
@@ -132,15 +135,18 @@ func confirm(c *cli.Context, p *rest.PendingApproval) error {
 	return nil
 }
 
+// maxShownMessage is how much of a message is shown, in bytes.
+const maxShownMessage = 2000
+
 func describePending(t *table, p *rest.PendingApproval) {
 	message, _ := hex.DecodeString(p.Message) // CheckPending has read it
 	t.row("A signature is asked for.")
 	t.row("account", p.AccountID+" of user "+p.UserID)
 	t.row("network", p.Claims.Audience)
 	if readable(message) {
-		t.row("message", fmt.Sprintf("text of %d bytes: %q", len(message), cut(string(message), 2000)))
+		t.row("message", fmt.Sprintf("text of %d bytes: %q", len(message), cut(string(message), maxShownMessage)))
 	} else {
-		t.row("message", fmt.Sprintf("%d bytes, hex: %s", len(message), cut(p.Message, 2000)))
+		t.row("message", fmt.Sprintf("%d bytes, hex: %s", len(message), cut(p.Message, 2*maxShownMessage)))
 	}
 	if p.Hash == "" || p.Hash == "none" {
 		t.row("hash", "none: the key signs the message itself. If that is a digest, only its maker knows of what")

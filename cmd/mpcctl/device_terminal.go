@@ -128,19 +128,21 @@ func (t *terminal) line(ctx context.Context) (string, error) {
 	}
 }
 
-// confirm asks until the answer is yes or no.
-func (t *terminal) confirm(ctx context.Context, question string) (bool, error) {
+// confirm asks until the answer is word, or no. The word belongs to this question
+// alone: what somebody types for another one, which has become void meanwhile,
+// does not answer it.
+func (t *terminal) confirm(ctx context.Context, question, word string) (bool, error) {
 	for {
-		t.prompt(question + " [y/N] ")
+		t.prompt(question)
 		line, err := t.line(ctx)
 		t.answered(err == nil)
 		if err != nil {
 			return false, err
 		}
-		switch strings.ToLower(strings.TrimSpace(line)) {
-		case "y", "yes":
+		switch typed := strings.TrimSpace(line); {
+		case strings.EqualFold(typed, word):
 			return true, nil
-		case "n", "no", "":
+		case strings.EqualFold(typed, "n"), strings.EqualFold(typed, "no"), typed == "":
 			return false, nil
 		}
 	}

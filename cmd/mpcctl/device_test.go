@@ -58,7 +58,7 @@ func testQuestion(kind string) device.Question {
 
 func TestAnswers(t *testing.T) {
 	for typed, want := range map[string]error{
-		"y\n": nil, "YES\n": nil, "what?\ny\n": nil, "n\n": device.ErrDeclined, "\n": device.ErrDeclined, "": device.ErrDeclined, "perhaps\n": device.ErrDeclined,
+		"MZXW\n": nil, "mzxw \n": nil, "y\nMZXW\n": nil, "y\n": device.ErrDeclined, "ABCD\n": device.ErrDeclined, "n\n": device.ErrDeclined, "No\n": device.ErrDeclined, "\n": device.ErrDeclined, "": device.ErrDeclined, "perhaps\n": device.ErrDeclined,
 	} {
 		u, _ := talk(typed)
 		if err := u.Ask(t.Context(), testQuestion("keygen")); !errors.Is(err, want) {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 
 	"github.com/urfave/cli/v2"
 )
@@ -36,7 +37,22 @@ func writeSecret(file string, data []byte) error {
 		return misusef("%w", err)
 	}
 	_, err = f.Write(data)
-	return errors.Join(err, f.Sync(), f.Close())
+	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
+		err = syncFolder(filepath.Dir(file))
+	}
+	if err != nil { // nothing is left that would be in the way of another try
+		return fmt.Errorf("write %s: %w", file, errors.Join(err, os.Remove(file)))
+	}
+	return nil
+}
+
+// syncFolder makes a new name in a folder durable.
+func syncFolder(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
 }
 
 // readInput reads a file, or what is piped in when its name is "-".

@@ -43,7 +43,7 @@ func runJoin(c *cli.Context) (err error) {
 	if c.Bool(flagYes) && c.IsSet(flagFingerprint) {
 		return misusef("--%s and --%s contradict each other: give one of them", flagYes, flagFingerprint)
 	}
-	if err := errors.Join(setLogs(c.String(flagLogLevel)), guardSecrets()); err != nil {
+	if err := setLogs(c.String(flagLogLevel)); err != nil {
 		return err
 	}
 	user := newJoinUser(c)
@@ -77,7 +77,11 @@ func inviteCode(c *cli.Context, talk *terminal) (string, error) {
 	code := c.Args().First()
 	if code == "-" { // keeps it out of the list of processes
 		var err error
-		if code, err = talk.line(c.Context); err != nil {
+		read := talk.line
+		if talk.interactive() { // the code is a secret, too
+			read = func(ctx context.Context) (string, error) { return talk.secret(ctx, "Invite code: ") }
+		}
+		if code, err = read(c.Context); err != nil {
 			return "", misusef("no invite code came on stdin: %w", err)
 		}
 	}

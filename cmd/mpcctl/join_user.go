@@ -70,8 +70,12 @@ func (u *joinUser) Ask(ctx context.Context, q device.Question) error {
 	case u.yes:
 		return nil
 	}
-	ok, err := u.confirm(ctx, "Take part?")
+	word, _, _ := strings.Cut(q.Fingerprint, " ")
+	ok, err := u.confirm(ctx, "To take part, type the first group of the fingerprint; to decline, no: ", word)
 	switch {
+	case ctx.Err() != nil:
+		u.say("\nThis question is void: the session went on without an answer, or ended.")
+		return err
 	case errors.Is(err, io.EOF):
 		return fmt.Errorf("%w: there was nobody to ask; --%s or --%s answer for you", device.ErrDeclined, flagFingerprint, flagYes)
 	case err != nil:
@@ -166,7 +170,7 @@ func describeQuestion(q *device.Question) string {
 	}
 	write(&b, "\n  fingerprint  %s\n\n", q.Fingerprint)
 	write(&b, "Compare the fingerprint with the other participants over another way, such as the telephone.\n"+
-		"If it differs, say no: somebody between you has put others in their place. Answer by %s.", cellText(q.Expires))
+		"If it differs, decline: somebody between you has put others in their place. Answer by %s.", cellText(q.Expires))
 	return b.String()
 }
 
