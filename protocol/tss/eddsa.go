@@ -20,15 +20,9 @@ func eddsaSuite(curve elliptic.Curve) *suite {
 		curve:       curve,
 		encodePoint: encodeEdPoint,
 		decodePoint: decodeEdPoint,
-		primeOrder: func(x, y *big.Int) bool {
-			// (L-1)·P = -P = (-x, y) exactly when L·P is the identity.
-			last := new(big.Int).Sub(curve.Params().N, bigOne)
-			mx, my := curve.ScalarMult(x, y, last.Bytes())
-			mx.Add(mx, x)
-			return mx.Cmp(curve.Params().P) == 0 && my.Cmp(y) == 0
-		},
-		newKeygen: newEdDSAKeygen,
-		newSign:   newEdDSASign,
+		primeOrder:  edCurve{curve.Params()}.primeOrder,
+		newKeygen:   newEdDSAKeygen,
+		newSign:     newEdDSASign,
 		keygen: newCeremony(
 			messageType{content: (*keygen.KGRound1Message)(nil), round: 1, limit: limitKeygen},
 			messageType{content: (*keygen.KGRound2Message1)(nil), round: 2, direct: true, limit: limitKeygen},
@@ -40,6 +34,23 @@ func eddsaSuite(curve elliptic.Curve) *suite {
 			messageType{content: (*signing.SignRound3Message)(nil), round: 3, limit: limitSign},
 		),
 	}
+}
+
+// edLast is L-1, where L is the order of the base point, and edZero is 0.
+var (
+	edLast = new(edwards25519.Scalar).Subtract(edZero, canonicalScalar([]byte{1}))
+	edZero = edwards25519.NewScalar()
+)
+
+// primeOrder tells whether L·P is the identity: (L-1)·P = -P. The time that it
+// takes depends on the point, which is public.
+func (c edCurve) primeOrder(x, y *big.Int) bool {
+	p := c.point(x, y)
+	if p == nil {
+		return false
+	}
+	product := new(edwards25519.Point).VarTimeDoubleScalarBaseMult(edLast, p, edZero)
+	return product.Equal(p.Negate(p)) == 1
 }
 
 // encodeEdPoint is RFC 8032 §5.1.2: y, little-endian, with the sign of x on top.
