@@ -120,3 +120,10 @@ func Relayed(t testing.TB, h *Host, id PeerID) bool {
 	conns := h.raw.Network().ConnsToPeer(p)
 	return len(conns) > 0 && !slices.ContainsFunc(conns, func(c network.Conn) bool { return !isCircuit(c.RemoteMultiaddr()) })
 }
+
+// OpenOut counts the streams that a host keeps for sending.
+func OpenOut(h *Host) int {
+	h.out.mu.Lock()
+	defer h.out.mu.Unlock()
+	return len(h.out.streams)
+}

@@ -48,6 +48,7 @@ func (h *Host) dropped(c network.Conn, err error) {
 }
 
 func (h *Host) disconnected(_ network.Network, c network.Conn) {
+	h.out.prune(c.RemotePeer())
 	if gone := h.peers.disconnected(c); gone && h.ctx.Err() == nil {
 		log.Infow("peer is gone", "peer", c.RemotePeer().String())
 	}

@@ -8,12 +8,14 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
 )
 
 // sendTime bounds one write: the peer reads too slowly or is dead.
 const sendTime = 5 * time.Second
 
-// outbox keeps one stream open for each peer and channel that was sent to.
+// outbox keeps one stream open for each peer and channel that was sent to, as long
+// as its connection is open.
 type outbox struct {
 	h *Host
 
@@ -23,13 +25,15 @@ type outbox struct {
 
 // outStream is the sending end; whoever holds the token in turn may use s.
 type outStream struct {
-	turn chan struct{}
-	s    network.Stream // nil: to be opened
+	turn  chan struct{}
+	s     network.Stream // nil: to be opened
+	users int            // calls of Send that hold it or wait for it; the outbox's mu guards it
 }
 
 func newOutbox(h *Host) *outbox { return &outbox{h: h, streams: map[streamKey]*outStream{}} }
 
-func (b *outbox) stream(key streamKey) *outStream {
+// take is a peer's stream on a channel, until give.
+func (b *outbox) take(key streamKey) *outStream {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	out := b.streams[key]
@@ -37,7 +41,35 @@ func (b *outbox) stream(key streamKey) *outStream {
 		out = &outStream{turn: make(chan struct{}, 1)}
 		b.streams[key] = out
 	}
+	out.users++
 	return out
+}
+
+func (b *outbox) give(key streamKey, out *outStream) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	out.users--
+	b.tidy(key, out)
+}
+
+// prune forgets the peer's streams that ended with a connection. Those in use
+// are forgotten by their last user: two at once would mix up the order of frames.
+func (b *outbox) prune(p peer.ID) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for key, out := range b.streams {
+		if key.peer == p {
+			b.tidy(key, out)
+		}
+	}
+}
+
+// tidy forgets a stream that is not used and has ended; the caller holds mu.
+func (b *outbox) tidy(key streamKey, out *outStream) {
+	if out.users > 0 || (out.s != nil && !out.s.Conn().IsClosed()) {
+		return
+	}
+	delete(b.streams, key)
 }
 
 // Send writes a frame to a peer's channel, connecting to the peer if need be.
@@ -58,14 +90,16 @@ func (h *Host) Send(ctx context.Context, to PeerID, channel string, frame []byte
 	if err := h.Connect(ctx, to); err != nil {
 		return err
 	}
-	out := h.out.stream(streamKey{p, channel})
+	key := streamKey{p, channel}
+	out := h.out.take(key)
+	defer h.out.give(key, out)
 	select {
 	case out.turn <- struct{}{}:
 		defer func() { <-out.turn }()
 	case <-ctx.Done():
 		return fmt.Errorf("%w: %s: %w", ErrUnreachable, to, context.Cause(ctx))
 	}
-	return h.sendOn(ctx, out, streamKey{p, channel}, appendFrame(make([]byte, 0, len(frame)+9), frame))
+	return h.sendOn(ctx, out, key, appendFrame(make([]byte, 0, len(frame)+9), frame))
 }
 
 // sendOn writes to the open stream or to a new one; when the open one turns out

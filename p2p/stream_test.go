@@ -177,3 +177,38 @@ func TestBadFramesCostTheStream(t *testing.T) {
 		t.Errorf("%d panics were counted, want 1", b.Stats().Panics)
 	}
 }
+
+// What a host keeps for sending to a peer goes with the peer, and is not kept for
+// one that was never reached on a channel.
+func TestStreamsEndWithThePeer(t *testing.T) {
+	for _, transport := range []p2ptest.Transport{p2ptest.QUIC, p2ptest.TCP} {
+		t.Run(string(transport), func(t *testing.T) {
+			net := p2ptest.New(t, p2ptest.Config{Transport: transport})
+			party, coordinator := net.Add(p2p.RoleParty), net.Add(p2p.RoleCoordinator)
+			ctx := within(t, 20*time.Second)
+			for range 3 {
+				guest := net.Add(p2p.RoleExternal, net.Invite(coordinator, time.Hour))
+				arrived := make(chan struct{}, 10)
+				err := guest.Handle(p2p.Channel{Name: "direct", MaxFrame: 8, Receive: func(p2p.PeerID, []byte) { arrived <- struct{}{} }})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := guest.Reach(ctx, party); err != nil {
+					t.Fatal(err)
+				}
+				for range 2 {
+					if err := party.Send(ctx, guest.ID(), "direct", []byte("x")); err != nil {
+						t.Fatal(err)
+					}
+					<-arrived
+				}
+				party.Send(ctx, guest.ID(), "nothing", []byte("x")) //nolint:errcheck // nobody serves it
+				if got := p2p.OpenOut(party.Host); got != 1 && got != 2 {
+					t.Errorf("%d streams are kept for one guest", got)
+				}
+				guest.Stop()
+				p2ptest.Eventually(t, 10*time.Second, "nothing is kept for a guest that is gone", func() bool { return p2p.OpenOut(party.Host) == 0 })
+			}
+		})
+	}
+}
