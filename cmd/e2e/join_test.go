@@ -96,11 +96,15 @@ func TestJoinComesBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	exits(t, again, -1)
+	err := cluster.Poll(waiting(t), func() (bool, error) { return hasEvent(t, c, s.ID, "party.lost", ""), nil })
+	if err != nil {
+		t.Fatalf("the coordinator does not miss the device: %v", err)
+	}
 	began := time.Now()
 	last := join(t, alice, s.Invites[0].Code, "--yes")
 	completed(t, last)
 	completed(t, second)
-	t.Logf("%v from the kill to the key; the first fingerprint was %s", time.Since(began), asked.Question.Fingerprint)
+	t.Logf("%v from the return to the key; the first fingerprint was %s", time.Since(began), asked.Question.Fingerprint)
 }
 
 // TestFingerprintDiffers has a user who expects other members than those that

@@ -137,8 +137,20 @@ func (r *runner) again(ctx context.Context, a *attempt, end ending) bool {
 	}
 	r.number = a.spec.Attempt + 1
 	r.previous, r.lastFault, r.timedOut = a.parties, end.problem, end.timeout
-	r.excluded = append(r.excluded, end.faults...)
+	r.exclude(end.faults)
 	return true
+}
+
+// exclude keeps parties from the next attempt. A user's device that was lost is
+// waited for: it may have changed its network, or been started anew.
+func (r *runner) exclude(faults []registry.PartyProblem) {
+	for _, f := range faults {
+		if f.Role == protocol.External && f.Code == protocol.CodeUnreachable {
+			r.quiet = time.Now().Add(deviceGrace)
+			continue
+		}
+		r.excluded = append(r.excluded, f)
+	}
 }
 
 // fail ends the session for good.
