@@ -18,12 +18,12 @@ import (
 
 // listen follows a session's events to the end: the sequences that came, and the
 // session that the stream ends with.
-func (cl *cluster) listen(ctx context.Context, session string, begun func()) (seqs []uint64, last rest.Session, err error) {
+func (cl *cluster) listen(ctx context.Context, session, key string, begun func()) (seqs []uint64, last rest.Session, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, cl.base+"/api/v1/sessions/"+session+"/events", nil)
 	if err != nil {
 		return nil, last, err
 	}
-	req.Header.Set("X-API-Key", testKey)
+	req.Header.Set("X-API-Key", key)
 	req.Header.Set("Accept", "text/event-stream")
 	res, err := cl.http.Do(req)
 	if err != nil {
@@ -57,9 +57,17 @@ func (cl *cluster) listen(ctx context.Context, session string, begun func()) (se
 	return nil, last, errors.Join(errors.New("the stream has no end"), lines.Err())
 }
 
-// TestManyListeners has 500 callers follow one session while it runs.
+// TestManyListeners has 500 callers follow one session while it runs, as many of
+// a key as it may have.
 func TestManyListeners(t *testing.T) {
-	cl := newCluster(t, "p1", "p2", "p3")
+	change, file := withKeyFile(t)
+	cl := newClusterWith(t, change, "p1", "p2", "p3")
+	keys := []string{testKey}
+	for range 2 {
+		_, header := newKey(t, file, NewKey{Scopes: []string{"read"}})
+		keys = append(keys, header["X-API-Key"])
+	}
+	cl.c.Reload()
 	a := cl.account(`{"user_id":"u"}`)
 	for _, p := range cl.net.order {
 		p.set(script{hold: true})
@@ -77,12 +85,12 @@ func TestManyListeners(t *testing.T) {
 	results := make(chan result, listeners)
 	var begun sync.WaitGroup
 	begun.Add(listeners)
-	for range listeners {
+	for i := range listeners {
 		go func() {
 			begin := sync.OnceFunc(begun.Done)
 			defer begin()
 			var r result
-			r.seqs, r.last, r.err = cl.listen(t.Context(), s.ID, begin)
+			r.seqs, r.last, r.err = cl.listen(t.Context(), s.ID, keys[i/200], begin)
 			r.at = time.Now()
 			results <- r
 		}()

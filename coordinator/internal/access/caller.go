@@ -11,9 +11,10 @@ type Caller struct {
 	KeyID   string   // the API key's; empty: no key was needed
 	KeyName string   // the API key's, for people
 	Scopes  []string // the API key's; not to be changed
-	// Session is the one session that a join token admits to; such a caller has
-	// no key.
+	// Session is the one session that a join token admits to, and Peer the device
+	// that it was given to; such a caller has no key.
 	Session   string
+	Peer      string
 	Client    netip.Addr // without zone, IPv4 in its own form; invalid: unknown
 	RequestID string     // as in X-Request-Id
 }

@@ -24,9 +24,9 @@ type Access struct {
 	// call with an invite code or a join token; empty: the same. Proxies lists
 	// whose X-Forwarded-For is believed.
 	Allow, JoinAllow, Proxies []netip.Prefix
-	// JoinToken returns the session that a request's join token admits to; nil:
-	// there are no join tokens.
-	JoinToken func(r *http.Request) (session string, ok bool)
+	// JoinToken returns the session that a request's join token admits to, and the
+	// device that it was given to; nil: there are no join tokens.
+	JoinToken func(r *http.Request) (session, peer string, ok bool)
 }
 
 func (a *Access) validate() error {
@@ -143,14 +143,26 @@ func hasToken(r *http.Request) bool {
 
 func (s *server) admitToken(w http.ResponseWriter, r *http.Request, caller *access.Caller) *rest.Problem {
 	if read := s.cfg.Access.JoinToken; read != nil {
-		if session, ok := read(r); ok && session != "" && session == pathID(routeOf(r).path, r.URL) {
-			caller.Session = session
+		if session, peer, ok := read(r); ok && session != "" && session == pathID(routeOf(r).path, r.URL) {
+			caller.Session, caller.Peer = session, peer
 			return nil
 		}
 	}
 	s.failed(caller, access.InvalidToken, "route", routeOf(r).label())
 	w.Header().Set("WWW-Authenticate", `Bearer realm="mpc", error="invalid_token"`)
 	return newProblem(codeUnauthorized, "the join token is wrong, has expired, or is for another session")
+}
+
+// still reports whether a caller that was let in would be now: its key may have
+// been revoked since.
+func (s *server) still(r *http.Request) bool {
+	caller := access.From(r.Context())
+	if caller.Session != "" {
+		session, peer, ok := s.cfg.Access.JoinToken(r)
+		return ok && session == caller.Session && peer == caller.Peer
+	}
+	key, err := s.cfg.Access.Keys.Check(r.Header.Get("X-API-Key"))
+	return err == nil && key.ID == caller.KeyID && access.Caller{Scopes: key.Scopes}.May(routeOf(r).scope)
 }
 
 // pathID returns the part of a path where its pattern has {id}, as the mux reads

@@ -38,14 +38,14 @@ func TestJoinToken(t *testing.T) {
 	s := &server{mux: http.NewServeMux(), table: make(map[string]route)}
 	s.cfg.Access = Access{
 		Keys: keys, Failures: access.NewFailures(access.FailuresConfig{}), Limiter: access.NewLimiter(access.Rates{}, nil),
-		JoinToken: func(r *http.Request) (string, bool) {
-			return "mine", r.Header.Get("Authorization") == "Bearer good"
+		JoinToken: func(r *http.Request) (string, string, bool) {
+			return "mine", "phone", r.Header.Get("Authorization") == "Bearer good"
 		},
 		JoinAllow: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")},
 	}
 	s.clients = newClients(&s.cfg.Access)
 	answer := func(w http.ResponseWriter, r *http.Request) {
-		if c := access.From(r.Context()); c.Session != "mine" || c.KeyID != "" || c.May(access.Read) {
+		if c := access.From(r.Context()); c.Session != "mine" || c.Peer != "phone" || c.KeyID != "" || c.May(access.Read) {
 			t.Errorf("caller %+v", c)
 		}
 	}

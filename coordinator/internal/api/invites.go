@@ -190,14 +190,14 @@ func passUntil(session *registry.Session, now time.Time) time.Time {
 }
 
 // joinToken reads a request's join token.
-func (s *server) joinToken(r *http.Request) (session string, ok bool) {
+func (s *server) joinToken(r *http.Request) (session, peer string, ok bool) {
 	if s.cfg.Invites == nil {
-		return "", false
+		return "", "", false
 	}
 	_, token, found := strings.Cut(r.Header.Get("Authorization"), " ")
 	if !found {
-		return "", false
+		return "", "", false
 	}
-	session, err := s.cfg.Invites.Session(token, time.Now())
-	return session, err == nil
+	session, peer, err := s.cfg.Invites.Read(token, time.Now())
+	return session, peer, err == nil
 }

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -19,6 +20,8 @@ import (
 // Defaults of streams.
 const (
 	maxStreams     = 1000
+	maxKeyStreams  = 200              // of one API key
+	maxJoinStreams = 16               // of one device in one session
 	streamBeat     = 15 * time.Second // a comment, so that proxies and callers see that the stream lives
 	streamPatience = 10 * time.Second // for a caller to take one write
 	eventEnd       = "end"
@@ -28,15 +31,18 @@ const (
 // §9.2). Each has the goroutine of its request and nothing else: a caller that
 // does not read is dropped when a write takes too long, and holds up nobody.
 type streams struct {
-	max            int
+	max            int // of all callers
+	perKey         int // of one API key
+	perJoin        int // of one device in one session
 	beat, patience time.Duration
 
-	open  atomic.Int64
-	reels reels
+	open    atomic.Int64
+	callers callers
+	reels   reels
 }
 
 func newStreams() streams {
-	return streams{max: maxStreams, beat: streamBeat, patience: streamPatience}
+	return streams{max: maxStreams, perKey: maxKeyStreams, perJoin: maxJoinStreams, beat: streamBeat, patience: streamPatience}
 }
 
 // orStream answers callers of the list of events who prefer a stream.
@@ -61,7 +67,8 @@ func describeStream(op *huma.Operation) {
 	op.Responses[strconv.Itoa(http.StatusOK)].Content[mediaEvents] = &huma.MediaType{Schema: &huma.Schema{
 		Type: huma.TypeString, Title: "SessionEventStream",
 		Description: "Server-sent events. Of each, id is the seq, event the type, and data the Event as JSON. " +
-			"The last one is named end and has the Session as data: it has ended. Comments every 15 seconds keep the connection.",
+			"The last one is named end and has the Session as data: it has ended. Comments every 15 seconds keep the connection; a stream whose key was revoked since, or whose join token has expired, breaks off there. " +
+			"A key may have 200 streams at a time, a device 16 of its session.",
 	}}
 }
 
@@ -76,15 +83,15 @@ func (s *server) stream(w http.ResponseWriter, r *http.Request) *rest.Problem {
 	if p != nil {
 		return p
 	}
-	if s.streams.open.Add(1) > int64(s.streams.max) {
-		s.streams.open.Add(-1)
-		p := newProblem(codeStreams, fmt.Sprintf("%d callers listen to events, and no more can: ask for the list, or try again later", s.streams.max))
-		p.RetryAfter = int(streamBeat / time.Second)
+	caller := access.From(r.Context())
+	leave, p := s.streams.enter(&caller)
+	if p != nil {
 		return p
 	}
-	defer s.streams.open.Add(-1)
-	key := reelKey{session: id, public: access.From(r.Context()).Session != ""}
+	defer leave()
+	key := reelKey{session: id, public: caller.Session != ""}
 	l := &listener{s: s, w: w, ctl: http.NewResponseController(w), key: key, after: after, reel: s.streams.reels.take(key)}
+	l.admitted = func() bool { return s.still(r) }
 	defer s.streams.reels.drop(key)
 	streamBegins(r.Context())
 	if err := l.begin(); err == nil {
@@ -110,6 +117,9 @@ func resumeAfter(r *http.Request) (uint64, *rest.Problem) {
 	return after, nil
 }
 
+// errNotAdmitted reports a caller whose key or token is not valid any more.
+var errNotAdmitted = errors.New("the caller's key or join token is not valid any more")
+
 // listener is one caller that listens.
 type listener struct {
 	s     *server
@@ -118,6 +128,8 @@ type listener struct {
 	key   reelKey
 	reel  *reel
 	after uint64 // what it has seen
+	// admitted reports whether its caller may still listen.
+	admitted func() bool
 }
 
 func (l *listener) begin() error {
@@ -145,6 +157,9 @@ func (l *listener) run(ctx context.Context) error {
 		select {
 		case <-changed:
 		case <-beat.C:
+			if !l.admitted() {
+				return errNotAdmitted // without an end: the session has none yet
+			}
 			if err := l.write([]byte(": still here\n\n")); err != nil {
 				return err
 			}

@@ -2,6 +2,7 @@ package api
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -33,6 +34,9 @@ func newStreamServer(t *testing.T, change func(*server)) (*server, *httptest.Ser
 	return newStreamServerOver(t, false, change)
 }
 
+// streamKey is the API key of callers that show none.
+const streamKey = "0123456789abcdef0123456789abcdef"
+
 // testWriteTimeout is the server's, which streams outlive.
 const testWriteTimeout = 200 * time.Millisecond
 
@@ -46,15 +50,28 @@ func newStreamServerOver(t *testing.T, secure bool, change func(*server)) (*serv
 	if err != nil {
 		t.Fatal(err)
 	}
+	keys, err := access.OpenKeys(access.KeysConfig{Secret: streamKey})
+	if err != nil {
+		t.Fatal(err)
+	}
 	s := &server{streams: newStreams(), cfg: Config{
-		Registry: reg, Engine: viewer{}, Pool: pool.New(pool.Config{Now: time.Now}), Stopping: t.Context(),
+		Registry: reg, Engine: viewer{}, Pool: pool.New(pool.Config{Now: time.Now}), Stopping: t.Context(), Access: Access{Keys: keys},
 	}}
+	s.cfg.Access.JoinToken = func(r *http.Request) (session, peer string, ok bool) {
+		return r.PathValue("id"), r.URL.Query().Get("public"), true
+	}
 	change(s)
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /sessions/{id}", func(w http.ResponseWriter, r *http.Request) {
-		caller := access.Caller{KeyID: "k"}
-		if r.URL.Query().Has("public") {
-			caller = access.Caller{Session: r.PathValue("id")}
+		secret := cmp.Or(r.Header.Get("X-API-Key"), streamKey)
+		r.Header.Set("X-API-Key", secret)
+		key, err := s.cfg.Access.Keys.Check(secret)
+		if err != nil {
+			t.Error(err)
+		}
+		caller := access.Caller{KeyID: key.ID}
+		if q := r.URL.Query(); q.Has("public") {
+			caller = access.Caller{Session: r.PathValue("id"), Peer: q.Get("public")}
 		}
 		if p := s.stream(w, r.WithContext(access.With(r.Context(), caller))); p != nil {
 			writeProblem(w, r, p)

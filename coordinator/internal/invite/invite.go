@@ -98,21 +98,22 @@ func (i *Issuer) Token(session, peer string, expires time.Time) (string, error) 
 	return token, nil
 }
 
-// Session returns the session that a token admits to at the given time.
-func (i *Issuer) Session(token string, now time.Time) (string, error) {
+// Read returns the session that a token admits to at the given time, and the peer
+// id of the device that it was given to.
+func (i *Issuer) Read(token string, now time.Time) (session, peer string, err error) {
 	parsed, err := jwt.ParseSigned(strings.TrimSpace(token), []jose.SignatureAlgorithm{jose.HS256})
 	if err != nil {
-		return "", fmt.Errorf("%w: %w", ErrToken, err)
+		return "", "", fmt.Errorf("%w: %w", ErrToken, err)
 	}
 	var c claims
 	if err := parsed.Claims(i.key, &c); err != nil {
-		return "", fmt.Errorf("%w: %w", ErrToken, err)
+		return "", "", fmt.Errorf("%w: %w", ErrToken, err)
 	}
 	if c.Expiry == nil || c.Session == "" {
-		return "", fmt.Errorf("%w: it names no session or never expires", ErrToken)
+		return "", "", fmt.Errorf("%w: it names no session or never expires", ErrToken)
 	}
 	if err := c.ValidateWithLeeway(jwt.Expected{AnyAudience: jwt.Audience{i.network}, Time: now}, 0); err != nil {
-		return "", fmt.Errorf("%w: %w", ErrToken, err)
+		return "", "", fmt.Errorf("%w: %w", ErrToken, err)
 	}
-	return c.Session, nil
+	return c.Session, c.Subject, nil
 }

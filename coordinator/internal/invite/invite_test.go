@@ -44,20 +44,20 @@ func TestTokens(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s, err := i.Session(token, now); err != nil || s != "session" {
-		t.Errorf("session %q, %v", s, err)
+	if s, peer, err := i.Read(token, now); err != nil || s != "session" || peer != "peer" {
+		t.Errorf("session %q, peer %q, %v", s, peer, err)
 	}
-	bad := map[string]func() (string, error){
-		"expired":        func() (string, error) { return i.Session(token, now.Add(2*time.Minute)) },
-		"other network":  func() (string, error) { return issuer(t, "other", secret).Session(token, now) },
-		"other secret":   func() (string, error) { return issuer(t, "net", "x"+secret).Session(token, now) },
-		"altered":        func() (string, error) { return i.Session(token[:len(token)-2]+"AA", now) },
-		"not a token":    func() (string, error) { return i.Session("hello", now) },
-		"algorithm none": func() (string, error) { return i.Session("eyJhbGciOiJub25lIn0.eyJzaWQiOiJzIn0.", now) },
+	bad := map[string]func() (string, string, error){
+		"expired":        func() (string, string, error) { return i.Read(token, now.Add(2*time.Minute)) },
+		"other network":  func() (string, string, error) { return issuer(t, "other", secret).Read(token, now) },
+		"other secret":   func() (string, string, error) { return issuer(t, "net", "x"+secret).Read(token, now) },
+		"altered":        func() (string, string, error) { return i.Read(token[:len(token)-2]+"AA", now) },
+		"not a token":    func() (string, string, error) { return i.Read("hello", now) },
+		"algorithm none": func() (string, string, error) { return i.Read("eyJhbGciOiJub25lIn0.eyJzaWQiOiJzIn0.", now) },
 	}
 	for name, f := range bad {
-		if s, err := f(); !errors.Is(err, ErrToken) || s != "" {
-			t.Errorf("%s: %q, %v", name, s, err)
+		if s, peer, err := f(); !errors.Is(err, ErrToken) || s != "" || peer != "" {
+			t.Errorf("%s: %q, %q, %v", name, s, peer, err)
 		}
 	}
 }
