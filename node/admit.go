@@ -66,7 +66,7 @@ func (n *Node) inspect(ctx context.Context, p proposal) (admission, error) {
 		return admission{}, refuse(protocol.CodeNotMember, "this party is in the roster as %s, which it is not", role)
 	}
 	if s.Kind == protocol.KindKeygen {
-		return admission{until: s.Deadline().Add(maxSessionLife)}, n.inspectKeygen(ctx, s, role)
+		return admission{until: s.Deadline().Add(maxSessionLife)}, n.inspectKeygen(ctx, s)
 	}
 	return n.inspectSign(ctx, p, role)
 }
@@ -86,28 +86,26 @@ func (n *Node) takesPartAs(role protocol.Role) bool {
 }
 
 // inspectKeygen checks a keygen. An admitted coordinator may start one; it may
-// not make the same key twice, nor let this party be two members of one key.
-func (n *Node) inspectKeygen(ctx context.Context, s *protocol.Spec, role protocol.Role) error {
-	share, err := n.keys.state(ctx, kindShare, s.Key, s.Epoch)
-	if err != nil {
-		return refuse(protocol.CodeStorage, "%w", err)
-	}
-	user, err := n.keys.state(ctx, kindUserShare, s.Key, s.Epoch)
-	if err != nil {
-		return refuse(protocol.CodeStorage, "%w", err)
-	}
+// not make the same key twice, nor begin another attempt once this party has signed
+// the certificate of an earlier one, which happens when its share is pending. An
+// attempt that fails in its rounds leaves no share.
+func (n *Node) inspectKeygen(ctx context.Context, s *protocol.Spec) error {
 	gone, err := n.cfg.Store.Erased(ctx, s.Key, s.Epoch)
-	switch {
+	if err != nil {
+		return refuse(protocol.CodeStorage, "%w", err)
+	}
+	if gone {
+		return refuse(protocol.CodeReplay, "this party held a share of the key and has erased it")
+	}
+	switch _, state, err := n.made(ctx, s.Key, s.Epoch); {
+	case errors.Is(err, errNoKey):
+		return nil
 	case err != nil:
 		return refuse(protocol.CodeStorage, "%w", err)
-	case share == keystore.StateActive, user == keystore.StateActive:
+	case state == keystore.StateActive:
 		return refuse(protocol.CodeReplay, "this party already holds a share of the key")
-	case gone:
-		return refuse(protocol.CodeReplay, "this party held a share of the key and has erased it")
-	case role == protocol.Delegate && share != "", role != protocol.Delegate && user != "":
-		return refuse(protocol.CodeReplay, "this party had another role in an earlier attempt at the key")
 	}
-	return nil
+	return &refusal{code: protocol.CodeReplay, err: errEarlier}
 }
 
 // inspectSign checks a signing against the key's own record.

@@ -10,6 +10,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/meshmpc/mpcd/keystore"
 	"github.com/meshmpc/mpcd/p2p"
 	"github.com/meshmpc/mpcd/protocol"
 )
@@ -327,10 +328,9 @@ func (c *ceremony) handle(ctx context.Context, p packet) (protocol.Output, error
 // perform does what the session asks for, in the order that its contract names.
 func (c *ceremony) perform(ctx context.Context, out protocol.Output, err error) (done bool, _ error) {
 	for {
-		if out.Save != nil {
-			if saved := c.node.save(context.WithoutCancel(ctx), out.Save); saved != nil {
-				return false, refuse(protocol.CodeStorage, "the share could not be saved: %w", saved)
-			}
+		outcome, saved := c.commit(context.WithoutCancel(ctx), out)
+		if saved != nil {
+			return false, refuse(protocol.CodeStorage, "the result could not be saved: %w", saved)
 		}
 		for _, envelope := range out.Broadcast {
 			if sent := c.topic.Publish(ctx, envelope); sent != nil && err == nil {
@@ -342,10 +342,11 @@ func (c *ceremony) perform(ctx context.Context, out protocol.Output, err error) 
 		}
 		c.progress(nil)
 		switch {
+		case outcome != nil: // it is on disk, so whatever else went wrong: the session has ended well
+			c.node.outcomes.offer(context.WithoutCancel(ctx), c.spec.Coordinator, *outcome)
+			return true, nil
 		case err != nil:
 			return false, err
-		case out.Done != nil:
-			return true, c.conclude(ctx, out.Done)
 		case out.Save == nil:
 			return false, nil
 		}
@@ -374,13 +375,28 @@ func (c *ceremony) pull(ctx context.Context) {
 	c.progress(missing)
 }
 
-// conclude signs the record of the outcome and hands it to the coordinator.
-func (c *ceremony) conclude(ctx context.Context, body *protocol.RecordBody) error {
-	out := protocol.Outcome{SID: c.sid, Record: protocol.SignRecord(c.node.cfg.Host, *body)}
-	if err := c.node.outcomes.deliver(context.WithoutCancel(ctx), c.spec.Coordinator, out); err != nil {
-		return refuse(protocol.CodeStorage, "the outcome could not be saved: %w", err)
+// commit makes durable what an output wants to be saved, and with it the signed
+// record of the outcome, which it returns, if this is the end.
+func (c *ceremony) commit(ctx context.Context, out protocol.Output) (*protocol.Outcome, error) {
+	var (
+		outcome *protocol.Outcome
+		records []keystore.Record
+	)
+	if out.Done != nil {
+		outcome = &protocol.Outcome{SID: c.sid, Record: protocol.SignRecord(c.node.cfg.Host, *out.Done)}
+		record, err := c.node.outcomes.record(c.spec.Coordinator, outcome)
+		if err != nil {
+			return nil, err
+		}
+		records = append(records, record)
 	}
-	return nil
+	switch {
+	case out.Save != nil:
+		return outcome, c.node.save(ctx, out.Save, records...)
+	case out.Done != nil:
+		return outcome, c.node.cfg.Store.PutAll(ctx, records...)
+	}
+	return nil, nil
 }
 
 // progress reports phase and round when they have changed, or who is missing.

@@ -35,7 +35,8 @@ type key struct {
 
 // keyring loads shares, checks them once and keeps them decoded.
 type keyring struct {
-	store *keystore.Store
+	store  *keystore.Store
+	saving sync.Mutex // held over looking at what is here and writing: a ceremony and resolve must not cross
 
 	mu     sync.Mutex
 	cached map[string]*key
@@ -49,17 +50,28 @@ func shareID(keyID string, epoch uint32) string {
 	return keyID + "." + strconv.FormatUint(uint64(epoch), 10)
 }
 
-// state returns the state of a share of a kind, "" when there is none.
-func (k *keyring) state(ctx context.Context, kind keystore.Kind, keyID string, epoch uint32) (keystore.State, error) {
-	record, err := k.store.Get(ctx, kind, shareID(keyID, epoch))
-	switch {
-	case errors.Is(err, keystore.ErrNotFound), errors.Is(err, keystore.ErrErased):
-		return "", nil
-	case err != nil:
-		return "", err
+// heldShare returns the record of a key that this party helped to make, of its own
+// share or a user's. The error is errNoKey when there is none.
+func heldShare(ctx context.Context, store *keystore.Store, keyID string, epoch uint32) (protocol.KeyRecord, keystore.State, error) {
+	for _, kind := range []keystore.Kind{kindShare, kindUserShare} {
+		r, err := store.Get(ctx, kind, shareID(keyID, epoch))
+		switch {
+		case errors.Is(err, keystore.ErrNotFound), errors.Is(err, keystore.ErrErased), errors.Is(err, keystore.ErrInvalid):
+			continue
+		case err != nil:
+			return protocol.KeyRecord{}, "", err
+		}
+		defer clear(r.Payload)
+		if kind == kindUserShare {
+			var share userShare
+			err := protocol.Unmarshal(r.Payload, &share)
+			return share.Record, r.State, err
+		}
+		var record protocol.KeyRecord
+		err = protocol.Unmarshal(r.Payload, &record)
+		return record, r.State, err
 	}
-	clear(record.Payload)
-	return record.State, nil
+	return protocol.KeyRecord{}, "", errNoKey
 }
 
 // shareHeader describes a record with a share; all of it is authenticated with
@@ -72,24 +84,45 @@ func shareHeader(kind keystore.Kind, s *protocol.Spec, state keystore.State) key
 	}
 }
 
-// errHaveKey keeps an active share from being overwritten, by another attempt at
-// the same key.
-var errHaveKey = errors.New("this party already holds an active share of the key")
+// What keeps a share from being overwritten by another attempt at the same key.
+var (
+	errHaveKey = errors.New("this party already holds an active share of the key")
+	// errEarlier: with the certificate that this party has signed, the others may
+	// have completed the key already, and money may have been sent to it.
+	errEarlier = errors.New("an earlier attempt at the key may still complete, and this party keeps its share of that one: make a new account instead")
+)
 
-// save writes a key record, durably.
-func (k *keyring) save(ctx context.Context, save *protocol.Save) error {
-	switch state, err := k.state(ctx, kindShare, save.Key.Spec.Key, save.Key.Spec.Epoch); {
+// mayWrite tells whether a share may take the place of what is here of its key:
+// nothing, or the pending share of the very same attempt.
+func mayWrite(ctx context.Context, store *keystore.Store, spec *protocol.Spec) error {
+	here, state, err := heldShare(ctx, store, spec.Key, spec.Epoch)
+	switch {
+	case errors.Is(err, errNoKey):
+		return nil
 	case err != nil:
 		return err
 	case state == keystore.StateActive:
 		return errHaveKey
+	case here.Spec.SID() != spec.SID():
+		return errEarlier
+	}
+	return nil
+}
+
+// save writes a key record and what belongs to it, durably and together.
+func (k *keyring) save(ctx context.Context, save *protocol.Save, also ...keystore.Record) error {
+	k.saving.Lock()
+	defer k.saving.Unlock()
+	if err := mayWrite(ctx, k.store, &save.Key.Spec); err != nil {
+		return err
 	}
 	payload, err := protocol.Marshal(save.Key)
 	if err != nil {
 		return err
 	}
 	defer clear(payload)
-	return k.store.Put(ctx, keystore.Record{Header: shareHeader(kindShare, &save.Key.Spec, stateOf(save)), Payload: payload})
+	share := keystore.Record{Header: shareHeader(kindShare, &save.Key.Spec, stateOf(save)), Payload: payload}
+	return k.store.PutAll(ctx, append(also, share)...)
 }
 
 func stateOf(save *protocol.Save) keystore.State {

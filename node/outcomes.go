@@ -47,18 +47,21 @@ func newOutcomes(s *keystore.Store, send func(context.Context, protocol.PeerID, 
 	return &outcomes{store: s, send: send, pending: make(map[protocol.SID]*pendingOutcome), added: make(chan struct{}, 1)}
 }
 
-// deliver makes an outcome durable, sends it, and goes on sending it until it
-// is acknowledged. The error is the store's: nothing was sent then.
-func (o *outcomes) deliver(ctx context.Context, to protocol.PeerID, out protocol.Outcome) error {
-	now := time.Now()
-	payload, err := protocol.Marshal(stored{To: to, Since: now.Unix(), Outcome: out})
+// record returns an outcome as it is kept until it is acknowledged. Its owner
+// writes it together with what it is the outcome of, and then offers it: a crash in
+// between costs nothing but time.
+func (o *outcomes) record(to protocol.PeerID, out *protocol.Outcome) (keystore.Record, error) {
+	payload, err := protocol.Marshal(stored{To: to, Since: time.Now().Unix(), Outcome: *out})
 	if err != nil {
-		return err
+		return keystore.Record{}, err
 	}
-	header := keystore.Header{Kind: kindOutcome, ID: out.SID.String(), State: keystore.StatePending}
-	if err := o.store.Put(ctx, keystore.Record{Header: header, Payload: payload}); err != nil {
-		return err
-	}
+	return keystore.Record{Header: keystore.Header{Kind: kindOutcome, ID: out.SID.String(), State: keystore.StatePending}, Payload: payload}, nil
+}
+
+// offer sends an outcome whose record is on disk, and goes on sending it until it
+// is acknowledged.
+func (o *outcomes) offer(ctx context.Context, to protocol.PeerID, out protocol.Outcome) {
+	now := time.Now()
 	o.mu.Lock()
 	o.pending[out.SID] = &pendingOutcome{
 		to: to, frame: protocol.Frame{Outcome: &out}, since: now, next: now.Add(redeliverFirst), wait: redeliverFirst,
@@ -70,7 +73,6 @@ func (o *outcomes) deliver(ctx context.Context, to protocol.PeerID, out protocol
 		log.Infow("an outcome could not be sent yet; it will be sent again", "sid", out.SID.Short(), "coordinator", to, "error", err)
 	}
 	o.nudge()
-	return nil
 }
 
 func (o *outcomes) nudge() {

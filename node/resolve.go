@@ -162,25 +162,40 @@ func (n *Node) takeEndorsement(ctx context.Context, from protocol.PeerID, e *pro
 // complete adds signatures to those of a pending key; with the last one the key
 // is active and its outcome is told. It returns what is known now.
 func (n *Node) complete(ctx context.Context, theirs *protocol.Certificate) (*protocol.Certificate, error) {
+	ctx = context.WithoutCancel(ctx)
+	cert, outcome, err := n.activate(ctx, theirs)
+	if outcome != nil {
+		n.outcomes.offer(ctx, outcome.Record.Body.Spec.Coordinator, *outcome)
+	}
+	return cert, err
+}
+
+// activate is the part of complete that must be alone. Share and outcome are
+// written together.
+func (n *Node) activate(ctx context.Context, theirs *protocol.Certificate) (*protocol.Certificate, *protocol.Outcome, error) {
 	n.resolver.mu.Lock()
 	defer n.resolver.mu.Unlock()
 	record, state, err := n.made(ctx, theirs.Body.Key, theirs.Body.Epoch)
 	if err != nil || state != keystore.StatePending { // somebody else's endorsement was faster
-		return record.Certificate, err
+		return record.Certificate, nil, err
 	}
 	cert := n.resolver.gather(n.cfg.Host, record, theirs.Signatures)
 	if cert.Verify(p2p.Verify) != nil {
-		return &cert, nil
+		return &cert, nil, nil
 	}
 	record.Certificate = &cert
-	ctx = context.WithoutCancel(ctx) // both or, after a crash, the first
-	if err := n.save(ctx, &protocol.Save{Active: true, Key: record}); err != nil {
-		return nil, fmt.Errorf("completed key %s: %w", record.Spec.Key, err)
+	signed := protocol.SignRecord(n.cfg.Host, protocol.RecordBody{Spec: record.Spec, Certificate: &cert})
+	outcome := &protocol.Outcome{SID: cert.Body.SID, Record: signed}
+	kept, err := n.outcomes.record(record.Spec.Coordinator, outcome)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := n.save(ctx, &protocol.Save{Active: true, Key: record}, kept); err != nil {
+		return nil, nil, fmt.Errorf("completed key %s: %w", record.Spec.Key, err)
 	}
 	delete(n.resolver.heard, shareID(record.Spec.Key, record.Spec.Epoch))
 	log.Infow("a key whose keygen was interrupted is complete", "key", record.Spec.Key, "session", record.Spec.Session)
-	signed := protocol.SignRecord(n.cfg.Host, protocol.RecordBody{Spec: record.Spec, Certificate: &cert})
-	return &cert, n.outcomes.deliver(ctx, record.Spec.Coordinator, protocol.Outcome{SID: cert.Body.SID, Record: signed})
+	return &cert, outcome, nil
 }
 
 // gather returns a pending key's certificate with this party's signature and
@@ -208,26 +223,7 @@ func bodyOf(r protocol.KeyRecord) protocol.CertificateBody {
 	return protocol.NewCertificateBody(&r.Spec, &protocol.Result{PublicKey: r.PublicKey, PublicHash: r.PublicHash}, r.ChainCode)
 }
 
-// made returns the record of a key that this party helped to make, of its own
-// share or a user's. The error is errNoKey when there is none.
+// made is heldShare of this party's store.
 func (n *Node) made(ctx context.Context, keyID string, epoch uint32) (protocol.KeyRecord, keystore.State, error) {
-	for _, kind := range []keystore.Kind{kindShare, kindUserShare} {
-		r, err := n.cfg.Store.Get(ctx, kind, shareID(keyID, epoch))
-		switch {
-		case errors.Is(err, keystore.ErrNotFound), errors.Is(err, keystore.ErrErased), errors.Is(err, keystore.ErrInvalid):
-			continue
-		case err != nil:
-			return protocol.KeyRecord{}, "", err
-		}
-		defer clear(r.Payload)
-		if kind == kindUserShare {
-			var share userShare
-			err := protocol.Unmarshal(r.Payload, &share)
-			return share.Record, r.State, err
-		}
-		var record protocol.KeyRecord
-		err = protocol.Unmarshal(r.Payload, &record)
-		return record, r.State, err
-	}
-	return protocol.KeyRecord{}, "", errNoKey
+	return heldShare(ctx, n.cfg.Store, keyID, epoch)
 }

@@ -12,8 +12,14 @@ import (
 	"github.com/meshmpc/mpcd/protocol"
 )
 
-// userShareLife is how long a delegate keeps a complete share for its user.
-const userShareLife = 24 * time.Hour
+// How long a delegate keeps a share for its user.
+const (
+	userShareLife = 24 * time.Hour // once it is complete
+	// A pending share waits for the other members' signatures. Without them nobody
+	// can use the key, and after this long, counted from the keygen's deadline, the
+	// other members are taken to have lost their shares.
+	pendingUserShareLife = 30 * 24 * time.Hour
+)
 
 // errNoUserShare reports a share that was never made here, is not complete, or
 // is no longer here.
@@ -39,10 +45,11 @@ type userShares struct {
 	due map[string]dueShare
 }
 
-// dueShare is a complete share and when it must be gone.
+// dueShare is a share and when it must be gone.
 type dueShare struct {
 	key     string
 	epoch   uint32
+	pending bool
 	expires time.Time
 }
 
@@ -50,46 +57,51 @@ func newUserShares(s *keystore.Store, self protocol.Signer) *userShares {
 	return &userShares{store: s, self: self, due: make(map[string]dueShare)}
 }
 
-// save writes what a session wants to be saved: for a delegate, the share of
-// its user; for all others, their own.
-func (n *Node) save(ctx context.Context, save *protocol.Save) error {
+// save writes what a session wants to be saved, for a delegate the share of its
+// user, for all others their own, together with what belongs to it.
+func (n *Node) save(ctx context.Context, save *protocol.Save, also ...keystore.Record) error {
 	if roleIn(&save.Key.Spec, n.cfg.Host.ID()) == protocol.Delegate {
-		return n.shares.save(ctx, save, time.Now())
+		return n.shares.save(ctx, save, also...)
 	}
-	return n.keys.save(ctx, save)
+	return n.keys.save(ctx, save, also...)
 }
 
 // save writes a user's share, durably.
-func (u *userShares) save(ctx context.Context, save *protocol.Save, now time.Time) error {
+func (u *userShares) save(ctx context.Context, save *protocol.Save, also ...keystore.Record) error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	switch _, err := u.load(ctx, save.Key.Spec.Key, save.Key.Spec.Epoch); {
-	case err == nil:
-		return errHaveKey
-	case !errors.Is(err, errNoUserShare):
+	if err := mayWrite(ctx, u.store, &save.Key.Spec); err != nil {
 		return err
 	}
 	share := userShare{Record: save.Key}
 	if save.Active {
-		share.Expires = now.Add(userShareLife).Unix()
+		share.Expires = time.Now().Add(userShareLife).Unix()
 	}
-	return u.put(ctx, &share, stateOf(save))
+	return u.put(ctx, &share, stateOf(save), also...)
 }
 
-func (u *userShares) put(ctx context.Context, share *userShare, state keystore.State) error {
+func (u *userShares) put(ctx context.Context, share *userShare, state keystore.State, also ...keystore.Record) error {
 	payload, err := protocol.Marshal(share)
 	if err != nil {
 		return err
 	}
 	defer clear(payload)
-	spec := &share.Record.Spec
-	if err := u.store.Put(ctx, keystore.Record{Header: shareHeader(kindUserShare, spec, state), Payload: payload}); err != nil {
+	record := keystore.Record{Header: shareHeader(kindUserShare, &share.Record.Spec, state), Payload: payload}
+	if err := u.store.PutAll(ctx, append(also, record)...); err != nil {
 		return err
 	}
-	if state == keystore.StateActive {
-		u.due[shareID(spec.Key, spec.Epoch)] = dueShare{spec.Key, spec.Epoch, time.Unix(share.Expires, 0)}
-	}
+	u.watch(share, state)
 	return nil
+}
+
+// watch notes when a share must be gone.
+func (u *userShares) watch(share *userShare, state keystore.State) {
+	spec := &share.Record.Spec
+	d := dueShare{key: spec.Key, epoch: spec.Epoch, expires: time.Unix(share.Expires, 0)}
+	if state != keystore.StateActive {
+		d.pending, d.expires = true, spec.Deadline().Add(pendingUserShareLife)
+	}
+	u.due[shareID(spec.Key, spec.Epoch)] = d
 }
 
 // open finds the shares that were left by an earlier run, and erases what has
@@ -101,14 +113,12 @@ func (u *userShares) open(ctx context.Context) error {
 	}
 	u.mu.Lock()
 	for _, h := range headers {
-		share, err := u.load(ctx, h.Key, h.Epoch)
-		switch {
-		case errors.Is(err, errNoUserShare): // pending: only its certificate can complete it
-		case err != nil:
+		share, state, err := u.read(ctx, h.Key, h.Epoch)
+		if err != nil {
 			log.Errorw("a user's share cannot be read; it will not be given out", "key", h.Key, "error", err)
-		default:
-			u.due[h.ID] = dueShare{h.Key, h.Epoch, time.Unix(share.Expires, 0)}
+			continue
 		}
+		u.watch(share, state)
 	}
 	u.mu.Unlock()
 	u.expire(ctx, time.Now())
@@ -117,25 +127,31 @@ func (u *userShares) open(ctx context.Context) error {
 
 // load returns a complete share.
 func (u *userShares) load(ctx context.Context, keyID string, epoch uint32) (*userShare, error) {
+	share, state, err := u.read(ctx, keyID, epoch)
+	if err == nil && state != keystore.StateActive {
+		return nil, errNoUserShare
+	}
+	return share, err
+}
+
+// read returns a share in any state.
+func (u *userShares) read(ctx context.Context, keyID string, epoch uint32) (*userShare, keystore.State, error) {
 	r, err := u.store.Get(ctx, kindUserShare, shareID(keyID, epoch))
 	switch {
 	case errors.Is(err, keystore.ErrNotFound), errors.Is(err, keystore.ErrErased):
-		return nil, errNoUserShare
+		return nil, "", errNoUserShare
 	case err != nil:
-		return nil, err
+		return nil, "", err
 	}
 	defer clear(r.Payload)
-	if r.State != keystore.StateActive {
-		return nil, errNoUserShare
-	}
 	var share userShare
 	if err := protocol.Unmarshal(r.Payload, &share); err != nil {
-		return nil, fmt.Errorf("user's share of key %s: %w", keyID, err)
+		return nil, "", fmt.Errorf("user's share of key %s: %w", keyID, err)
 	}
 	if r.Header != shareHeader(kindUserShare, &share.Record.Spec, r.State) {
-		return nil, fmt.Errorf("user's share of key %s: header and content are of different keys", keyID)
+		return nil, "", fmt.Errorf("user's share of key %s: header and content are of different keys", keyID)
 	}
-	return &share, nil
+	return &share, r.State, nil
 }
 
 // give returns the text form of a share for the coordinator that its session
@@ -260,6 +276,9 @@ func (u *userShares) expire(ctx context.Context, now time.Time) {
 	for _, d := range u.due {
 		if now.Before(d.expires) {
 			continue
+		}
+		if d.pending {
+			log.Warnw("a user's share has been incomplete for too long and is erased: the other members never signed the key's certificate", "key", d.key)
 		}
 		if err := u.erase(ctx, d.key, d.epoch); err != nil {
 			log.Errorw("an expired user's share could not be erased; will try again", "key", d.key, "error", err)
