@@ -26,8 +26,49 @@
 //     Encode's bytes to anything but the keystore.
 //
 // A panic of the library on the caller's goroutine becomes an error; one on a
-// goroutine of the library ends the process, so a process that talks to
-// strangers must be restartable.
+// goroutine of the library ends the process. The guards below leave no message
+// known to cause one, but a process that talks to strangers must be restartable.
+//
+// # Guards
+//
+// Every number of a message is compared with its bounds before the library sees
+// the message, which by itself accepts values that break its proofs, panics on
+// others, or blames the wrong party rounds later. What a guard refuses is a
+// protocol.Blame of ErrMessage with the sender as the culprit. N and Ñ are moduli,
+// of the sender s or the receiver r; q is the order of the curve. Numbers are
+// big-endian without leading zeros; a scalar is 1 ≤ v < q, a point is on the curve
+// and neither the identity nor of small order.
+//
+//	any                          type, round and way as in the table of the ceremony; size;
+//	                             the first message of a slot wins, another one is blamed
+//	ECDSA keygen
+//	  KGRound1Message            N, Ñ odd composites of 2048 bits, coprime to each other and to
+//	                             those of all others; 1 < h1 ≠ h2 < Ñ-1, coprime to Ñ, unlike
+//	                             those of all others; DLN proofs of 258 parts, lengths 128,
+//	                             1 < α, T < Ñ
+//	  KGRound2Message1           share a scalar, on the polynomial; 11 parts of FacProof: P, Q, A,
+//	                             B, T < Ñr and coprime; Σ < q·Ns·Ñr; Z1, Z2 < q³·√Ns; W1, W2 <
+//	                             (q³+q²)·Ñr; V < (q³+q²)·Ns·Ñr
+//	  KGRound2Message2           t points that open the commitment; 163 parts of ModProof: Jacobi
+//	                             symbol of W -1; X, Z < N and coprime; A, B of 81 bits
+//	  KGRound3Message            13 numbers below Ns
+//	ECDSA signing
+//	  SignRound1Message1         C, U < Ns², S < Ns, Z, W < Ñr, coprime to their moduli; S, Z ≠ 1;
+//	                             S1 ≠ S2; q ≤ S1 ≤ q³; q ≤ S2 < (q³+q²)·Ñr
+//	  SignRound2Message          C1, C2, V < Nr², S < Nr, Z, Z', T, W < Ñr, coprime; q ≤ S1 ≤ q³;
+//	                             q ≤ T1 ≤ q⁷; q ≤ S2, T2 < (q³+q²)·Ñr; in ProofBobWC S1 ≢ 0
+//	                             mod q and U a point
+//	  SignRound3Message          θ a scalar; the sum of all is not zero
+//	  SignRound4, 6, 8Message    1, 2, 2 points that open the commitments of rounds 1, 5, 7;
+//	                             proofs of points and scalars
+//	  SignRound9Message          a scalar
+//	EdDSA                        the same for its commitments, points, shares and scalars
+//
+// Three violations cannot be laid at the sender's door alone. Moduli of two other
+// members that share a prime are both their makers' fault. If two other members
+// have the same modulus, h1 or h2, one of them copies, and if the θ of three or
+// more signers cancel, one of them waited for the others; who is first to arrive
+// says nothing, so nobody is blamed.
 //
 // # Thresholds
 //

@@ -39,6 +39,8 @@ type verdict struct {
 
 func (v *verdict) Error() string { return v.err.Error() }
 
+func (v *verdict) Unwrap() error { return v.err }
+
 // errNoGuard ends a ceremony rather than let an unguarded type pass. The tables
 // and the guards are tested to agree.
 var errNoGuard = errors.New("no guard knows this type of message")

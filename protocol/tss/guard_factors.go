@@ -10,7 +10,7 @@ import (
 // modulusProofParts: W, 80 of X, A, B, 80 of Z.
 const modulusProofParts = modproof.ProofModBytesParts
 
-var errJacobi = errors.New("W of ModProof does not have the Jacobi symbol -1")
+var errJacobi = errors.New("the Jacobi symbol of W in ModProof is not -1")
 
 // checkModulusProof guards the proof that N is the product of two primes (CGGMP,
 // eprint 2021/060, figure 16). Its W must have the Jacobi symbol -1. The library
@@ -34,7 +34,7 @@ func checkModulusProof(parts [][]byte, n *big.Int) error {
 	case big.Jacobi(v[0], n) != -1: // n is odd since round 1
 		return errJacobi
 	case !coprime(n, roots...):
-		return errors.New("X or Z of ModProof is not coprime to N")
+		return errors.New("a root, X or Z, in ModProof is not coprime to N")
 	}
 	return nil
 }
@@ -64,7 +64,7 @@ func (r *ranges) factors(parts [][]byte, sender, receiver *party) error {
 		return err
 	}
 	if !coprime(nTilde, v[:5]...) {
-		return errors.New("P, Q, A, B or T of FacProof is not coprime to Ñ")
+		return errors.New("a commitment, P, Q, A, B or T, in FacProof is not coprime to Ñ")
 	}
 	return nil
 }

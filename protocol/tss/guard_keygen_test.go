@@ -131,7 +131,7 @@ func longPaillierProof(t *testing.T) outcome {
 }
 
 // unseen: the library does not compare the value with anything. TestLibraryKeygen
-// shows it for a whole keygen.
+// shows it in a whole keygen, with N = Ñ.
 func unseen(*testing.T) outcome { return accepted }
 
 // found: the library finds it itself, rounds later.

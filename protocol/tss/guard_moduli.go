@@ -32,7 +32,7 @@ func readModuli(m *keygen.KGRound1Message) (p party, err error) {
 	}
 	switch {
 	case !coprime(p.n, p.nTilde):
-		return p, errors.New("N and Ñ have a common factor")
+		return p, errors.New("the moduli N and Ñ have a common factor")
 	case !coprime(p.nTilde, p.h1, p.h2):
 		return p, errors.New("h1 or h2 is not coprime to Ñ")
 	case p.h1.Cmp(p.h2) == 0:

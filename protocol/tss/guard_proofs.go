@@ -55,9 +55,9 @@ func (r *ranges) alice(m *signing.SignRound1Message1, sender, receiver *party) e
 	z, u, w, s, s1, s2 := v[0], v[1], v[2], v[3], v[4], v[5]
 	switch {
 	case !coprime(n, c, u, s):
-		return errors.New("C, U or S is not coprime to N")
+		return errors.New("the ciphertext, U or S is not coprime to N")
 	case !coprime(nTilde, z, w):
-		return errors.New("Z or W is not coprime to Ñ")
+		return errors.New("a commitment, Z or W, is not coprime to Ñ")
 	case s1.Cmp(s2) == 0:
 		return errTrivial
 	}
