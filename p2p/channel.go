@@ -180,7 +180,7 @@ func (b *inbox) read(c Channel, s network.Stream, from PeerID) error {
 		}
 		s.SetReadDeadline(time.Time{}) //nolint:errcheck // the next read tells
 		b.h.stats.framesIn.Add(1)
-		b.h.peers.heardFrom(s.Conn().RemotePeer())
+		b.h.peers.heardOn(s.Conn())
 		if err := b.deliver(c, from, frame); err != nil {
 			return err
 		}

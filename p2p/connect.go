@@ -9,7 +9,6 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
-	"github.com/multiformats/go-multistream"
 )
 
 // Connect returns when a connection to the peer stands and its hello has passed.
@@ -88,7 +87,7 @@ func (h *Host) pingOnce(ctx context.Context, p peer.ID) (time.Duration, error) {
 	if err != nil {
 		return 0, err
 	}
-	if err := h.askEcho(ctx, s, s); err != nil {
+	if err := h.askEcho(ctx, s); err != nil {
 		return 0, err
 	}
 	return time.Since(start), nil
@@ -96,25 +95,21 @@ func (h *Host) pingOnce(ctx context.Context, p peer.ID) (time.Duration, error) {
 
 // pingOn pings over one connection of the peer's.
 func (h *Host) pingOn(ctx context.Context, c network.Conn) error {
-	s, err := c.NewStream(ctx)
+	s, err := openOn(ctx, c, h.protocol("ping"))
 	if err != nil {
 		return err
 	}
-	if err := s.SetProtocol(h.protocol("ping")); err != nil {
-		s.Reset() //nolint:errcheck // nothing can be done about it
-		return err
-	}
-	return h.askEcho(ctx, s, multistream.NewMSSelect(s, h.protocol("ping")))
+	return h.askEcho(ctx, s)
 }
 
-// askEcho asks over rw, which is the stream s, and ends it.
-func (h *Host) askEcho(ctx context.Context, s network.Stream, rw io.ReadWriter) (err error) {
+// askEcho asks over a stream and ends it.
+func (h *Host) askEcho(ctx context.Context, s network.Stream) (err error) {
 	defer s.Reset()                                      //nolint:errcheck // after a Close it does nothing
 	defer context.AfterFunc(ctx, func() { s.Reset() })() //nolint:errcheck // it only ends the read below
 	var question, answer [pingSize]byte
 	question[0] = 1
-	if _, err = rw.Write(question[:]); err == nil {
-		_, err = io.ReadFull(rw, answer[:])
+	if _, err = s.Write(question[:]); err == nil {
+		_, err = io.ReadFull(s, answer[:])
 	}
 	if err == nil && answer != question {
 		err = errors.New("a wrong answer")
@@ -123,13 +118,13 @@ func (h *Host) askEcho(ctx context.Context, s network.Stream, rw io.ReadWriter) 
 	if err != nil {
 		return fmt.Errorf("%w: ping %s: %w", ErrUnreachable, p, errors.Join(err, ctx.Err()))
 	}
-	h.peers.heardFrom(p)
+	h.peers.heardOn(s.Conn())
 	return nil
 }
 
 // answerPing echoes one ping.
 func (h *Host) answerPing(s network.Stream) {
-	h.peers.heardFrom(s.Conn().RemotePeer())
+	h.peers.heardOn(s.Conn())
 	err := s.SetDeadline(time.Now().Add(helloTimeout))
 	if err == nil {
 		_, err = io.CopyN(s, s, pingSize)

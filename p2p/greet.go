@@ -214,7 +214,7 @@ func (h *Host) settle(ctx context.Context, p peer.ID, boot uint64) {
 		c.Close() //nolint:errcheck // it is dead anyway
 	}
 	if len(h.peers.greeted(p)) > 0 && !h.keeper.heardWithin(p, probeAfter) {
-		h.probe(p, settleTime)
+		h.probe(p, settleTime, 0)
 	}
 	if len(old) > 0 || len(h.peers.greeted(p)) == 0 {
 		ctx, cancel := context.WithTimeout(ctx, settleTime)

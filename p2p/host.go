@@ -46,6 +46,7 @@ type Host struct {
 	topics *topicTable
 	slots  *slots       // reservations on relays
 	relay  *relay.Relay // nil unless Config.Relay
+	ledger *ledger      // of the relay; nil without one
 
 	running atomic.Bool // Run was called
 

@@ -26,7 +26,7 @@ type registry struct {
 }
 
 type peerState struct {
-	conns    map[network.Conn]uint64 // boot id that the hello on it gave, 0 before
+	conns    map[network.Conn]*connState
 	admitted bool
 	member   Member
 	boot     uint64
@@ -34,7 +34,15 @@ type peerState struct {
 	since    time.Time
 	heard    *atomic.Int64 // when the peer last gave a sign of life, ns since 1970
 	expiry   *time.Timer
-	conduct  *conduct // as a guest
+	conduct  *conduct  // as a guest
+	slot     time.Time // when it last got a slot on this relay
+	probed   time.Time // when it was last probed for a caller
+}
+
+// connState is what is known about a connection.
+type connState struct {
+	boot  uint64       // that the hello on it gave, 0 before
+	heard atomic.Int64 // when the last sign of life came over it, ns since 1970
 }
 
 // live tells whether the peer is admitted over a connection that is open still:
@@ -43,8 +51,8 @@ func (st *peerState) live() bool {
 	if st == nil || !st.admitted {
 		return false
 	}
-	for c, boot := range st.conns {
-		if boot != 0 && !c.IsClosed() {
+	for c, cs := range st.conns {
+		if cs.boot != 0 && !c.IsClosed() {
 			return true
 		}
 	}
@@ -70,7 +78,7 @@ func (r *registry) tell() {
 func (r *registry) state(p peer.ID) *peerState {
 	st := r.peers[p]
 	if st == nil {
-		st = &peerState{conns: map[network.Conn]uint64{}, heard: new(atomic.Int64), conduct: newConduct()}
+		st = &peerState{conns: map[network.Conn]*connState{}, heard: new(atomic.Int64), conduct: newConduct()}
 		r.peers[p] = st
 	}
 	return st
@@ -81,7 +89,7 @@ func (r *registry) connected(c network.Conn) {
 	defer r.mu.Unlock()
 	st := r.state(c.RemotePeer())
 	if _, known := st.conns[c]; !known {
-		st.conns[c] = 0
+		st.conns[c] = &connState{}
 	}
 }
 
@@ -111,8 +119,8 @@ func (r *registry) outdated(p peer.ID, boot uint64) (old []network.Conn) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	if st := r.peers[p]; st != nil {
-		for c, b := range st.conns {
-			if b != 0 && b < boot {
+		for c, cs := range st.conns {
+			if cs.boot != 0 && cs.boot < boot {
 				old = append(old, c)
 			}
 		}
@@ -125,8 +133,8 @@ func (r *registry) greeted(p peer.ID) (conns []network.Conn) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	if st := r.peers[p]; st != nil {
-		for c, b := range st.conns {
-			if b != 0 {
+		for c, cs := range st.conns {
+			if cs.boot != 0 {
 				conns = append(conns, c)
 			}
 		}
@@ -149,7 +157,13 @@ func (r *registry) admit(c network.Conn, m Member, h hello, onExpiry func()) (fr
 	}
 	now := time.Now()
 	st := r.state(c.RemotePeer())
-	st.conns[c] = max(h.Boot, 1)
+	cs := st.conns[c]
+	if cs == nil {
+		cs = &connState{}
+		st.conns[c] = cs
+	}
+	cs.boot = max(h.Boot, 1)
+	cs.heard.Store(now.UnixNano())
 	if fresh = !st.admitted || st.boot != h.Boot; fresh {
 		st.since = now
 	}
@@ -252,7 +266,7 @@ func (r *registry) await(ctx context.Context, p peer.ID, connected func() bool) 
 	}
 }
 
-// heardFrom notes a sign of life.
+// heardFrom notes a sign of life that came over any connection.
 func (r *registry) heardFrom(p peer.ID) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()

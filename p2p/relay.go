@@ -3,7 +3,6 @@ package p2p
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
@@ -19,20 +18,19 @@ const (
 	circuitsPerPeer = 64   // of them, those from and to one peer
 	circuitBuffer   = 8 << 10
 	slotLife        = 5 * time.Minute
-	hopTime         = 4 * time.Second         // for a relay to agree with both ends on a circuit
-	probeAfter      = 1500 * time.Millisecond // of silence, longer than pingEvery
-	probeTime       = 2 * time.Second
+	hopTime         = 4 * time.Second // for a relay to agree with both ends on a circuit
 )
 
 // startRelay lets admitted peers meet through this node (circuit relay v2 of
 // libp2p). What it passes on is encrypted between the two ends, who say their
-// own hello to each other. A circuit has no limits of time and bytes: libp2p
-// calls one that has them limited, and pubsub does not use it.
+// own hello to each other. libp2p's own limits of a circuit's time and bytes stay
+// unset, since pubsub does not use a circuit that has them: see ledger.
 func (h *Host) startRelay() (err error) {
 	if !h.cfg.Relay {
 		return nil
 	}
-	h.relay, err = relay.New(&relayHost{guardedHost: h.guard},
+	h.ledger = newLedger(h)
+	h.relay, err = relay.New(&servingHost{&relayHost{guardedHost: h.guard}},
 		relay.WithACL(relayACL{h}),
 		relay.WithMetricsTracer(relayMeter{h.stats}),
 		relay.WithResources(relay.Resources{
@@ -51,45 +49,16 @@ func (h *Host) startRelay() (err error) {
 type relayACL struct{ h *Host }
 
 func (a relayACL) AllowReserve(p peer.ID, _ ma.Multiaddr) bool {
-	_, admitted := a.h.peers.get(p)
-	return admitted
+	return a.h.peers.giveSlot(p)
 }
 
 func (a relayACL) AllowConnect(src peer.ID, _ ma.Multiaddr, dest peer.ID) bool {
-	if _, admitted := a.h.peers.get(src); !admitted {
+	if _, admitted := a.h.peers.get(src); !admitted || !a.h.ledger.mayCall(src, dest) {
 		return false
 	}
-	if len(a.h.peers.greeted(dest)) > 1 || !a.h.keeper.heardWithin(dest, probeAfter) {
-		a.h.probe(dest, probeTime)
-	}
+	a.h.probeFor(dest)
 	_, admitted := a.h.peers.get(dest)
 	return admitted
-}
-
-// probe closes connections to a peer on which it does not answer in time. A
-// device that has changed its network leaves one behind that looks alive, and
-// that the next circuit or stream might be sent through.
-func (h *Host) probe(p peer.ID, patience time.Duration) {
-	conns := slices.DeleteFunc(h.peers.greeted(p), network.Conn.IsClosed)
-	ctx, cancel := context.WithTimeout(h.ctx, patience)
-	defer cancel()
-	done := make(chan struct{}, len(conns))
-	for _, c := range conns {
-		h.tasks.spawn(func() {
-			defer func() { done <- struct{}{} }()
-			if err := h.pingOn(ctx, c); err != nil && h.ctx.Err() == nil {
-				log.Infow("a connection does not answer: closing it", "peer", p.String(), "address", c.RemoteMultiaddr().String(), "error", err)
-				c.Close() //nolint:errcheck // it is dead anyway
-			}
-		})
-	}
-	for range conns {
-		select {
-		case <-done:
-		case <-h.ctx.Done():
-			return
-		}
-	}
 }
 
 // relayHost is the host that both ends of the relay protocol see. Its streams
