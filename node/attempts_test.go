@@ -2,11 +2,14 @@ package node
 
 import (
 	"errors"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/dgraph-io/badger/v4"
 
 	"github.com/meshmpc/mpcd/keystore"
 	"github.com/meshmpc/mpcd/p2p/p2ptest"
@@ -89,57 +92,64 @@ func TestAnotherAttemptNeverReplacesAShare(t *testing.T) {
 	})
 }
 
-// Who finds an active share on a disk finds its outcome there as well, or it was
-// acknowledged: a crash at any moment loses none.
+// An active share and its outcome reach the disk in one transaction, so that a
+// crash at any moment loses no outcome.
 func TestAnActiveShareIsNeverWithoutItsOutcome(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, p2ptest.Config{Transport: p2ptest.Simulated}, 3, nil)
 		c.coord.mutely(true)
 		key := c.coord.keygen(protocol.EdDSA, 2, c.peers())
 		key.Roster[2].Role = protocol.Delegate
-		hurried := make(chan struct{})
-		for _, p := range c.parties {
-			go p.watchOutcome(t, key, hurried)
-		}
 		certificate(t, c.coord.run(key))
-		for range c.parties {
-			<-hurried
+		for i := range c.parties {
+			c.wroteTogether(i, key)
 		}
 		for _, p := range c.parties { // the same when a key is completed later
 			if err := p.store.Delete(t.Context(), kindOutcome, key.SID().String()); err != nil {
 				t.Fatal(err)
 			}
 			p.interrupt(t, key)
-			go p.watchOutcome(t, key, hurried)
 		}
 		for _, p := range c.parties {
 			p.node.start("resolve", resolveLimit, p.node.resolve)
 		}
-		for range c.parties {
-			<-hurried
+		c.awaitActive(t, key, 0, 1, 2)
+		for i := range c.parties {
+			c.wroteTogether(i, key)
 		}
 	})
 }
 
-// watchOutcome looks, as fast as it can, which of share and outcome comes first.
-func (p *party) watchOutcome(t *testing.T, key *protocol.Spec, done chan<- struct{}) {
-	defer func() { done <- struct{}{} }()
-	tick := time.NewTicker(time.Microsecond)
-	defer tick.Stop()
-	for {
-		_, state, err := p.node.made(t.Context(), key.Key, key.Epoch)
-		if err != nil && !errors.Is(err, errNoKey) {
-			t.Error(err)
-			return
-		}
-		if state == keystore.StateActive {
-			if _, err := p.store.Get(t.Context(), kindOutcome, key.SID().String()); err != nil {
-				t.Errorf("an active share without its outcome: %v", err)
-			}
-			return
-		}
-		<-tick.C
+// wroteTogether looks below the store of a party: what one transaction of Badger
+// has written has one version.
+func (c *cluster) wroteTogether(i int, key *protocol.Spec) {
+	c.tb.Helper()
+	p, kind := c.parties[i], kindShare
+	if roleIn(key, p.ID()) == protocol.Delegate {
+		kind = kindUserShare
 	}
+	p.stop()
+	db, err := keystore.OpenDB(filepath.Join(p.dir, "db"))
+	if err != nil {
+		c.tb.Fatal(err)
+	}
+	err = db.View(func(txn *badger.Txn) error {
+		share, err := txn.Get([]byte("r/" + string(kind) + "/" + shareID(key.Key, key.Epoch)))
+		if err != nil {
+			return err
+		}
+		outcome, err := txn.Get([]byte("r/" + string(kindOutcome) + "/" + key.SID().String()))
+		if err == nil && share.Version() != outcome.Version() {
+			c.tb.Errorf("party %d wrote its share in transaction %d and the outcome in %d", i, share.Version(), outcome.Version())
+		}
+		return err
+	})
+	if err := errors.Join(err, db.Close()); err != nil {
+		c.tb.Fatal(err)
+	}
+	p.Restart(true)
+	p.start()
+	c.net.Mesh(c.hosts()...)
 }
 
 // A user's share that is never completed does not stay on the delegate for ever.
