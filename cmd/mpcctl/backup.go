@@ -101,7 +101,7 @@ func exportShares(c *cli.Context) error {
 			return err
 		}
 		file := c.Args().First()
-		shares, err := f.Export(c.Context, device.ExportConfig{File: file, Passphrase: secret})
+		shares, err := f.Export(c.Context, device.ExportConfig{File: file, Passphrase: secret, Work: scryptWork})
 		if err != nil {
 			return err
 		}

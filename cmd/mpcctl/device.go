@@ -24,6 +24,10 @@ const (
 	categoryDevice = "this device"
 )
 
+// scryptWork is the work of opening what a passphrase protects, as a power of
+// two; 0: the package's own. Tests have less.
+var scryptWork int
+
 // deviceFlags are those of every command that opens the data folder.
 func deviceFlags(own ...cli.Flag) []cli.Flag {
 	return append(own,
@@ -35,7 +39,7 @@ func deviceFlags(own ...cli.Flag) []cli.Flag {
 // folderConfig says where this device is, and who knows its passphrase.
 func folderConfig(c *cli.Context, talk *terminal) (device.FolderConfig, error) {
 	dir, err := dataDir(c)
-	return device.FolderConfig{Dir: dir, Passphrase: func(fresh bool) (string, error) {
+	return device.FolderConfig{Dir: dir, Work: scryptWork, Passphrase: func(fresh bool) (string, error) {
 		return passphrase{
 			flag: flagPassphrase, variable: variablePass, fresh: fresh, ask: "Passphrase of this device: ",
 			askNew: "Choose a passphrase for this device's data folder, " + dir + "\nPassphrase: ",

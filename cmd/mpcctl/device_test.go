@@ -18,6 +18,9 @@ import (
 	"github.com/meshmpc/mpcd/coordinator/rest"
 )
 
+// The scripts run this binary, so this holds for them, too.
+func init() { scryptWork = 10 }
+
 // TestDeviceScripts runs the command lines about a user's own device. Each has
 // backup.age, the backup of a device with one share.
 func TestDeviceScripts(t *testing.T) {
