@@ -37,6 +37,7 @@ type InviteInfo struct {
 	Hash            string    `json:"hash,omitempty"`
 	Digest          string    `json:"digest,omitempty" doc:"Hex. Sign sessions: the bytes that the key signs."`
 	Network         string    `json:"network"`
+	SessionStatus   string    `json:"session_status" enum:"created,running,completed,failed,cancelled,expired" doc:"How far the session is."`
 	Status          string    `json:"status" enum:"open,used,revoked,expired"`
 	ExpiresAt       time.Time `json:"expires_at"`
 }

@@ -112,7 +112,7 @@ func (s *Server) getInvite(w http.ResponseWriter, r *http.Request) any {
 		Refuse(w, http.StatusNotFound, "invite_not_found", "there is no such invite")
 		return nil
 	}
-	return &rest.InviteInfo{SessionID: invite.SessionID, Kind: rest.KindCoManagedKeygen, Network: Network, Status: invite.Status, ThresholdT: 2, ThresholdN: 3, ExpiresAt: invite.ExpiresAt}
+	return &rest.InviteInfo{SessionID: invite.SessionID, Kind: rest.KindCoManagedKeygen, Network: Network, SessionStatus: "created", Status: invite.Status, ThresholdT: 2, ThresholdN: 3, ExpiresAt: invite.ExpiresAt}
 }
 
 func (s *Server) createWebhook(w http.ResponseWriter, r *http.Request) any {

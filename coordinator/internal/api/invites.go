@@ -103,10 +103,10 @@ func (s *server) getInvite(_ context.Context, in *ByCode) (*body[rest.InviteInfo
 	v := rest.InviteInfo{
 		SessionID: session.ID, Kind: KindOf(session), UserID: session.Owner, AccountID: session.Account, KeygenSessionID: session.KeyID,
 		Scheme: string(session.Scheme), ThresholdT: session.Threshold.T, ThresholdN: session.Threshold.N,
-		Network: s.cfg.Network, Status: inviteStatus(session, invite), ExpiresAt: invite.Expires,
+		Network: s.cfg.Network, SessionStatus: string(session.Status), Status: inviteStatus(session, invite), ExpiresAt: invite.Expires,
 	}
 	if session.Kind == protocol.KindSign {
-		v.Message, v.Hash, v.Digest = signedView(session)
+		v.Message, v.Hash, v.Digest = signedView(s.whole(session))
 		if a := s.cfg.Registry.Account(session.Account); a != nil {
 			v.PublicKey = hex.EncodeToString(a.PublicKey)
 		}

@@ -104,7 +104,7 @@ func sampleInviteInfo() rest.InviteInfo {
 	s := invitingSession("")
 	return rest.InviteInfo{
 		SessionID: s.ID, Kind: s.Kind, UserID: s.UserID, AccountID: s.AccountID, KeygenSessionID: s.KeygenSessionID, Scheme: s.Scheme,
-		ThresholdT: s.ThresholdT, ThresholdN: s.ThresholdN, Network: "example", Status: "open", ExpiresAt: s.ExpiresAt,
+		ThresholdT: s.ThresholdT, ThresholdN: s.ThresholdN, Network: "example", SessionStatus: s.Status, Status: "open", ExpiresAt: s.ExpiresAt,
 	}
 }
 

@@ -30,6 +30,8 @@ var (
 	ErrDeclined = errors.New("declined: this device did not take part")
 	// ErrNoShare: the device lacks the share that a signing needs.
 	ErrNoShare = errors.New("this device holds no share of the account's key")
+	// ErrEnded: the session has ended without a key that may be used.
+	ErrEnded = errors.New("the session has not made a key")
 	// ErrFingerprint: the roster's fingerprint is not the one that the user
 	// expects.
 	ErrFingerprint = fmt.Errorf("%w: the fingerprint is not the expected one", client.ErrVerification)

@@ -95,8 +95,8 @@ func (j *joiner) prepare(ctx context.Context) (*Result, error) {
 	case j.invite.Kind == rest.KindSign:
 		j.share, j.consent.share = share, share
 		return nil, j.checkSign()
-	case share != nil: // this device has been through it all
-		return j.keyResult(share)
+	case share != nil:
+		return j.resume(share)
 	case j.invite.Status == "expired" || j.invite.Status == "revoked":
 		return nil, fmt.Errorf("the invite is %s: ask whoever invited you for another one", j.invite.Status)
 	case j.invite.Scheme != string(protocol.ECDSA):
@@ -109,6 +109,20 @@ func (j *joiner) prepare(ctx context.Context) (*Result, error) {
 	}
 	j.User.Tell(Event{Type: EventPrepared, Detail: time.Since(began).Round(100 * time.Millisecond).String()})
 	return nil, nil
+}
+
+// resume decides for a device that has its share already. Its part may be done and
+// still not be known to anybody: then it goes online again, until the session has
+// ended. A key whose session failed must not be used, for others may lack their
+// shares.
+func (j *joiner) resume(share *protocol.KeyRecord) (*Result, error) {
+	switch j.invite.SessionStatus {
+	case "completed":
+		return j.keyResult(share)
+	case "created", "running":
+		return nil, nil
+	}
+	return nil, fmt.Errorf("%w: the session is %s: this device has a share of the key, and the others may have none; do not use it, make another account", ErrEnded, j.invite.SessionStatus)
 }
 
 // checkSign compares the invite to a signing with this device's own record.

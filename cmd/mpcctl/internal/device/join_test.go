@@ -17,7 +17,7 @@ import (
 func keygenInvite() rest.InviteInfo {
 	return rest.InviteInfo{
 		SessionID: "session-1", Kind: rest.KindCoManagedKeygen, UserID: "alice", AccountID: "account-1", KeygenSessionID: "session-1",
-		Scheme: "eddsa-ed25519", ThresholdT: 2, ThresholdN: 3, Network: "test", Status: "open", ExpiresAt: time.Now().Add(time.Hour),
+		Scheme: "eddsa-ed25519", ThresholdT: 2, ThresholdN: 3, Network: "test", SessionStatus: "created", Status: "open", ExpiresAt: time.Now().Add(time.Hour),
 	}
 }
 
@@ -27,7 +27,7 @@ func signInvite(key madeKey, message string) rest.InviteInfo {
 	return rest.InviteInfo{
 		SessionID: "signing", Kind: rest.KindSign, UserID: "alice", AccountID: r.Spec.Account, KeygenSessionID: r.Spec.Key,
 		PublicKey: hex.EncodeToString(r.PublicKey), Scheme: "eddsa-ed25519", ThresholdT: 2, ThresholdN: 3,
-		Message: text, Hash: "none", Digest: text, Network: "test", Status: "open", ExpiresAt: time.Now().Add(time.Hour),
+		Message: text, Hash: "none", Digest: text, Network: "test", SessionStatus: "created", Status: "open", ExpiresAt: time.Now().Add(time.Hour),
 	}
 }
 
@@ -156,5 +156,29 @@ func TestAnUnreachableCoordinator(t *testing.T) {
 	}})
 	if !errors.Is(err, client.ErrUnreachable) {
 		t.Errorf("nobody there: %v", err)
+	}
+}
+
+// A device that has its share already, and is asked to join again, shows the key
+// only if the session has made it: otherwise its part may be known to nobody yet,
+// or the key must not be used.
+func TestJoiningAgainWithAShare(t *testing.T) {
+	key := makeKey(t, "session-1", newKey(t), newKey(t), newKey(t))
+	f := holder(t, key)
+	defer closeFolder(t, f)
+	for status, want := range map[string]struct {
+		result bool
+		err    error
+	}{
+		"completed": {true, nil}, "failed": {false, ErrEnded}, "cancelled": {false, ErrEnded}, "expired": {false, ErrEnded},
+		"running": {false, nil}, "created": {false, nil}, // it goes online again
+	} {
+		invite := keygenInvite()
+		invite.SessionStatus, invite.Status = status, "used"
+		j := &joiner{JoinConfig: JoinConfig{User: &person{}}, invite: &invite, folder: f}
+		got, err := j.resume(&key.records[1])
+		if (got != nil) != want.result || !errors.Is(err, want.err) {
+			t.Errorf("%s: %v, %v", status, got, err)
+		}
 	}
 }
