@@ -87,7 +87,7 @@ func TestJoinAgainAfterTheKeygen(t *testing.T) {
 	f := holder(t, key)
 	defer closeFolder(t, f)
 	invite := keygenInvite()
-	invite.Status = "used"
+	invite.Status, invite.SessionStatus = "used", "completed"
 	r, err := joinWith(t.Context(), f, newAPI(t, invite, false), &person{})
 	if err != nil || r.PublicKey != hex.EncodeToString(key.records[1].PublicKey) || r.Addresses.Solana == "" {
 		t.Errorf("join again: %+v, %v", r, err)
