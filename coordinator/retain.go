@@ -26,6 +26,7 @@ func (c *Coordinator) forget(ctx context.Context) error {
 		}
 		select {
 		case <-tick.C:
+		case <-c.registry.Crowded():
 		case <-ctx.Done():
 			return nil
 		}

@@ -48,9 +48,9 @@ type Session struct {
 	ThresholdT      int            `json:"threshold_t"`
 	ThresholdN      int            `json:"threshold_n"`
 	KeygenSessionID string         `json:"keygen_session_id"`
-	Message         string         `json:"message,omitempty" doc:"Hex. Sign sessions: the bytes that were given."`
+	Message         string         `json:"message,omitempty" doc:"Hex. Sign sessions: the bytes that were given. Lists leave out more than 256 bytes of sessions that have ended."`
 	Hash            string         `json:"hash,omitempty" enum:"none,sha256,keccak256,eip191" doc:"Sign sessions: what is applied to them."`
-	Digest          string         `json:"digest,omitempty" doc:"Hex. Sign sessions: the bytes that the key signs."`
+	Digest          string         `json:"digest,omitempty" doc:"Hex. Sign sessions: the bytes that the key signs. Lists leave out more than 256 bytes of sessions that have ended."`
 	Attempt         uint32         `json:"attempt" doc:"The attempt that runs or was the last, from 1; 0 before the first."`
 	SID             string         `json:"sid,omitempty" doc:"Hex: identifies the attempt among the parties."`
 	Fingerprint     string         `json:"roster_fingerprint,omitempty" doc:"Of the roster, for people to compare; see mpcctl join. Present once the parties are chosen."`

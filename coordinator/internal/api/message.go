@@ -45,6 +45,16 @@ func fieldProblem(code, location, detail string) *rest.Problem {
 	return p
 }
 
+// whole returns a session with its message, which may be on disk alone.
+func (s *server) whole(r *registry.Session) *registry.Session {
+	complete, err := s.cfg.Registry.Complete(r)
+	if err != nil {
+		log.Errorw("the message of a session could not be read", "session", r.ID, "error", err)
+		return r
+	}
+	return complete
+}
+
 // signedView says what a sign session signs: the bytes that were given, what was
 // applied to them, and the outcome, which is what the key signs.
 func signedView(s *registry.Session) (message, hash, digest string) {

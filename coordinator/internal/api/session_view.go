@@ -13,7 +13,11 @@ import (
 // stateJoined is the state of a device whose session has not begun.
 const stateJoined = "joined"
 
-func (s *server) sessionView(r *registry.Session) rest.Session {
+// sessionView shows one session.
+func (s *server) sessionView(r *registry.Session) rest.Session { return s.listedView(s.whole(r)) }
+
+// listedView shows a session with what is in memory of it.
+func (s *server) listedView(r *registry.Session) rest.Session {
 	v := rest.Session{
 		ID: r.ID, Kind: KindOf(r), Custody: custodyOf(r.Custody), Status: string(r.Status), WaitingFor: string(r.Waiting()),
 		AccountID: r.Account, UserID: r.Owner, Scheme: string(r.Scheme),

@@ -42,7 +42,7 @@ func (s *server) listSessions(_ context.Context, in *struct {
 	sessions, next := s.cfg.Registry.Sessions(filter, page)
 	list := rest.SessionList{Sessions: make([]rest.Session, 0, len(sessions)), NextCursor: cursor(next)}
 	for _, session := range sessions {
-		list.Sessions = append(list.Sessions, s.sessionView(session))
+		list.Sessions = append(list.Sessions, s.listedView(session))
 	}
 	return &body[rest.SessionList]{list}, nil
 }

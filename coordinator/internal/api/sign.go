@@ -63,7 +63,7 @@ func (s *server) sign(ctx context.Context, in *struct {
 		return nil, problemOf(err)
 	}
 	return s.follow(ctx, in.Preference, id, func(session *registry.Session) (*outcome, error) {
-		return &outcome{Status: http.StatusOK, Body: signResult(session, s.cfg.Registry.Account(in.ID))}, nil
+		return &outcome{Status: http.StatusOK, Body: signResult(s.whole(session), s.cfg.Registry.Account(in.ID))}, nil
 	})
 }
 

@@ -147,7 +147,7 @@ func (e *Engine) SealKey(a *registry.Account) []byte {
 // until the parties are chosen.
 func (e *Engine) Fingerprint(s *registry.Session) string {
 	if len(s.Spec) == 0 {
-		return ""
+		return s.Fingerprint
 	}
 	var spec protocol.Spec
 	if err := protocol.Unmarshal(s.Spec, &spec); err != nil {

@@ -52,6 +52,9 @@ func (a *Account) Delegate() (Party, bool) {
 func (a *Account) fold(e *Event) {
 	switch e.Type { // only these are in an account's stream
 	case AccountCreated:
+		if a.Seq != 0 {
+			return // it was made before
+		}
 		a.Seq, a.Created, a.Status, a.NewAccount = e.Seq, e.Time, AccountStatusCreating, *e.Account
 	case AccountActivated:
 		a.Status, a.Key = AccountStatusActive, *e.Key

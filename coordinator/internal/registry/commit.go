@@ -190,4 +190,10 @@ func (r *Registry) apply(batches []*Batch) {
 		}
 	}
 	r.wake(everything)
+	if r.view.orphanage > maxOrphans+maxOrphans/10 {
+		select {
+		case r.crowded <- struct{}{}:
+		default: // it was told, and not heard yet
+		}
+	}
 }

@@ -73,9 +73,14 @@ func (v *view) dropOrphans(c cut) {
 	for i := range c.keys {
 		v.dropEvent(&c.events[i])
 	}
+	v.orphanage -= len(c.keys)
 	if !c.rest {
 		delete(v.orphans, c.stream)
+		return
 	}
+	o := v.orphans[c.stream]
+	o.events -= len(c.keys)
+	v.orphans[c.stream] = o
 }
 
 func (v *view) dropEvent(e *Event) {

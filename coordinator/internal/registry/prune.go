@@ -1,11 +1,13 @@
 package registry
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/dgraph-io/badger/v4"
@@ -23,6 +25,14 @@ const (
 // who fails to show a key for months fills no disk.
 const maxAgeing = 100_000
 
+// Bounds of outcomes that belong to no session: how long, and how many, whatever
+// the retention. What parties may send without being asked fills neither disk nor
+// memory.
+const (
+	orphanLife = 90 * 24 * time.Hour
+	maxOrphans = 10_000
+)
+
 // ageing are the streams that never end, and lose what is old.
 var ageing = []string{AuthFailures, RequestStream}
 
@@ -33,8 +43,9 @@ const gcRatio = 0.5
 // Prune drops what ended longer ago than retention (at least IdemLife; 0: it is
 // kept for ever), and has had no event since: sign sessions, keygens that made no key, with their accounts,
 // deleted webhooks, failed authentications, requests that changed nothing, and
-// outcomes that belong to no session. Of failed authentications and such requests
-// it keeps the newest 100,000 at most. It returns how many events it dropped. Each of its transactions is
+// outcomes that belong to no session. These go after 90 days in any case. Of
+// failed authentications and such requests it keeps the newest 100,000 at most, of
+// such outcomes 10,000. It returns how many events it dropped. Each of its transactions is
 // small, and others commit between them; when ctx ends it stops after one.
 func (r *Registry) Prune(ctx context.Context, retention time.Duration) (n int, err error) {
 	now := r.now().UTC()
@@ -61,6 +72,10 @@ func (r *Registry) Prune(ctx context.Context, retention time.Duration) (n int, e
 	}
 	return n, err
 }
+
+// Crowded returns a channel that has a value when there is so much of what parties
+// send unasked that Prune should not wait for its next time.
+func (r *Registry) Crowded() <-chan struct{} { return r.crowded }
 
 // collect gives the space of dropped values back.
 func (r *Registry) collect() error {
@@ -126,11 +141,12 @@ type cutKey struct {
 
 // cutExpired reads what there is to drop of streams that have ended.
 func (r *Registry) cutExpired(before time.Time, limit int) (cuts []cut, n int, err error) {
-	if before.IsZero() {
-		return nil, 0, nil
+	orphans := r.now().Add(-orphanLife)
+	if before.After(orphans) {
+		orphans = before
 	}
 	r.mu.RLock()
-	streams := r.view.expired(before, maxPruneStreams)
+	streams := r.view.expired(before, maxPruneStreams, r.view.oldOrphans(orphans))
 	r.mu.RUnlock()
 	for _, stream := range streams {
 		if n >= limit {
@@ -194,17 +210,29 @@ func deleteCuts(txn *badger.Txn, cuts []cut) error {
 	return addGaps(txn, pruned)
 }
 
-// expired returns streams whose end is before a time: what is left of others
-// first.
-func (v *view) expired(before time.Time, limit int) []string {
-	streams := slices.Sorted(maps.Keys(v.headless))
-	for stream, last := range v.orphans {
-		if last.Before(before) {
-			streams = append(streams, stream)
+// oldOrphans returns the streams of orphans whose last event is before a time, and
+// the oldest of all that are too many.
+func (v *view) oldOrphans(before time.Time) []string {
+	streams := slices.Collect(maps.Keys(v.orphans))
+	slices.SortFunc(streams, func(a, b string) int {
+		return cmp.Or(v.orphans[a].last.Compare(v.orphans[b].last), strings.Compare(a, b))
+	})
+	left := v.orphanage
+	for i, stream := range streams {
+		if !v.orphans[stream].last.Before(before) && left <= maxOrphans {
+			return streams[:i]
 		}
+		left -= v.orphans[stream].events
 	}
+	return streams
+}
+
+// expired returns streams whose end is before a time: what is left of others
+// first, and then the orphans that are to go.
+func (v *view) expired(before time.Time, limit int, orphans []string) []string {
+	streams := append(slices.Sorted(maps.Keys(v.headless)), orphans...)
 	for _, e := range v.webhookIDs {
-		if w := v.webhooks[e.id]; !w.Deleted.IsZero() && w.Deleted.Before(before) {
+		if w := v.webhooks[e.id]; w != nil && !w.Deleted.IsZero() && w.Deleted.Before(before) {
 			streams = append(streams, WebhookStream(e.id))
 		}
 	}
@@ -222,6 +250,9 @@ func (v *view) expired(before time.Time, limit int) []string {
 func (v *view) expiredOf(sessions list, streams []string, before time.Time, limit int) []string {
 	for _, e := range sessions {
 		s := v.sessions[e.id]
+		if s == nil {
+			continue
+		}
 		if len(streams)+2 > limit || !s.Created.Before(before) {
 			break
 		}

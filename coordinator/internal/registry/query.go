@@ -64,7 +64,9 @@ func (r *Registry) Unfinished() []*Session {
 	defer r.mu.RUnlock()
 	var open []*Session
 	for id := range maps.Keys(r.view.unfinished) {
-		open = append(open, r.view.sessions[id])
+		if s := r.view.sessions[id]; s != nil {
+			open = append(open, s)
+		}
 	}
 	slices.SortFunc(open, func(a, b *Session) int { return int(a.Seq) - int(b.Seq) })
 	return open
@@ -109,9 +111,11 @@ func (r *Registry) Accounts(owner string, p Page) (accounts []*Account, next uin
 }
 
 func pick[T any](ids []string, all map[string]T) []T {
-	items := make([]T, len(ids))
-	for i, id := range ids {
-		items[i] = all[id]
+	items := make([]T, 0, len(ids))
+	for _, id := range ids {
+		if item, ok := all[id]; ok {
+			items = append(items, item)
+		}
 	}
 	return items
 }

@@ -39,12 +39,14 @@ type Registry struct {
 	mu       sync.RWMutex // guards the two below
 	view     *view
 	watchers map[string]chan struct{}
+
+	crowded chan struct{} // holds one token when there is something to prune at once
 }
 
 // Open replays the log in db; the caller closes db after the registry's last
 // use. now is the clock of the events.
 func Open(db *badger.DB, now func() time.Time) (*Registry, error) {
-	r := &Registry{db: db, now: now, view: newView(), watchers: make(map[string]chan struct{})}
+	r := &Registry{db: db, now: now, view: newView(), watchers: make(map[string]chan struct{}), crowded: make(chan struct{}, 1)}
 	if err := r.checkFormat(); err != nil {
 		return nil, fmt.Errorf("open registry: %w", err)
 	}

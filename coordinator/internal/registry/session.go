@@ -37,13 +37,17 @@ const (
 // Session is the state of one session.
 type Session struct {
 	NewSession
-	ID        string
-	Seq       uint64 // of its first event
-	LastSeq   uint64 // of its last event
-	Status    Status
-	Attempt   uint32 // the last one; 0 before the first
-	SID       string // of the last attempt
-	Spec      []byte // of the last attempt
+	ID      string
+	Seq     uint64 // of its first event
+	LastSeq uint64 // of its last event
+	Status  Status
+	Attempt uint32 // the last one; 0 before the first
+	SID     string // of the last attempt
+	Spec    []byte // of the last attempt, until the session has ended
+	// Fingerprint is the roster's (protocol.Fingerprint), once the session has ended.
+	Fingerprint string
+	// Trimmed tells that Payload or Message is on disk alone; see Registry.Complete.
+	Trimmed   bool
 	Members   []Member
 	Created   time.Time
 	Finished  time.Time // zero while it runs
@@ -92,9 +96,14 @@ func (s *Session) clone() *Session {
 	return &c
 }
 
-// fold applies one event of the session's stream.
+// fold applies one event of the session's stream. A session begins once, and has
+// no attempt after its end: such events are in the log and change nothing.
 func (s *Session) fold(e *Event) {
+	again := e.Type == SessionCreated && s.Seq != 0 || e.Type == AttemptStarted && s.Status.Finished()
 	s.LastSeq, s.Updated = e.Seq, e.Time
+	if again {
+		return
+	}
 	switch e.Type {
 	case SessionCreated:
 		s.Seq, s.Created, s.Status, s.NewSession = e.Seq, e.Time, StatusCreated, *e.Session
@@ -149,6 +158,7 @@ func (s *Session) foldInvite(e *Event) {
 
 func (s *Session) finish(e *Event, status Status) {
 	s.Status, s.Finished, s.Problem = status, e.Time, e.Problem
+	s.trim()
 }
 
 // foldMember applies an event about a party; what is about an earlier attempt

@@ -12,16 +12,17 @@ type view struct {
 	sessions   map[string]*Session
 	accounts   map[string]*Account
 	webhooks   map[string]*WebhookState
-	bySID      map[string]string    // attempt → session id
-	classes    map[string]classes   // account → its sessions; "": all sessions
-	accountIDs list                 // all accounts
-	byOwner    map[string]list      // owner → accounts
-	webhookIDs list                 // all webhooks
-	unfinished map[string]struct{}  // session ids
-	late       map[string]struct{}  // sid/party: outcomes that came late or belong to nothing
-	orphans    map[string]time.Time // streams of such outcomes → their last event
-	invites    map[string]string    // hash of a code → session
-	ageing     map[string]int       // events of streams that never end
+	bySID      map[string]string   // attempt → session id
+	classes    map[string]classes  // account → its sessions; "": all sessions
+	accountIDs list                // all accounts
+	byOwner    map[string]list     // owner → accounts
+	webhookIDs list                // all webhooks
+	unfinished map[string]struct{} // session ids
+	late       map[string]struct{} // sid/party: outcomes that came late or belong to nothing
+	orphans    map[string]orphan   // streams of outcomes that belong to nothing
+	orphanage  int                 // events in them
+	invites    map[string]string   // hash of a code → session
+	ageing     map[string]int      // events of streams that never end
 	idem       idemIndex
 	// headless are streams whose first events were pruned, and those of things that
 	// are gone: they have no state, and the rest of them is pruned next.
@@ -32,7 +33,7 @@ func newView() *view {
 	return &view{
 		sessions: make(map[string]*Session), accounts: make(map[string]*Account), webhooks: make(map[string]*WebhookState),
 		bySID: make(map[string]string), classes: make(map[string]classes), byOwner: make(map[string]list),
-		unfinished: make(map[string]struct{}), late: make(map[string]struct{}), orphans: make(map[string]time.Time),
+		unfinished: make(map[string]struct{}), late: make(map[string]struct{}), orphans: make(map[string]orphan),
 		invites: make(map[string]string), idem: idemIndex{byKey: make(map[string]idemEntry)},
 		headless: make(map[string]struct{}), ageing: make(map[string]int),
 	}
@@ -53,6 +54,12 @@ func (v *view) apply(e *Event) {
 	}
 }
 
+// orphan is a stream of outcomes that belong to no session.
+type orphan struct {
+	last   time.Time // event
+	events int
+}
+
 func lateKey(e *Event) string { return e.SID + "/" + e.Party }
 
 // dispatch applies an event to the thing whose stream it is in; false when there
@@ -67,7 +74,8 @@ func (v *view) dispatch(e *Event) bool {
 	case webhookPrefix:
 		return v.applyWebhook(id, e)
 	case orphanPrefix:
-		v.orphans[e.Stream] = e.Time
+		v.orphans[e.Stream] = orphan{e.Time, v.orphans[e.Stream].events + 1}
+		v.orphanage++
 	default:
 		v.ageing[e.Stream]++
 	}
@@ -80,12 +88,13 @@ func (v *view) applySession(id string, e *Event) bool {
 		if e.Type != SessionCreated {
 			return false
 		}
+		delete(v.headless, e.Stream) // a new beginning: what was before it goes with it
 		old = &Session{ID: id}
 	}
 	s := old.clone()
 	s.fold(e)
 	v.sessions[id] = s
-	if e.Type == SessionCreated {
+	if old.Seq == 0 {
 		v.file(s)
 	} else if classOf(old) != classOf(s) {
 		v.unfile(old)
@@ -93,7 +102,9 @@ func (v *view) applySession(id string, e *Event) bool {
 	}
 	switch e.Type {
 	case AttemptStarted:
-		v.bySID[e.SID] = id
+		if s.SID == e.SID {
+			v.bySID[e.SID] = id
+		}
 	case InviteCreated:
 		v.invites[e.Invite.Hash] = id
 	}

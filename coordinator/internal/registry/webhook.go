@@ -14,6 +14,9 @@ type WebhookState struct {
 func (w *WebhookState) fold(e *Event) {
 	switch e.Type { // only these are in a webhook's stream
 	case WebhookCreated:
+		if w.Seq != 0 {
+			return // it was made before
+		}
 		w.Seq, w.Created, w.Webhook = e.Seq, e.Time, *e.Webhook
 	case WebhookDeleted:
 		w.Deleted = e.Time
@@ -26,7 +29,7 @@ func (r *Registry) Webhooks() []*WebhookState {
 	defer r.mu.RUnlock()
 	var all []*WebhookState
 	for _, e := range r.view.webhookIDs {
-		if w := r.view.webhooks[e.id]; w.Deleted.IsZero() {
+		if w := r.view.webhooks[e.id]; w != nil && w.Deleted.IsZero() {
 			all = append(all, w)
 		}
 	}
