@@ -127,3 +127,28 @@ func OpenOut(h *Host) int {
 	defer h.out.mu.Unlock()
 	return len(h.out.streams)
 }
+
+// SetGuestBudget changes what each guest may send through a relay: bytes at once,
+// and bytes a second. It is called before there are circuits.
+func SetGuestBudget(relay *Host, burst, rate int) {
+	relay.ledger.burst, relay.ledger.rate = burst, rate
+}
+
+// GuestStreams counts the streams that a relay has for a guest.
+func GuestStreams(t testing.TB, relay *Host, id PeerID) int {
+	t.Helper()
+	p, err := peer.Decode(id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return relay.ledger.busy(p)
+}
+
+// Accounts counts the guests that a relay keeps a budget for, once those that are
+// due have been dropped.
+func Accounts(relay *Host) int {
+	relay.ledger.mu.Lock()
+	defer relay.ledger.mu.Unlock()
+	relay.ledger.tidy()
+	return len(relay.ledger.accounts)
+}

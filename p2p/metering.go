@@ -44,9 +44,7 @@ func newLedger(h *Host) *ledger {
 func (l *ledger) open(p peer.ID, limit int) (*account, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	maps.DeleteFunc(l.accounts, func(_ peer.ID, a *account) bool {
-		return a.streams == 0 && a.budget.Tokens() >= float64(l.burst)
-	})
+	l.tidy()
 	a := l.accounts[p]
 	if a == nil {
 		a = &account{budget: rate.NewLimiter(rate.Limit(l.rate), l.burst)}
@@ -57,6 +55,14 @@ func (l *ledger) open(p peer.ID, limit int) (*account, bool) {
 	}
 	a.streams++
 	return a, true
+}
+
+// tidy drops the accounts of guests without streams whose budget is full; the
+// caller holds mu.
+func (l *ledger) tidy() {
+	maps.DeleteFunc(l.accounts, func(_ peer.ID, a *account) bool {
+		return a.streams == 0 && a.budget.Tokens() >= float64(l.burst)
+	})
 }
 
 func (l *ledger) closed(a *account) {

@@ -48,14 +48,11 @@ func (h *Host) probe(p peer.ID, patience, spare time.Duration) {
 	}
 }
 
-// probeFor probes a peer that somebody wants a circuit to. A peer that is slow for
-// a while must not suffer from being called: it is asked now and then, and what
-// has answered lately is left alone.
+// probeFor probes a silent peer that somebody wants a circuit to, and that might
+// be gone. A peer that is slow for a while must not suffer from being called: it
+// is asked now and then, and what has answered lately is left alone.
 func (h *Host) probeFor(p peer.ID) {
-	if len(h.peers.greeted(p)) <= 1 && h.keeper.heardWithin(p, probeAfter) {
-		return
-	}
-	if h.peers.mayProbe(p) {
+	if !h.keeper.heardWithin(p, probeAfter) && h.peers.mayProbe(p) {
 		h.probe(p, probeTime, probeSpare)
 	}
 }
