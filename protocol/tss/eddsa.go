@@ -42,11 +42,12 @@ var (
 	edZero = edwards25519.NewScalar()
 )
 
-// primeOrder tells whether L·P is the identity: (L-1)·P = -P. The time that it
-// takes depends on the point, which is public.
+// primeOrder tells whether a point other than the identity has the order L: L·P is
+// the identity when (L-1)·P = -P. The time that it takes depends on the point,
+// which is public.
 func (c edCurve) primeOrder(x, y *big.Int) bool {
 	p := c.point(x, y)
-	if p == nil {
+	if p == nil || x.Sign() == 0 {
 		return false
 	}
 	product := new(edwards25519.Point).VarTimeDoubleScalarBaseMult(edLast, p, edZero)
