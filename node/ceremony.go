@@ -41,6 +41,7 @@ type ceremony struct {
 	lost    *protocol.Failure // what the other members were told
 	reports chan protocol.Progress
 	senders sync.WaitGroup
+	pulls   pulls
 
 	mu       sync.Mutex // guards what follows, and session once done is closed
 	answered *protocol.Answer
@@ -83,45 +84,19 @@ func (c *ceremony) receive(p packet) {
 	if roleIn(c.spec, p.from) == "" {
 		return // no member: it has nothing to say here
 	}
-	if !c.ended() {
-		if p.pull != nil && !c.begun() {
-			return // nothing has been sent yet, and a user may take minutes to agree
-		}
+	if p.pull != nil && (!c.begun() || !c.pulls.allow(p.from)) {
+		return // nothing has been sent yet, and a user may take minutes to agree; or the member asks too often
+	}
+	switch {
+	case !c.ended():
 		select {
 		case c.inbox <- p:
 		default:
 			c.log.Debugw("inbox is full; a message was dropped and will be pulled", "peer", p.from)
 		}
-		return
+	case p.pull != nil:
+		c.pulledLate(p)
 	}
-	if p.pull != nil {
-		c.node.start("answer "+c.sid.String()+" "+p.from, sendLimit, func(ctx context.Context) error {
-			c.mu.Lock()
-			defer c.mu.Unlock()
-			if c.session == nil {
-				return nil
-			}
-			return c.answerPull(ctx, p)
-		})
-	}
-}
-
-// begun tells whether the session exists: the proposal was accepted and everyone
-// reached.
-func (c *ceremony) begun() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.session != nil
-}
-
-// answerPull sends a member the envelopes that it lacks.
-func (c *ceremony) answerPull(ctx context.Context, p packet) error {
-	for _, envelope := range c.session.Answer(p.from, p.pull) {
-		if err := c.node.sendDirect(ctx, p.from, protocol.DirectFrame{SID: c.sid, Envelope: envelope}); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // answer tells the coordinator whether this party takes part.
@@ -313,9 +288,7 @@ func (c *ceremony) loop(ctx context.Context, seen <-chan error) error {
 // handle gives one packet to the session.
 func (c *ceremony) handle(ctx context.Context, p packet) (protocol.Output, error) {
 	if p.pull != nil {
-		for _, envelope := range c.session.Answer(p.from, p.pull) {
-			c.sendLater(ctx, p.from, protocol.DirectFrame{SID: c.sid, Envelope: envelope})
-		}
+		c.pulled(ctx, p)
 		return protocol.Output{Dropped: "a pull"}, nil
 	}
 	out, err := c.session.Deliver(p.envelope, !p.gossip)
@@ -354,25 +327,14 @@ func (c *ceremony) perform(ctx context.Context, out protocol.Output, err error) 
 	}
 }
 
-// sendLater sends to one member without holding up the ceremony for a slow one.
+// sendLater sends to one member without holding up the ceremony for a slow one. The
+// ceremony bounds how often that happens.
 func (c *ceremony) sendLater(ctx context.Context, to protocol.PeerID, f protocol.DirectFrame) {
 	c.senders.Go(func() {
 		if err := c.node.sendDirect(ctx, to, f); err != nil && ctx.Err() == nil {
 			c.log.Infow("a message could not be sent; the member will pull it", "peer", to, "error", err)
 		}
 	})
-}
-
-// pull asks the members that hold the ceremony up for what this party lacks.
-func (c *ceremony) pull(ctx context.Context) {
-	pulls := c.session.Missing()
-	missing := make([]protocol.PeerID, 0, len(pulls))
-	for peer, p := range pulls {
-		missing = append(missing, peer)
-		c.sendLater(ctx, peer, protocol.DirectFrame{SID: c.sid, Pull: p})
-	}
-	slices.Sort(missing)
-	c.progress(missing)
 }
 
 // commit makes durable what an output wants to be saved, and with it the signed

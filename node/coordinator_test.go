@@ -301,3 +301,10 @@ func checkSignatures(tb testing.TB, spec *protocol.Spec, cert *protocol.Certific
 
 // digest returns a distinct digest with a leading zero byte.
 func digest(i int) []byte { return []byte(fmt.Sprintf("\x00digest %024d", i))[:32] }
+
+// reported returns the progress reports of a session.
+func (s *scripted) reported(sid protocol.SID) []protocol.Progress {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.progress[sid])
+}

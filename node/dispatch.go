@@ -38,27 +38,33 @@ func (n *Node) receiveDispatch(from protocol.PeerID, data []byte) {
 // again, because the first answer may have been lost; a user's share that only the
 // copy has is of no consequence.
 func (n *Node) propose(from protocol.PeerID, p proposal) {
+	c, known, refused := n.enlist(from, p)
+	switch {
+	case known:
+		c.answerAgain()
+	case refused != nil:
+		c.spec.Coordinator = from // the answer goes to who asked
+		n.start("refuse "+c.sid.String(), sendLimit, func(ctx context.Context) error { return c.answer(ctx, refused) })
+	}
+}
+
+// enlist returns the session of a proposal: a known one, a new one whose job was
+// started, or one that is refused. It waits for nothing and nobody.
+func (n *Node) enlist(from protocol.PeerID, p proposal) (c *ceremony, known bool, refused error) {
 	spec, sid := p.spec, p.spec.SID()
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if c := n.sessions[sid]; c != nil {
-		c.answerAgain()
-		return
+		return c, true, nil
 	}
-	c := newCeremony(n, sid, p)
-	var refused error
+	c = newCeremony(n, sid, p)
 	switch {
 	case spec.Coordinator != from:
-		refused = refuse(protocol.CodeInvalid, "the spec names another coordinator")
+		return c, false, refuse(protocol.CodeInvalid, "the spec names another coordinator")
 	case n.draining.Load():
-		refused = refuse(protocol.CodeDraining, "this party is shutting down")
+		return c, false, refuse(protocol.CodeDraining, "this party is shutting down")
 	case n.runningLocked() >= n.cfg.MaxSessions:
-		refused = refuse(protocol.CodeBusy, "this party already runs %d sessions", n.cfg.MaxSessions)
-	}
-	if refused != nil {
-		c.spec.Coordinator = from // the answer goes to who asked
-		n.start("refuse "+sid.String(), sendLimit, func(ctx context.Context) error { return c.answer(ctx, refused) })
-		return
+		return c, false, refuse(protocol.CodeBusy, "this party already runs %d sessions", n.cfg.MaxSessions)
 	}
 	if spec.Kind == protocol.KindKeygen {
 		c.after = n.keygensLocked(spec.Key)
@@ -68,6 +74,7 @@ func (n *Node) propose(from protocol.PeerID, p proposal) {
 	if !n.start(c.job(), max(limit, time.Second), c.run) {
 		delete(n.sessions, sid)
 	}
+	return c, false, nil
 }
 
 // start starts a job; false if the node has stopped.
