@@ -11,17 +11,22 @@ import (
 const (
 	maxOffences  = 64 // bad topic messages of a guest that are borne at once
 	forgetPerSec = 1  // and how many of them are forgotten in a second
+
+	// guestPace is how many topic messages of a guest are taken a second, and at
+	// once: a session has some twenty, and pubsub's one queue room for twice as many.
+	guestPace = 512
 )
 
 // conduct is how a guest behaves on topics. Members that do the same are only
 // counted: they answer to the network's operator.
 type conduct struct {
-	patience *rate.Limiter
+	pace     *rate.Limiter // of all its messages
+	patience *rate.Limiter // with bad ones
 	ended    atomic.Bool
 }
 
 func newConduct() *conduct {
-	return &conduct{patience: rate.NewLimiter(forgetPerSec, maxOffences)}
+	return &conduct{pace: rate.NewLimiter(guestPace, guestPace), patience: rate.NewLimiter(forgetPerSec, maxOffences)}
 }
 
 // offend notes a bad message. It is true once, for the one that was too many.
@@ -30,18 +35,22 @@ func (c *conduct) offend() (enough bool) {
 }
 
 // inspect drops messages that were passed on by peers that may not send on their
-// topic. It runs before anything else looks at them: in pubsub's queue they would
-// crowd out others, and among the seen they would hide the same message when
-// it comes from where it should. Members of a topic pass on each other's.
+// topic, and what a guest sends too fast. It runs before anything else looks at
+// them: in pubsub's queue they would crowd out others, and among the seen they
+// would hide the same message when it comes from where it should. Members of a
+// topic pass on each other's.
 func (h *Host) inspect(from peer.ID, rpc *pubsub.RPC) error {
 	kept := rpc.Publish[:0]
 	for _, m := range rpc.Publish {
-		if h.topics.mayForward(from, m.GetTopic()) {
+		switch {
+		case !h.topics.mayForward(from, m.GetTopic()):
+			h.stats.intrusions.Add(1)
+			h.offence(from)
+		case !h.peers.keepsPace(from):
+			h.stats.tooFast.Add(1)
+		default:
 			kept = append(kept, m)
-			continue
 		}
-		h.stats.intrusions.Add(1)
-		h.offence(from)
 	}
 	clear(rpc.Publish[len(kept):])
 	rpc.Publish = kept

@@ -112,3 +112,38 @@ func TestGuestSendsJunkOnItsTopic(t *testing.T) {
 		})
 	}
 }
+
+// A guest that floods a topic of its own does not crowd out what others say on
+// another one.
+func TestGuestFloodsItsTopic(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		net, party, coordinator, guest := hosting(t, p2ptest.Simulated)
+		net.Mesh(party, coordinator)
+		release := make(chan struct{})
+		slowly := func(data []byte) (p2p.PeerID, bool) { <-release; return open(data) } // the queue fills behind it
+		flooded, err := party.Join(p2p.TopicConfig{Name: "s/1", Members: p2ptest.IDs(party, guest), Validate: slowly})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer flooded.Close() //nolint:errcheck // the test is over
+		hall := join(t, party, "s/2", p2ptest.IDs(party, coordinator))
+		theirs := join(t, coordinator, "s/2", p2ptest.IDs(party, coordinator))
+		mine := join(t, guest, "s/1", p2ptest.IDs(party, guest))
+		time.Sleep(time.Second)
+		for i := range 1500 {
+			say(t, mine, guest, fmt.Sprintf("%08d", i))
+			if i%500 == 499 {
+				time.Sleep(100 * time.Millisecond) // for its own queue
+			}
+		}
+		say(t, theirs, coordinator, "an offer")
+		time.Sleep(100 * time.Millisecond)
+		close(release)
+		if !heardFrom(t, hall, coordinator.ID()) { // later it would come by gossip
+			t.Error("the coordinator's message was crowded out")
+		}
+		if got := party.Stats(); got.TooFast < 500 || got.GuestsEnded != 0 {
+			t.Errorf("%d messages came too fast, %d guests ended", got.TooFast, got.GuestsEnded)
+		}
+	})
+}

@@ -34,10 +34,11 @@
 //	relays                     to be called and to call
 //
 // Other bounds of a guest: 64 topics, 256 streams and 8 connections at each host,
-// of which each admits Config.MaxGuests guests at once. One that keeps sending
-// topic messages where it may not, or invalid ones, more than 64 at once or one
-// a second, is disconnected and turned away for three seconds. Whoever may send
-// on a topic may also pass on what its other members have signed. When a credential or a
+// of which each admits Config.MaxGuests guests at once. Topic messages of its
+// are taken at 512 a second at most. One that keeps sending them where it may not, or
+// invalid ones, more than 64 at once or one a second, is disconnected and turned
+// away for three seconds. Whoever may send on a topic may also pass on what its
+// other members have signed. When a credential or a
 // pass ends, so do the connections. A guest's host serves and asks no DHT, seeks
 // nobody, and stays connected to its bootstrap nodes and to whom it is told to
 // [Host.Keep].
@@ -51,10 +52,15 @@
 // /ip4/…/p2p/RELAY/p2p-circuit/p2p/PEER. [Host.Connect] needs no such address: it
 // tries the known addresses, the DHT and every connected bootstrap node. A
 // circuit is a connection like any other: it is encrypted end to end, with a hello
-// of its own, and neither its length nor its volume is limited, since pubsub
-// passes over libp2p's limited ones. It ends with the relay's connection to
-// either end. A relay serves admitted peers only, 1,024 slots and 2,048 circuits
-// at once, 64 for each peer. There is no hole punching: a circuit stays one.
+// of its own, and it lasts as long as the relay's connections to both ends. There
+// is no hole punching: a circuit stays one.
+//
+// A relay serves admitted peers only, 1,024 slots and 2,048 circuits at once, 64
+// for each peer and 16 for each guest. What a guest sends through it is held back,
+// over all its circuits, to 64 MiB at once and 1 MiB a second; what members send
+// is not. These bounds are ours: pubsub passes over circuits that libp2p limits.
+// A silent peer that somebody calls is asked for a sign of life, once in five
+// seconds, and disconnected if it gives none and gave none for ten seconds.
 //
 // # What the caller does, in order
 //

@@ -209,6 +209,14 @@ func (r *registry) isGuest(p peer.ID) bool {
 	return st != nil && st.admitted && st.member.guest()
 }
 
+// keepsPace counts a topic message of a peer. It is false if a guest sends too many.
+func (r *registry) keepsPace(p peer.ID) bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	st := r.peers[p]
+	return st == nil || !st.member.guest() || st.conduct.pace.Allow()
+}
+
 // offend notes a bad message of a peer. It is true once, when a guest has sent too
 // many.
 func (r *registry) offend(p peer.ID) (enough bool) {
