@@ -12,11 +12,12 @@
 //
 // The coordinator is trusted with nothing. For each proposal a party checks, by
 // its own knowledge: the spec's rules, network, clock, its role in the roster; for
-// a keygen, that it has no share of the key; for a signing, that everything is as
-// the key's record has it, the approvals of the record's approvers, and that the
-// request was not accepted before (replay.go). A device then asks its user
-// (Config.Consent) and checks again. Other members must be admitted to the network
-// as what the roster says: devices as guests, all others as parties.
+// a keygen, that it has no share of the key, not even a pending one of an earlier
+// attempt; for a signing, that everything is as the key's record has it, the
+// approvals of the record's approvers, and that the request was not accepted before
+// (replay.go). A device then asks its user (Config.Consent) and checks again. Other
+// members must be admitted to the network as what the roster says: devices as
+// guests, all others as parties.
 //
 // # Roles
 //
@@ -32,20 +33,31 @@
 // Asked again, the delegate gives it again, until the coordinator says that the
 // user has it, or 24 hours have passed since the keygen. Then the salt of its
 // scope in the keystore is erased, and with it every copy on this disk; cold
-// copies of the data folder made meanwhile have it still.
+// copies of the data folder made meanwhile have it still. The delegate signs what
+// it gives out (protocol.SignDelivery), so that nobody can put another share in its
+// place and let the user acknowledge that. A share that stays pending is erased 30
+// days after the keygen's deadline, with a warning in the log.
 //
 // When the user signs, the share comes with the proposal, sealed for this digest
 // to the seal key in the delegate's heartbeat (in plain only with
 // Config.PlainUserShares). The seal key is made at the start and lives in memory.
-// The share must carry its key certificate, which the delegate has signed itself;
-// it is used for this session and written nowhere.
+// The share must carry its key certificate and the delegate's own signature from
+// when it was given out; it is used for this session and written nowhere.
 //
 // # Interrupted keygens
 //
 // A share is on disk twice: pending, before its member signs the certificate, and
-// active, with everyone's signature. Who finds a pending share after a restart
-// asks the other members for their signatures (resolve.go) and tells the outcome
-// when it has all. A pending share is never deleted by time-out, and never signs.
+// active, with everyone's signature, in one transaction with the outcome. Who finds
+// a pending share asks the other members for their signatures, at the start and
+// every minute, the newest keys first (resolve.go, pending.go), and tells the outcome
+// when it has all.
+//
+// A pending share is never deleted by time-out, but for a user's after 30 days, and
+// never signs. It is never replaced either: with this member's signature the others
+// may have completed the key, and money may be on its way to it. So no other attempt
+// at the key is accepted any more (protocol.CodeReplay), and the caller makes a new
+// account. An attempt that fails before, in its rounds, leaves no share, and another
+// may follow.
 //
 // # Order of start and stop
 //

@@ -5,9 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/meshmpc/mpcd/keystore"
 	"github.com/meshmpc/mpcd/p2p"
@@ -17,8 +20,7 @@ import (
 // Times and bounds of completing keys.
 const (
 	resolveEvery = time.Minute
-	resolveLimit = 30 * time.Second // for one round over all pending keys
-	resolveMost  = 64               // keys a round
+	resolveLimit = 30 * time.Second // for one round over pending keys, and for one endorsement
 	endorseSlots = 16               // endorsements looked at a time; more are dropped, they come again
 )
 
@@ -26,9 +28,10 @@ const (
 // member that has its share on disk may always sign the certificate, and when all
 // have signed the key is active, whatever became of the session.
 type resolver struct {
-	slots chan struct{}
+	slots  chan struct{}
+	agenda agenda
 
-	mu    sync.Mutex // held over reading a state and saving the next one
+	mu    sync.Mutex // held over reading a state and saving the next one, never over sending
 	heard map[string]*protocol.Certificate
 }
 
@@ -53,26 +56,32 @@ func (n *Node) resolveLoop(ctx context.Context) error {
 
 // resolve sends what this party knows of its pending keys to their members.
 func (n *Node) resolve(ctx context.Context) error {
-	left := resolveMost
-	for _, kind := range []keystore.Kind{kindShare, kindUserShare} {
-		headers, err := n.cfg.Store.List(ctx, kind)
-		if err != nil {
-			return fmt.Errorf("pending keys: %w", err)
-		}
-		for _, h := range headers {
-			if h.State != keystore.StatePending || left == 0 {
-				continue
-			}
-			left--
-			n.askMembers(ctx, h.Key, h.Epoch)
-		}
+	turn, all, err := n.resolver.agenda.round(ctx, n.cfg.Store)
+	if err != nil {
+		return err
 	}
-	return nil
+	n.resolver.forget(all)
+	var asking errgroup.Group
+	asking.SetLimit(resolveAtATime)
+	for _, k := range turn {
+		asking.Go(func() error {
+			n.askMembers(ctx, k)
+			return nil
+		})
+	}
+	return asking.Wait()
 }
 
-func (n *Node) askMembers(ctx context.Context, keyID string, epoch uint32) {
-	record, state, err := n.made(ctx, keyID, epoch)
-	if err != nil || state != keystore.StatePending || len(n.keygens(keyID)) > 0 {
+// forget drops what was heard of keys that are no longer pending.
+func (r *resolver) forget(pending map[string]bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	maps.DeleteFunc(r.heard, func(id string, _ *protocol.Certificate) bool { return !pending[id] })
+}
+
+func (n *Node) askMembers(ctx context.Context, k pendingKey) {
+	record, state, err := n.made(ctx, k.key, k.epoch)
+	if err != nil || state != keystore.StatePending || len(n.keygens(k.key)) > 0 {
 		return
 	}
 	n.resolver.mu.Lock()
