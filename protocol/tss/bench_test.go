@@ -21,7 +21,8 @@ import (
 )
 
 // In all benchmarks: floor is the library alone (EdDSA: on its own curve), engine
-// is this package, stock is this package on the library's Ed25519. All parties run
+// is this package, stock is this package on the library's Ed25519, unguarded is
+// this package without its guards, for what they cost. All parties run
 // in this process, and cpu-ms/op is the CPU time of all of them together.
 
 func BenchmarkKeygen(b *testing.B) {
@@ -94,7 +95,8 @@ func BenchmarkSign(b *testing.B) {
 			m.pause(func() { verifyFloorECDSA(b, keys[0], d, sig) })
 		})
 	})
-	b.Run("ecdsa/2-of-3/engine", func(b *testing.B) { benchSign(b, newKey(b, protocol.ECDSA, two)) })
+	b.Run("ecdsa/2-of-3/engine", func(b *testing.B) { benchSign(b, newKey(b, protocol.ECDSA, two), false) })
+	b.Run("ecdsa/2-of-3/unguarded", func(b *testing.B) { benchSign(b, newKey(b, protocol.ECDSA, two), true) })
 	for _, th := range []protocol.Threshold{two, {T: 5, N: 9}} {
 		b.Run(fmt.Sprintf("eddsa/%v/floor", th), func(b *testing.B) {
 			keys := floorEdDSAKeygen(b, th.T, th.N)
@@ -110,19 +112,26 @@ func BenchmarkSign(b *testing.B) {
 			for peer, share := range k.shares {
 				stock.shares[peer] = tss.OnStockCurve(share)
 			}
-			benchSign(b, stock)
+			benchSign(b, stock, false)
 		})
-		b.Run(fmt.Sprintf("eddsa/%v/engine", th), func(b *testing.B) { benchSign(b, newKey(b, protocol.EdDSA, th)) })
+		b.Run(fmt.Sprintf("eddsa/%v/engine", th), func(b *testing.B) { benchSign(b, newKey(b, protocol.EdDSA, th), false) })
+		b.Run(fmt.Sprintf("eddsa/%v/unguarded", th), func(b *testing.B) { benchSign(b, newKey(b, protocol.EdDSA, th), true) })
 	}
 }
 
 // benchSign signs a new digest in a new session each time.
-func benchSign(b *testing.B, k *key) {
+func benchSign(b *testing.B, k *key, unguarded bool) {
 	b.Helper()
 	signers := protocoltest.Members(k.threshold.N)[:k.threshold.T]
 	bench(b, func(m *cpuMeter, i int) {
 		d := digest("bench %d", i)
-		results, _, err := protocoltest.Run(signParties(b, k, signers, sid("bench %d", i), d), protocoltest.Options{})
+		parties := signParties(b, k, signers, sid("bench %d", i), d)
+		if unguarded {
+			for _, p := range parties {
+				tss.Unguard(p.Machine)
+			}
+		}
+		results, _, err := protocoltest.Run(parties, protocoltest.Options{})
 		if err != nil {
 			b.Fatal(err)
 		}
