@@ -42,6 +42,7 @@ func gapEnd(txn *badger.Txn, seq uint64) (other uint64, ok bool, err error) {
 // addGaps puts pruned sequence numbers on record.
 func addGaps(txn *badger.Txn, pruned []uint64) error {
 	slices.Sort(pruned)
+	pruned = slices.Compact(pruned)
 	for i := 0; i < len(pruned); {
 		first, last := pruned[i], pruned[i]
 		for i++; i < len(pruned) && pruned[i] == last+1; i++ {

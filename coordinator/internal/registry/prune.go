@@ -148,10 +148,15 @@ func (r *Registry) cutExpired(before time.Time, limit int) (cuts []cut, n int, e
 	r.mu.RLock()
 	streams := r.view.expired(before, maxPruneStreams, r.view.oldOrphans(orphans))
 	r.mu.RUnlock()
+	seen := make(map[string]bool, len(streams))
 	for _, stream := range streams {
 		if n >= limit {
 			break
 		}
+		if seen[stream] {
+			continue // two keygens of one account
+		}
+		seen[stream] = true
 		c, err := r.cutStream(stream, limit-n, nil)
 		if err != nil {
 			return nil, 0, err
@@ -162,7 +167,8 @@ func (r *Registry) cutExpired(before time.Time, limit int) (cuts []cut, n int, e
 }
 
 // cutStream reads what there is to drop of a stream: its oldest events, at most
-// limit, up to the first that is kept; nil: none is, it goes as a whole.
+// limit, up to the first that is kept; nil: none is, it goes as a whole. All that
+// something could begin with goes at once: a replay of the rest must find nothing.
 func (r *Registry) cutStream(stream string, limit int, kept func(i int, e *Event) bool) (cut, error) {
 	c := cut{stream: stream}
 	err := r.db.View(func(txn *badger.Txn) error {
@@ -177,7 +183,7 @@ func (r *Registry) cutStream(stream string, limit int, kept func(i int, e *Event
 				return err
 			case kept != nil && kept(len(c.keys), &e):
 				return nil
-			case len(c.keys) < limit:
+			case len(c.keys) < limit, kept == nil && begins(e.Type):
 				c.keys = append(c.keys, cutKey{e.Seq, audited(&e)})
 			case kept != nil:
 				return nil
@@ -190,6 +196,8 @@ func (r *Registry) cutStream(stream string, limit int, kept func(i int, e *Event
 	})
 	return c, err
 }
+
+func begins(t Type) bool { return t == SessionCreated || t == AccountCreated || t == WebhookCreated }
 
 func deleteCuts(txn *badger.Txn, cuts []cut) error {
 	var pruned []uint64

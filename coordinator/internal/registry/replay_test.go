@@ -8,14 +8,15 @@ import (
 	"github.com/meshmpc/mpcd/protocol"
 )
 
-// signSession writes the events of a signature among two of three parties, as
-// the engine does.
-func signSession(r *Registry, id string) {
+// signSession writes the events of a signature over size bytes among two of three
+// parties, as the engine does.
+func signSession(t testing.TB, r *Registry, id string, size int) {
+	t.Helper()
 	stream, sid := SessionStream(id), fmt.Sprintf("%064s", id)
 	peers := []Party{{Peer: "12D3KooWGRUL1gpPUqgBVPjhmwiBMsXfNrHdcvBuAfNYyNVGMFJD", Name: "party-1"}, {Peer: "12D3KooWGRUL1gpPUqgBVPjhmwiBMsXfNrHdcvBuAfNYyNVGMFJE", Name: "party-2"}}
 	e := created(id, "account")
-	e.Session.Payload, e.Actor = make([]byte, 32), &Actor{Key: "k_12345678", KeyName: "backend", Client: "127.0.0.1", Request: id}
-	r.Note(nil, e, Event{Stream: stream, Type: AttemptStarted, Attempt: 1, SID: sid, Start: &Start{Spec: make([]byte, 900), Parties: peers}})
+	e.Session.Payload, e.Actor = make([]byte, size), &Actor{Key: "k_12345678", KeyName: "backend", Client: "127.0.0.1", Request: id}
+	r.Note(nil, e, Event{Stream: stream, Type: AttemptStarted, Attempt: 1, SID: sid, Start: &Start{Spec: specOf(t, id, e.Session.Payload), Parties: peers}})
 	for _, p := range peers {
 		r.Note(nil, Event{Stream: stream, Type: PartyAccepted, SID: sid, Party: p.Peer, Attempt: 1})
 		for round := range 9 {
@@ -33,7 +34,7 @@ func BenchmarkOpen(b *testing.B) {
 	db := openDB(b, b.TempDir())
 	r := open(b, db)
 	for i := range sessions {
-		signSession(r, fmt.Sprint(i))
+		signSession(b, r, fmt.Sprint(i), 32)
 	}
 	r.Flush()
 	for b.Loop() {

@@ -46,6 +46,9 @@ func (v *view) apply(e *Event) {
 		v.headless[e.Stream] = struct{}{}
 		return
 	}
+	if begins(e.Type) {
+		delete(v.headless, e.Stream) // what is left of an earlier one goes with this
+	}
 	if e.Idem != nil {
 		v.idem.add(*e.Idem, e.Time)
 	}
@@ -88,7 +91,6 @@ func (v *view) applySession(id string, e *Event) bool {
 		if e.Type != SessionCreated {
 			return false
 		}
-		delete(v.headless, e.Stream) // a new beginning: what was before it goes with it
 		old = &Session{ID: id}
 	}
 	s := old.clone()
