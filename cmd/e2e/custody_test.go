@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -136,6 +137,13 @@ func answer(t testing.TB, text string, joins ...*cluster.Joining) {
 	}
 }
 
+// agree types what a user does who has compared a fingerprint: its first group.
+func agree(t testing.TB, fingerprint string, joins ...*cluster.Joining) {
+	t.Helper()
+	group, _, _ := strings.Cut(fingerprint, " ")
+	answer(t, group, joins...)
+}
+
 // completed waits until mpcctl join has ended well, and returns its result.
 func completed(t testing.TB, j *cluster.Joining) cluster.JoinEvent {
 	t.Helper()
@@ -199,7 +207,7 @@ func makeCoManaged(t testing.TB, c *cluster.Cluster, scheme string, alice, bob *
 	if says := rosterOf(t, c, s.ID).Fingerprint; says != print {
 		t.Fatalf("the fingerprint is %q, the coordinator's is %q", print, says)
 	}
-	answer(t, "y", joins...)
+	agree(t, print, joins...)
 	one, two := completed(t, joins[0]).Result, completed(t, joins[1]).Result
 	account, err := c.API.Account(waiting(t), s.AccountID)
 	if err != nil || account.Status != "active" {
@@ -230,12 +238,15 @@ func (k coManaged) sign(t testing.TB, c *cluster.Cluster, devices ...*cluster.De
 	for i, d := range devices {
 		joins = append(joins, join(t, d, s.Invites[i].Code))
 	}
+	print := ""
 	for _, j := range joins {
-		if q := question(t, j).Question; q.Digest != hexOf(message) || len(q.Members) != k.account.T {
+		q := question(t, j).Question
+		print = q.Fingerprint
+		if q.Digest != hexOf(message) || len(q.Members) != k.account.T {
 			t.Fatalf("asked to sign %s with %d members, want %x with %d", q.Digest, len(q.Members), message, k.account.T)
 		}
 	}
-	answer(t, "y", joins...)
+	agree(t, print, joins...)
 	for _, j := range joins {
 		e := completed(t, j)
 		err := verify(k.account, message, cluster.Signed{Message: hexOf(message), Signature: *e.Result.Signature})
