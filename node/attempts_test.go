@@ -9,8 +9,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/dgraph-io/badger/v4"
-
 	"github.com/meshmpc/mpcd/keystore"
 	"github.com/meshmpc/mpcd/p2p/p2ptest"
 	"github.com/meshmpc/mpcd/protocol"
@@ -133,17 +131,13 @@ func (c *cluster) wroteTogether(i int, key *protocol.Spec) {
 	if err != nil {
 		c.tb.Fatal(err)
 	}
-	err = db.View(func(txn *badger.Txn) error {
-		share, err := txn.Get([]byte("r/" + string(kind) + "/" + shareID(key.Key, key.Epoch)))
-		if err != nil {
-			return err
-		}
-		outcome, err := txn.Get([]byte("r/" + string(kindOutcome) + "/" + key.SID().String()))
-		if err == nil && share.Version() != outcome.Version() {
-			c.tb.Errorf("party %d wrote its share in transaction %d and the outcome in %d", i, share.Version(), outcome.Version())
-		}
-		return err
-	})
+	txn := db.NewTransaction(false)
+	share, err := txn.Get([]byte("r/" + string(kind) + "/" + shareID(key.Key, key.Epoch)))
+	outcome, other := txn.Get([]byte("r/" + string(kindOutcome) + "/" + key.SID().String()))
+	if err = errors.Join(err, other); err == nil && share.Version() != outcome.Version() {
+		c.tb.Errorf("party %d wrote its share in transaction %d and the outcome in %d", i, share.Version(), outcome.Version())
+	}
+	txn.Discard()
 	if err := errors.Join(err, db.Close()); err != nil {
 		c.tb.Fatal(err)
 	}
