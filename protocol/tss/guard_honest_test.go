@@ -124,7 +124,7 @@ type room struct {
 func TestHonestProofs(t *testing.T) {
 	rounds := 3
 	if longTests {
-		rounds = 500
+		rounds = 60
 	}
 	p := newProver(t)
 	rooms := map[string]*room{}
@@ -180,7 +180,7 @@ func (p *prover) renew(content proto.Message, fields []field, rooms map[string]*
 func TestHonestCeremonies(t *testing.T) {
 	rounds := 30
 	if longTests {
-		rounds = 1000
+		rounds = 300
 	}
 	seed := randomSeed(t)
 	random := rand.New(rand.NewPCG(seed, 0)) // #nosec G404 -- a test that repeats
