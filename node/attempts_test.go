@@ -2,7 +2,6 @@ package node
 
 import (
 	"errors"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -88,62 +87,6 @@ func TestAnotherAttemptNeverReplacesAShare(t *testing.T) {
 			}
 		}
 	})
-}
-
-// An active share and its outcome reach the disk in one transaction, so that a
-// crash at any moment loses no outcome.
-func TestAnActiveShareIsNeverWithoutItsOutcome(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		c := newCluster(t, p2ptest.Config{Transport: p2ptest.Simulated}, 3, nil)
-		c.coord.mutely(true)
-		key := c.coord.keygen(protocol.EdDSA, 2, c.peers())
-		key.Roster[2].Role = protocol.Delegate
-		certificate(t, c.coord.run(key))
-		for i := range c.parties {
-			c.wroteTogether(i, key)
-		}
-		for _, p := range c.parties { // the same when a key is completed later
-			if err := p.store.Delete(t.Context(), kindOutcome, key.SID().String()); err != nil {
-				t.Fatal(err)
-			}
-			p.interrupt(t, key)
-		}
-		for _, p := range c.parties {
-			p.node.start("resolve", resolveLimit, p.node.resolve)
-		}
-		c.awaitActive(t, key, 0, 1, 2)
-		for i := range c.parties {
-			c.wroteTogether(i, key)
-		}
-	})
-}
-
-// wroteTogether looks below the store of a party: what one transaction of Badger
-// has written has one version.
-func (c *cluster) wroteTogether(i int, key *protocol.Spec) {
-	c.tb.Helper()
-	p, kind := c.parties[i], kindShare
-	if roleIn(key, p.ID()) == protocol.Delegate {
-		kind = kindUserShare
-	}
-	p.stop()
-	db, err := keystore.OpenDB(filepath.Join(p.dir, "db"))
-	if err != nil {
-		c.tb.Fatal(err)
-	}
-	txn := db.NewTransaction(false)
-	share, err := txn.Get([]byte("r/" + string(kind) + "/" + shareID(key.Key, key.Epoch)))
-	outcome, other := txn.Get([]byte("r/" + string(kindOutcome) + "/" + key.SID().String()))
-	if err = errors.Join(err, other); err == nil && share.Version() != outcome.Version() {
-		c.tb.Errorf("party %d wrote its share in transaction %d and the outcome in %d", i, share.Version(), outcome.Version())
-	}
-	txn.Discard()
-	if err := errors.Join(err, db.Close()); err != nil {
-		c.tb.Fatal(err)
-	}
-	p.Restart(true)
-	p.start()
-	c.net.Mesh(c.hosts()...)
 }
 
 // A user's share that is never completed does not stay on the delegate for ever.

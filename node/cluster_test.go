@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
+	"fmt"
+	"os"
 	"slices"
 	"sync"
 	"testing"
@@ -19,6 +21,10 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if dir := os.Getenv(crashDirEnv); dir != "" { // this is a child of the test that kills
+		fmt.Fprintln(os.Stderr, saveUntilKilled(dir))
+		os.Exit(1)
+	}
 	goleak.VerifyTestMain(m,
 		// tss-lib's logger starts it when the package is loaded, for good.
 		goleak.IgnoreTopFunction("github.com/ipfs/go-log/writer.(*MirrorWriter).logRoutine"),
