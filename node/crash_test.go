@@ -68,13 +68,13 @@ func saveUntilKilled(dir string) error {
 // A party is killed at any moment, with kill -9: an active share is never on its
 // disk without its outcome.
 func TestAKillBetweenShareAndOutcomeLosesNothing(t *testing.T) {
-	const rounds, most = 15, 60 // more while no child has come far enough
+	const rounds, most = 25, 60 // more while no child has come far enough
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	random, dir := rand.New(rand.NewPCG(seed, 0)), t.TempDir()
 	active := 0
 	for round := 0; round < rounds || (active == 0 && round < most); round++ {
-		killChild(t, dir, time.Duration(random.Int64N(int64(10*time.Millisecond))))
+		killChild(t, dir, time.Duration(random.Int64N(int64(40*time.Millisecond))))
 		store, err := crashStore(dir)
 		if err != nil {
 			t.Fatal(err)
