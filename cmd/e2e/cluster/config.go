@@ -33,6 +33,7 @@ type Config struct {
 	PreParams int              // stock of pre-parameters a party keeps; 0: 4, negative: none
 	Drain     time.Duration    // bound of a party's graceful stop; 0: 30 s
 	Plain     bool             // parties take users' shares unsealed, as callers of older systems send them
+	Nice      int              // by which the parties' priority is lowered, see nice(1); 0: not at all
 	Log       string           // log level; empty: info
 	OnStart   func(p *Process) // told of each process that listens; may be nil
 

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"gopkg.in/yaml.v3"
@@ -78,6 +79,9 @@ func (c *Cluster) settle(p *Process) error {
 		p.settings["listen"] = []string{c.cfg.Transport.anyPort(c.cfg.Host)}
 		p.settings["preparams"] = max(c.cfg.PreParams, 0)
 		p.settings["master-key-file"] = c.path(p.Name + ".master")
+		if c.cfg.Nice > 0 {
+			p.exec = append(p.exec, "nice", "-n", strconv.Itoa(c.cfg.Nice))
+		}
 		_, err := c.secretFile(p.Name + ".master")
 		return err
 	}
