@@ -87,7 +87,7 @@ func TestAMemberThatPullsWithoutEndIsAnsweredNowAndThen(t *testing.T) {
 		flood := func(perAnswer int) {
 			t.Helper()
 			got.Store(0)
-			const pulls, lasts = 1000, 5 * time.Second
+			const pulls, lasts = 250, 5 * time.Second
 			tick := time.NewTicker(lasts / pulls)
 			defer tick.Stop()
 			for range pulls {
