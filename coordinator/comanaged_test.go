@@ -189,7 +189,7 @@ func TestInvitesAreReplacedAndRevoked(t *testing.T) {
 			break
 		}
 	}
-	problem(t, last, http.StatusTooManyRequests, "too_many_sessions") // a session does not grow for ever
+	problem(t, last, http.StatusConflict, "session_not_waiting") // a session does not grow for ever
 	as[rest.Session](t, cl.post(sessionsPath+"/"+s.ID+"/cancel", ""), http.StatusOK)
 	problem(t, cl.post(path, ""), http.StatusConflict, "session_not_waiting")
 	for _, i := range cl.session(s.ID).Invites {

@@ -143,15 +143,6 @@ func openApproval(approvers Approvers, token string) (kid string, a Approval, er
 	return header.KeyID, a, nil
 }
 
-// ApprovalKey returns the key id that an approval names, unverified.
-func ApprovalKey(token string) (kid string, err error) {
-	jws, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.EdDSA, jose.ES256})
-	if err != nil {
-		return "", fmt.Errorf("%w: malformed approval: %w", ErrApproval, err)
-	}
-	return jws.Signatures[0].Protected.KeyID, nil
-}
-
 // PeekApproval returns the key id that an approval names and when it expires,
 // unverified.
 func PeekApproval(token string) (kid string, expires time.Time, err error) {

@@ -119,7 +119,7 @@ func (s *Server) advance(n *session) error {
 			n.WaitingFor = "approvals"
 			n.Approved = nil
 			for _, token := range n.approvals {
-				if kid, err := protocol.ApprovalKey(token); err == nil {
+				if kid, _, err := protocol.PeekApproval(token); err == nil {
 					n.Approved = append(n.Approved, kid)
 				}
 			}

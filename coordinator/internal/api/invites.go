@@ -35,7 +35,7 @@ func (s *server) inviteRoutes(api huma.API) {
 		summary: "Make one more invite, in place of an unused one if the session has no free place.",
 		answers: map[int]any{http.StatusCreated: rest.InviteList{}},
 		errors: []string{
-			registry.CodeSessionNotFound, registry.CodeNotWaiting, registry.CodeInviteNotFound, registry.CodeNotConfigured, registry.CodeTooManySessions,
+			registry.CodeSessionNotFound, registry.CodeNotWaiting, registry.CodeInviteNotFound, registry.CodeNotConfigured,
 			registry.CodeStorage, codeIdempotency,
 		},
 	}), s.createInvite)

@@ -58,7 +58,6 @@ type Views interface {
 	Fingerprint(*registry.Session) string
 	Claims(session string, s *registry.NewSession) protocol.Approval
 	ApprovedBy(*registry.Session) []string
-	Approvers(*registry.Account) protocol.Approvers
 	ApprovesAlone(*registry.Account) bool
 }
 

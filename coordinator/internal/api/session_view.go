@@ -100,7 +100,7 @@ func inviteStatus(r *registry.Session, i registry.InviteState) string {
 
 // approvalView says who approves an account's signatures.
 func (s *server) approvalView(a *registry.Account) rest.Approval {
-	approvers := s.cfg.Engine.Approvers(a)
+	approvers := a.Approvers
 	v := rest.Approval{By: "approvers", M: approvers.M}
 	if s.cfg.Engine.ApprovesAlone(a) {
 		v.By = "coordinator"

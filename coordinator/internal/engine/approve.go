@@ -116,9 +116,6 @@ func (e *Engine) ApprovedBy(s *registry.Session) []string {
 	return kids
 }
 
-// Approvers returns who approves an account's signatures.
-func (e *Engine) Approvers(a *registry.Account) protocol.Approvers { return a.Approvers }
-
 // ApprovesAlone reports whether the coordinator approves an account's signatures
 // itself.
 func (e *Engine) ApprovesAlone(a *registry.Account) bool { return e.byDefault(a.Approvers) }
@@ -162,7 +159,7 @@ func checkApproval(spec *protocol.Spec, approvers protocol.Approvers, token stri
 	if _, err := protocol.Authorise(&single, protocol.Approvers{M: 1, Keys: approvers.Keys}, time.Now()); err != nil {
 		return "", &registry.Problem{Code: registry.CodeInvalidApproval, Detail: err.Error(), Session: spec.Session}
 	}
-	kid, err = protocol.ApprovalKey(token)
+	kid, _, err = protocol.PeekApproval(token)
 	if err != nil {
 		return "", &registry.Problem{Code: registry.CodeInvalidApproval, Detail: err.Error(), Session: spec.Session}
 	}

@@ -131,8 +131,8 @@ func (e *Engine) AddInvite(session, replace string, make func() (registry.Invite
 		return none, &registry.Problem{Code: registry.CodeNotWaiting, Detail: "the session does not wait for users' devices", Session: session}
 	case len(s.Invites) >= invitesPerPlace*s.Externals:
 		return none, &registry.Problem{
-			Code: registry.CodeTooManySessions, Session: session,
-			Detail: fmt.Sprintf("the session has had %d invites for %d devices: cancel it and make another", len(s.Invites), s.Externals),
+			Code: registry.CodeNotWaiting, Session: session, // calling again would not help
+			Detail: fmt.Sprintf("the session takes no more invites: it has had %d invites for %d devices: cancel it and make another", len(s.Invites), s.Externals),
 		}
 	}
 	old, err := replaced(s, replace)
