@@ -230,10 +230,10 @@ func (c *ceremony) meet(ctx context.Context) error {
 // validate is the topic's validator: the sender is who signed the envelope.
 func (c *ceremony) validate(data []byte) (p2p.PeerID, bool) {
 	e, err := protocol.OpenEnvelope(data, p2p.Verify)
-	if err != nil || e.Header.SID != c.sid {
+	if err != nil || e.Header().SID != c.sid {
 		return "", false
 	}
-	return e.Header.From, true
+	return e.Header().From, true
 }
 
 // listen moves the topic's messages into the inbox.

@@ -39,7 +39,7 @@ func (p *party) mute(spec *protocol.Spec) *atomic.Int64 {
 			if err != nil {
 				return "", false
 			}
-			return e.Header.From, true
+			return e.Header().From, true
 		},
 	})
 	if err != nil {

@@ -1,6 +1,10 @@
 package protocol
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+	"slices"
+)
 
 // advance does everything that has become possible: from readiness into the
 // rounds, through the rounds, and from the last round to the end.
@@ -64,26 +68,45 @@ func (s *Session) checkContributions() error {
 	want := contributionSize(s.cfg.Spec.Kind)
 	for _, p := range s.others {
 		if got := len(s.in.get(p, TypeReady).Payload); got != want {
-			return &Blame{Culprits: []PeerID{p}, Err: fmt.Errorf("contribution to the chain code has %d bytes, not %d", got, want)}
+			return &Blame{Culprits: []PeerID{p}, Reason: ReasonContribution, Err: fmt.Errorf("contribution to the chain code has %d bytes, not %d", got, want)}
 		}
 	}
 	return nil
 }
 
-// stepRound feeds one held message to the machine.
+// stepRound feeds one held message to the machine, the last one of some rounds
+// only when all members have agreed on what they have heard.
 func (s *Session) stepRound() (Output, bool, error) {
 	e := s.in.next(s.cfg.Machine.Round())
 	if e == nil {
 		return Output{}, false, nil
 	}
+	if s.pending(e) {
+		return s.agree()
+	}
+	s.in.drop(e)
 	h := &e.Header
 	step, err := s.cfg.Machine.Step(Message{Round: h.Round, Name: h.Name, From: h.From, To: h.To, Body: e.Payload})
 	if err != nil {
-		return Output{}, false, err
+		return Output{}, false, blameFor(e, err)
 	}
 	e.Payload = nil // the machine has it; the header stays for duplicates and evidence
 	out, err := s.take(step)
 	return out, true, err
+}
+
+// blameFor adds to the machine's blame of a message's sender what it has signed.
+// Confidential payloads stay out.
+func blameFor(e *Envelope, err error) error {
+	var b *Blame
+	if errors.As(err, &b) && b.Evidence == nil && slices.Equal(b.Culprits, []PeerID{e.Header.From}) {
+		x := e.exhibit()
+		if e.Header.To == "" {
+			x.Payload = e.Payload
+		}
+		b.Evidence = newEvidence(b.Reason, x)
+	}
+	return err
 }
 
 // take turns a machine's step into envelopes and a result.
@@ -140,15 +163,17 @@ func (s *Session) finishKeygen() (Output, bool, error) {
 	if len(s.in.without(s.others, TypeConfirm)) > 0 {
 		return Output{}, false, nil
 	}
+	data := s.cert.Body.Signed()
 	for i, m := range s.cert.Body.Roster {
 		if m.Peer == s.cfg.Signer.ID() {
-			s.cert.Signatures[i] = s.cfg.Signer.Sign(s.cert.Body.Signed())
+			s.cert.Signatures[i] = s.cfg.Signer.Sign(data)
 			continue
 		}
-		s.cert.Signatures[i] = s.in.get(m.Peer, TypeConfirm).Payload
-	}
-	if err := s.cert.Verify(s.cfg.Verify); err != nil {
-		return Output{}, false, fmt.Errorf("%w: %w", ErrDisagreement, err)
+		e := s.in.get(m.Peer, TypeConfirm)
+		if !s.cfg.Verify(m.Peer, data, e.Payload) {
+			return Output{}, false, badConfirmation(e)
+		}
+		s.cert.Signatures[i] = e.Payload
 	}
 	s.phase = PhaseDone
 	s.key.Certificate = s.cert
@@ -156,4 +181,14 @@ func (s *Session) finishKeygen() (Output, bool, error) {
 		Save: &Save{Active: true, Key: s.key},
 		Done: &RecordBody{Spec: *s.cfg.Spec, Certificate: s.cert},
 	}, true, nil
+}
+
+// badConfirmation blames a member that has not signed this party's certificate.
+// All that is in a certificate follows from the spec and from broadcasts on which
+// all members have agreed, so an honest member has the same.
+func badConfirmation(e *Envelope) error {
+	return &Blame{
+		Culprits: []PeerID{e.Header.From}, Reason: ReasonConfirmation, Evidence: newEvidence(ReasonConfirmation, e.exhibit()),
+		Err: fmt.Errorf("%w: its confirmation is not a signature on the certificate", ErrDisagreement),
+	}
 }

@@ -257,15 +257,31 @@ func TestWrongConfirmation(t *testing.T) {
 	}
 }
 
-// Whoever tells two members different contributions makes certificates that
-// differ, so nobody's key becomes active.
+// Whoever tells two members different contributions is found before anybody has a
+// share.
 func TestEquivocationInContributions(t *testing.T) {
 	net := tampered(t, keygenSpec(2, 3), TypeReady, func(i int) bool { return i == 0 }, func(_ *Header, p *[]byte) { *p = contribution(99) })
-	for _, p := range net.players {
-		wantError(t, p.err, ErrDisagreement, "")
-		if p.active != nil {
-			t.Errorf("%s has an active key", p.name)
+	for i, p := range net.players {
+		if p.pending != nil || p.active != nil || p.done != nil {
+			t.Errorf("%s has a share", p.name)
 		}
+		if i != 1 {
+			wantBlame(t, p.err, parties[1])
+			wantProof(t, p.err, ReasonContradiction)
+		}
+	}
+}
+
+// wantProof checks that anybody can see from an error's evidence who is at fault.
+func wantProof(t *testing.T, err error, reason Reason) {
+	t.Helper()
+	var b *Blame
+	if !errors.As(err, &b) || b.Reason != reason || b.Evidence == nil {
+		t.Fatalf("error %v has no evidence of a %s", err, reason)
+	}
+	f, err := b.Evidence.Verify(verify)
+	if err != nil || !f.Proven || f.Culprit != b.Culprits[0] || f.Reason != reason {
+		t.Errorf("the evidence shows %+v, error %v", f, err)
 	}
 }
 

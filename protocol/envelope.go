@@ -89,9 +89,16 @@ func (e *Envelope) Encode() ([]byte, error) {
 	return b, nil
 }
 
+// Opened is an envelope whose hash and signature have been verified. Only
+// OpenEnvelope makes one, so that each is verified once, where it arrives.
+type Opened struct{ envelope *Envelope }
+
+// Header returns what the sender signed.
+func (o *Opened) Header() *Header { return &o.envelope.Header }
+
 // OpenEnvelope decodes an envelope and verifies hash and signature. It does not
 // know whether the sender belongs to the session: Session does.
-func OpenEnvelope(data []byte, verify Verifier) (*Envelope, error) {
+func OpenEnvelope(data []byte, verify Verifier) (*Opened, error) {
 	if len(data) > MaxEnvelope {
 		return nil, fmt.Errorf("%w: %d bytes, at most %d are allowed", ErrEnvelope, len(data), MaxEnvelope)
 	}
@@ -107,5 +114,5 @@ func OpenEnvelope(data []byte, verify Verifier) (*Envelope, error) {
 	case !verify(e.Header.From, e.Header.signed(), e.Signature):
 		return nil, fmt.Errorf("%w: %w of %.64q", ErrEnvelope, ErrSignature, e.Header.From) // anyone may have written that name
 	}
-	return &e, nil
+	return &Opened{&e}, nil
 }

@@ -11,10 +11,11 @@ func TestEnvelopeRoundTrip(t *testing.T) {
 		e := Seal(parties[0], Header{SID: SID{1}, To: parties[1].id, Type: TypeRound, Round: 2, Name: "Number", Seq: 7}, payload)
 		data, err := e.Encode()
 		noError(t, err)
-		got, err := OpenEnvelope(data, verify)
+		opened, err := OpenEnvelope(data, verify)
 		if err != nil {
 			t.Fatalf("payload %s: %v", name, err)
 		}
+		got := opened.envelope
 		if got.Header != e.Header || !bytes.Equal(got.Payload, payload) || !bytes.Equal(got.Signature, e.Signature) {
 			t.Errorf("payload %s: %+v came back as %+v", name, e.Header, got.Header)
 		}

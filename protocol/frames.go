@@ -97,6 +97,8 @@ const (
 	CodeSealKey      Code = "stale_seal_key"       // it is sealed to a key that this delegate no longer has
 	CodePlainShare   Code = "plain_share_refused"  // the network's configuration wants user shares sealed
 	CodeDeclined     Code = "declined"             // the person at an external party said no
+	CodeQuarantined  Code = "quarantined"          // a member has broken the protocol too often with this key
+	CodeCrashed      Code = "party_crashed"        // the party's process ended unexpectedly and was started again
 )
 
 // Answer accepts or refuses a proposal. An empty Code accepts.
@@ -104,6 +106,9 @@ type Answer struct {
 	SID    SID    `cbor:"1,keyasint"`
 	Code   Code   `cbor:"2,keyasint"`
 	Detail string `cbor:"3,keyasint"` // a sentence for people
+	// Peers are the members because of whom a party refuses, such as those that it
+	// has in quarantine.
+	Peers []PeerID `cbor:"4,keyasint,omitempty"`
 }
 
 // Progress tells how far a party is; lost ones do no harm.
@@ -122,11 +127,14 @@ type Outcome struct {
 	Failure *Failure `cbor:"3,keyasint,omitempty"`
 }
 
-// Failure says why an attempt failed at a party.
+// Failure says why an attempt failed at a party. Culprits are its word; Evidence,
+// where there is some, may prove it to anybody (see Evidence.Verify).
 type Failure struct {
-	Code     Code     `cbor:"1,keyasint"`
-	Detail   string   `cbor:"2,keyasint"`
-	Culprits []PeerID `cbor:"3,keyasint"`
+	Code     Code      `cbor:"1,keyasint"`
+	Detail   string    `cbor:"2,keyasint"`
+	Culprits []PeerID  `cbor:"3,keyasint"`
+	Reason   Reason    `cbor:"4,keyasint,omitempty"` // with CodeProtocol
+	Evidence *Evidence `cbor:"5,keyasint,omitempty"`
 }
 
 // DirectFrame is one message between parties; exactly one field is set.
@@ -145,6 +153,11 @@ type DirectFrame struct {
 type Endorse struct {
 	Certificate Certificate `cbor:"1,keyasint"` // Signatures has a place for every member; unknown ones are empty
 	Reply       bool        `cbor:"2,keyasint"` // an answer, which is not answered
+	// Spec is that of the certificate's keygen, in a question: only by it can a member
+	// without a share tell that it will never sign.
+	Spec *Spec `cbor:"3,keyasint,omitempty"`
+	// Abandon, in a reply, says that the sender has not signed and never will.
+	Abandon *Abandon `cbor:"4,keyasint,omitempty"`
 }
 
 // Pull asks a member for the envelopes that it has sent, to everyone or to the

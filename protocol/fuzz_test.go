@@ -27,10 +27,11 @@ func FuzzOpenEnvelope(f *testing.F) {
 	f.Add([]byte{0xa3, 0x01, 0xbf, 0xff})
 	f.Fuzz(func(t *testing.T, data []byte) {
 		for _, v := range []Verifier{verify, func(PeerID, []byte, []byte) bool { return true }} {
-			e, err := OpenEnvelope(data, v)
+			opened, err := OpenEnvelope(data, v)
 			if err != nil {
 				continue
 			}
+			e := opened.envelope
 			canonical(t, data, e)
 			if e.Header.Hash != PayloadHash(e.Payload) || e.Header.Version != EnvelopeVersion {
 				t.Fatalf("accepted header %+v", e.Header)

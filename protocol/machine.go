@@ -1,11 +1,5 @@
 package protocol
 
-import (
-	"errors"
-	"fmt"
-	"strings"
-)
-
 // Message is one round message of a ceremony, before it is put into an
 // Envelope.
 type Message struct {
@@ -55,31 +49,7 @@ type Machine interface {
 	Rounds() int
 	// Waiting lists the messages of the current round that have not been delivered.
 	Waiting() []Slot
-}
-
-// Blame is an error with culprits: the members that provably or probably broke
-// the protocol. No culprit means that the failure cannot be attributed.
-type Blame struct {
-	Round    int
-	Culprits []PeerID
-	Err      error
-}
-
-func (b *Blame) Error() string {
-	who := "nobody can be blamed"
-	if len(b.Culprits) > 0 {
-		who = "caused by " + strings.Join(b.Culprits, ", ")
-	}
-	return fmt.Sprintf("round %d failed: %v (%s)", b.Round, b.Err, who)
-}
-
-func (b *Blame) Unwrap() error { return b.Err }
-
-// Culprits returns whom err blames, nil if nobody.
-func Culprits(err error) []PeerID {
-	var b *Blame
-	if errors.As(err, &b) {
-		return b.Culprits
-	}
-	return nil
+	// Echoes lists the rounds, ascending, whose last message may be delivered only
+	// when all members have shown that they heard the same broadcasts so far.
+	Echoes() []int
 }

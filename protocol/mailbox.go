@@ -2,7 +2,6 @@ package protocol
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 )
 
@@ -10,22 +9,23 @@ import (
 // identical one is dropped, a different one proves its signer a cheat.
 type inbox struct {
 	rounds int
+	echoes []int // rounds with a digest
 	slots  map[Slot]*Envelope
 	held   []*Envelope // round messages that the machine has not taken yet
 	count  map[PeerID]int
 }
 
-func newInbox(rounds int) inbox {
-	return inbox{rounds: rounds, slots: make(map[Slot]*Envelope), count: make(map[PeerID]int)}
+func newInbox(rounds int, echoes []int) inbox {
+	return inbox{rounds: rounds, echoes: echoes, slots: make(map[Slot]*Envelope), count: make(map[PeerID]int)}
 }
 
 // perRound is the most messages that one member sends to one other in a round.
 const perRound = 2
 
-// slotOf names the place of an envelope. Only round messages have a name.
+// slotOf names the place of an envelope. Only rounds' messages and digests have a name.
 func slotOf(h *Header) Slot {
-	if h.Type == TypeRound {
-		return Slot{From: h.From, Name: string(TypeRound) + " " + h.Name}
+	if h.Type == TypeRound || h.Type == TypeDigest {
+		return Slot{From: h.From, Name: string(h.Type) + " " + h.Name}
 	}
 	return Slot{From: h.From, Name: string(h.Type)}
 }
@@ -42,7 +42,7 @@ func (b *inbox) put(e *Envelope) (dropped string, err error) {
 		if first.Header.Hash == h.Hash && first.Header.To == h.To {
 			return "a duplicate", nil
 		}
-		return "", &Blame{Round: h.Round, Culprits: []PeerID{h.From}, Err: fmt.Errorf("two different messages %q of one sender", slot.Name)}
+		return "", contradiction(first, e)
 	}
 	if h.Type == TypeRound && b.count[h.From] >= perRound*b.rounds {
 		return "more messages than the ceremony has", nil
@@ -59,34 +59,42 @@ func (b *inbox) put(e *Envelope) (dropped string, err error) {
 // header's slot is looked at, so that no unknown type can pass for a known slot.
 func (b *inbox) malformed(h *Header) string {
 	switch {
-	case h.Type != TypeRound && h.Type != TypeReady && h.Type != TypeConfirm && h.Type != TypeAbort:
+	case h.Type != TypeRound && h.Type != TypeDigest && h.Type != TypeReady && h.Type != TypeConfirm && h.Type != TypeAbort:
 		return "of an unknown type"
 	case h.Type == TypeRound && (h.Round < 1 || h.Round > b.rounds):
 		return "of a round that does not exist"
-	case h.Type != TypeRound && (h.Round != 0 || h.Name != "" || h.To != ""):
+	case h.Type == TypeDigest && (!slices.Contains(b.echoes, h.Round) || h.Name != digestName(h.Round) || h.To != ""):
+		return "a digest that the ceremony does not have"
+	case h.Type != TypeRound && h.Type != TypeDigest && (h.Round != 0 || h.Name != "" || h.To != ""):
 		return "with a header that its type does not have"
 	}
 	return ""
 }
 
-// next takes out a held message of the lowest round up to round.
+// next returns a held message of the lowest round up to round, nil if there is
+// none; drop takes it out.
 func (b *inbox) next(round int) *Envelope {
-	best := -1
-	for i, e := range b.held {
-		if e.Header.Round <= round && (best < 0 || e.Header.Round < b.held[best].Header.Round) {
-			best = i
+	var best *Envelope
+	for _, e := range b.held {
+		if e.Header.Round <= round && (best == nil || e.Header.Round < best.Header.Round) {
+			best = e
 		}
 	}
-	if best < 0 {
-		return nil
-	}
-	e := b.held[best]
-	b.held = slices.Delete(b.held, best, best+1)
-	return e
+	return best
+}
+
+func (b *inbox) drop(e *Envelope) {
+	i := slices.Index(b.held, e)
+	b.held = slices.Delete(b.held, i, i+1)
 }
 
 // get returns a member's message of a type without name.
 func (b *inbox) get(from PeerID, t Type) *Envelope { return b.slots[Slot{From: from, Name: string(t)}] }
+
+// digest returns a member's echo of a round.
+func (b *inbox) digest(from PeerID, round int) *Envelope {
+	return b.slots[slotOf(&Header{From: from, Type: TypeDigest, Name: digestName(round)})]
+}
 
 // without lists the peers that have not sent a message of type t.
 func (b *inbox) without(peers []PeerID, t Type) []PeerID {
@@ -122,10 +130,12 @@ type outbox struct {
 }
 
 type sentEnvelope struct {
-	have Have
-	to   PeerID
-	data []byte
+	header    Header
+	signature []byte
+	data      []byte
 }
+
+func (s *sentEnvelope) have() Have { return Have{Type: s.header.Type, Name: s.header.Name} }
 
 // send seals one message and returns it as an Output.
 func (b *outbox) send(h Header, payload []byte) (Output, error) {
@@ -136,7 +146,7 @@ func (b *outbox) send(h Header, payload []byte) (Output, error) {
 	if err != nil {
 		return Output{}, err
 	}
-	b.sent = append(b.sent, sentEnvelope{have: Have{Type: h.Type, Name: h.Name}, to: h.To, data: data})
+	b.sent = append(b.sent, sentEnvelope{header: e.Header, signature: e.Signature, data: data})
 	if h.To == "" {
 		return Output{Broadcast: [][]byte{data}}, nil
 	}
@@ -145,14 +155,15 @@ func (b *outbox) send(h Header, payload []byte) (Output, error) {
 
 // sentType reports whether a message of a type without name was sent.
 func (b *outbox) sentType(t Type) bool {
-	return slices.ContainsFunc(b.sent, func(s sentEnvelope) bool { return s.have.Type == t })
+	return slices.ContainsFunc(b.sent, func(s sentEnvelope) bool { return s.header.Type == t })
 }
 
 // missing returns what was sent to everyone or to peer and is not in have.
 func (b *outbox) missing(peer PeerID, have []Have) [][]byte {
 	var lacks [][]byte
-	for _, s := range b.sent {
-		if (s.to == "" || s.to == peer) && !slices.Contains(have, s.have) {
+	for i := range b.sent {
+		s := &b.sent[i]
+		if (s.header.To == "" || s.header.To == peer) && !slices.Contains(have, s.have()) {
 			lacks = append(lacks, s.data)
 		}
 	}

@@ -167,9 +167,9 @@ func (n *network) save(p *player, s *Save) {
 // checkSent checks that an envelope may leave now, and by this way.
 func (n *network) checkSent(p *player, data []byte, to PeerID) {
 	n.tb.Helper()
-	e, err := OpenEnvelope(data, n.verify)
+	opened, err := OpenEnvelope(data, n.verify)
 	noError(n.tb, err)
-	switch h := e.Header; {
+	switch h := opened.Header(); {
 	case h.From != p.id || h.SID != n.spec.SID():
 		n.tb.Fatalf("%s sends as %s in session %s", p.name, h.From, h.SID)
 	case h.To != to || (h.Name == "Number") != (to != ""):

@@ -54,8 +54,16 @@ func hostileHeaders(tb testing.TB, spec *Spec) []hostile {
 	for _, round := range []int{0, -1, toyRounds + 1, math.MaxInt64, math.MinInt64} {
 		list = append(list, hostile{fmt.Sprintf("round %d", round), with(func(h *Header) { h.Round = round }), false, "round that does not exist"})
 	}
-	for _, typ := range []Type{"", "gossip", "READY", "round Nonce", "ready\x00", TypeDigest} {
+	for _, typ := range []Type{"", "gossip", "READY", "round Nonce", "ready\x00"} {
 		list = append(list, hostile{fmt.Sprintf("type %q", typ), with(func(h *Header) { h.Type, h.Round, h.Name = typ, 0, "" }), false, "unknown type"})
+	}
+	for name, change := range map[string]func(*Header){
+		"round of no echo": func(h *Header) { h.Type, h.Round, h.Name = TypeDigest, 3, "3" },
+		"no name":          func(h *Header) { h.Type, h.Round, h.Name = TypeDigest, 1, "" },
+		"another name":     func(h *Header) { h.Type, h.Round, h.Name = TypeDigest, 1, "2" },
+		"address":          func(h *Header) { h.Type, h.Round, h.Name, h.To = TypeDigest, 1, "1", self.id },
+	} {
+		list = append(list, hostile{"digest with " + name, with(change), name == "address", "a digest that the ceremony does not have"})
 	}
 	for _, typ := range []Type{TypeReady, TypeConfirm, TypeAbort} {
 		for field, change := range map[string]func(*Header){

@@ -81,15 +81,25 @@ type Session struct {
 	phase  Phase
 	in     inbox
 	out    outbox
+	echo   echo
 	cert   *Certificate
 	key    KeyRecord
 	failed error
 }
 
-// Aborted is the error of a session that another member gave up.
+// Aborted is the error of a session that another member gave up. What it says of
+// others is its word, unless its evidence proves it: then Proof blames them.
 type Aborted struct {
 	By      PeerID
 	Failure Failure
+	Proof   *Blame
+}
+
+func (a *Aborted) Unwrap() error {
+	if a.Proof == nil {
+		return nil
+	}
+	return a.Proof
 }
 
 func (a *Aborted) Error() string {
@@ -115,7 +125,7 @@ func NewSession(cfg SessionConfig) (*Session, error) {
 	sid := cfg.Spec.SID()
 	return &Session{
 		cfg: cfg, sid: sid, others: slices.Delete(slices.Clone(peers), self, self+1), phase: PhaseAccepted,
-		in: newInbox(cfg.Machine.Rounds()), out: outbox{signer: cfg.Signer, sid: sid},
+		in: newInbox(cfg.Machine.Rounds(), cfg.Machine.Echoes()), out: outbox{signer: cfg.Signer, sid: sid}, echo: newEcho(cfg.Machine, len(peers)),
 	}, nil
 }
 
@@ -159,16 +169,25 @@ func (s *Session) Ready() (Output, error) {
 // over a direct stream. A returned error is the end of the session; a message
 // that is merely of no use is dropped.
 func (s *Session) Deliver(data []byte, direct bool) (Output, error) {
+	if s.failed != nil || s.phase == PhaseDone {
+		return s.Take(nil, direct)
+	}
+	o, err := OpenEnvelope(data, s.cfg.Verify)
+	if err != nil {
+		return Output{Dropped: err.Error()}, nil
+	}
+	return s.Take(o, direct)
+}
+
+// Take is Deliver for an envelope that has been opened where it arrived.
+func (s *Session) Take(o *Opened, direct bool) (Output, error) {
 	if s.failed != nil {
 		return Output{Dropped: "the session has failed"}, s.failed
 	}
 	if s.phase == PhaseDone {
 		return Output{Dropped: "the session is done"}, nil
 	}
-	e, err := OpenEnvelope(data, s.cfg.Verify)
-	if err != nil {
-		return Output{Dropped: err.Error()}, nil
-	}
+	e := o.envelope
 	if reason := s.refuse(&e.Header, direct); reason != "" {
 		return Output{Dropped: reason}, nil
 	}
@@ -206,7 +225,20 @@ func (s *Session) aborted(e *Envelope) error {
 		f = Failure{Code: CodeProtocol, Detail: "no reason that can be read"}
 	}
 	f.Detail = CutDetail(f.Detail)
-	return s.fail(&Aborted{By: e.Header.From, Failure: f})
+	return s.fail(&Aborted{By: e.Header.From, Failure: f, Proof: s.proof(f.Evidence)})
+}
+
+// proof is the blame that another member's evidence proves. Whatever does not prove anything
+// is passed over: it may be there to frame somebody.
+func (s *Session) proof(v *Evidence) *Blame {
+	if v == nil || v.SID != s.sid || !slices.Contains(s.others, v.Culprit) {
+		return nil
+	}
+	f, err := v.Verify(s.cfg.Verify)
+	if err != nil || !f.Proven {
+		return nil
+	}
+	return &Blame{Round: v.Exhibits[0].Header.Round, Culprits: []PeerID{f.Culprit}, Reason: f.Reason, Evidence: v, Err: errors.New(f.Why)}
 }
 
 // Abort gives the session up and returns the message that tells the others. A
@@ -220,6 +252,7 @@ func (s *Session) Abort(f Failure) Output {
 	if s.failed == nil {
 		s.failed = fmt.Errorf("%s: %s", f.Code, f.Detail)
 	}
+	f.Evidence = f.Evidence.Brief()
 	payload, err := Marshal(f)
 	if err != nil {
 		return Output{}
@@ -231,8 +264,13 @@ func (s *Session) Abort(f Failure) Output {
 	return out
 }
 
+// fail ends the session. Its evidence says whose it is.
 func (s *Session) fail(err error) error {
 	s.phase, s.failed = PhaseFailed, err
+	var b *Blame
+	if errors.As(err, &b) && b.Evidence != nil && b.Evidence.By == "" {
+		b.Evidence.By, b.Evidence.Detail = s.cfg.Signer.ID(), CutDetail(b.Err.Error())
+	}
 	return err
 }
 
@@ -261,6 +299,7 @@ func (s *Session) waiting() []PeerID {
 	case PhaseReady:
 		peers = s.in.without(s.others, TypeReady)
 	case PhaseRounds:
+		peers = s.echoMissing()
 		for _, slot := range s.cfg.Machine.Waiting() {
 			if !slices.Contains(peers, slot.From) {
 				peers = append(peers, slot.From)

@@ -34,6 +34,9 @@ func newToy(s *Spec, self PeerID) *toy {
 func (m *toy) Round() int  { return m.round }
 func (m *toy) Rounds() int { return toyRounds }
 
+// Echoes is after the round of the nonces, and before the last one.
+func (m *toy) Echoes() []int { return []int{1, 2} }
+
 func (m *toy) Start() (Step, error) {
 	if m.round != 0 {
 		return Step{}, fmt.Errorf("started twice")

@@ -48,6 +48,7 @@ func newTalk(n int) []protocoltest.Party {
 func (m *talk) Round() int               { return m.round }
 func (m *talk) Rounds() int              { return talkRounds }
 func (m *talk) Waiting() []protocol.Slot { return m.waiting }
+func (m *talk) Echoes() []int            { return nil }
 
 func (m *talk) Start() (protocol.Step, error) { return m.enter() }
 

@@ -32,7 +32,14 @@ type messageType struct {
 type ceremony struct {
 	types  []*messageType
 	rounds int
+	echoes []int // rounds whose last message waits until all members agree on the broadcasts
 	byName map[string]*messageType
+}
+
+// echoAfter says after which rounds the members agree.
+func (c *ceremony) echoAfter(rounds ...int) *ceremony {
+	c.echoes = rounds
+	return c
 }
 
 // newCeremony completes a table whose rows are in the order of their rounds.

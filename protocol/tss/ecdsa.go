@@ -36,7 +36,7 @@ func ecdsaSuite(curve elliptic.Curve) *suite {
 			messageType{content: (*keygen.KGRound2Message1)(nil), round: 2, direct: true, limit: limitKeygen},
 			messageType{content: (*keygen.KGRound2Message2)(nil), round: 2, limit: limitDecommit},
 			messageType{content: (*keygen.KGRound3Message)(nil), round: 3, limit: limitKeygen},
-		),
+		).echoAfter(1),
 		sign: newCeremony(
 			messageType{content: (*signing.SignRound1Message1)(nil), round: 1, direct: true, limit: limitSign},
 			messageType{content: (*signing.SignRound1Message2)(nil), round: 1, limit: limitSign},
@@ -48,7 +48,7 @@ func ecdsaSuite(curve elliptic.Curve) *suite {
 			messageType{content: (*signing.SignRound7Message)(nil), round: 7, limit: limitSign},
 			messageType{content: (*signing.SignRound8Message)(nil), round: 8, limit: limitSign},
 			messageType{content: (*signing.SignRound9Message)(nil), round: 9, limit: limitSign},
-		),
+		).echoAfter(3, 8),
 	}
 }
 

@@ -27,12 +27,12 @@ func eddsaSuite(curve elliptic.Curve) *suite {
 			messageType{content: (*keygen.KGRound1Message)(nil), round: 1, limit: limitKeygen},
 			messageType{content: (*keygen.KGRound2Message1)(nil), round: 2, direct: true, limit: limitKeygen},
 			messageType{content: (*keygen.KGRound2Message2)(nil), round: 2, limit: limitKeygen},
-		),
+		).echoAfter(1),
 		sign: newCeremony(
 			messageType{content: (*signing.SignRound1Message)(nil), round: 1, limit: limitSign},
 			messageType{content: (*signing.SignRound2Message)(nil), round: 2, limit: limitSign},
 			messageType{content: (*signing.SignRound3Message)(nil), round: 3, limit: limitSign},
-		),
+		).echoAfter(2),
 	}
 }
 

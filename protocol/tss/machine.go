@@ -88,6 +88,10 @@ func (m *machine) Round() int { return m.round }
 // Rounds implements protocol.Machine.
 func (m *machine) Rounds() int { return m.ceremony.rounds }
 
+// Echoes implements protocol.Machine: the last message before shares leave
+// (keygen), before the nonce is opened and before a part of the signature leaves.
+func (m *machine) Echoes() []int { return m.ceremony.echoes }
+
 // Waiting implements protocol.Machine. It goes by the library's order of the
 // parties and, for each, by the table's order of the types.
 func (m *machine) Waiting() []protocol.Slot {
