@@ -1,6 +1,7 @@
 package tss
 
 import (
+	"errors"
 	"fmt"
 
 	tsslib "github.com/bnb-chain/tss-lib/v2/tss"
@@ -44,7 +45,7 @@ func causeOf(e *tsslib.Error) error {
 // equal T"), and an honest party knows that it is not at fault: then nobody is
 // blamed. It names some culprits twice.
 func (m *machine) blame(err error, culprits ...*tsslib.PartyID) error {
-	b := &protocol.Blame{Round: m.round, Err: err}
+	b := &protocol.Blame{Round: m.round, Reason: protocol.ReasonUnattributed, Err: err}
 	seen := map[protocol.PeerID]bool{"": true, m.roster.selfPeer(): true}
 	for _, id := range culprits {
 		if peer := m.roster.peer(id); !seen[peer] {
@@ -52,14 +53,26 @@ func (m *machine) blame(err error, culprits ...*tsslib.PartyID) error {
 			b.Culprits = append(b.Culprits, peer)
 		}
 	}
+	switch {
+	case len(b.Culprits) > 0:
+		b.Reason = protocol.ReasonProof
+	case errors.Is(err, ErrPanic):
+		b.Reason = protocol.ReasonPanic
+	}
 	return b
 }
 
-// blameSender blames who sent a message.
+// blameSender blames who sent a message that the ceremony does not have.
 func (m *machine) blameSender(msg *protocol.Message, format string, args ...any) error {
+	return m.blameFor(protocol.ReasonMessage, msg, fmt.Errorf(format, args...))
+}
+
+// blameFor blames who sent a message.
+func (m *machine) blameFor(reason protocol.Reason, msg *protocol.Message, err error) error {
 	return &protocol.Blame{
 		Round:    m.round,
 		Culprits: []protocol.PeerID{msg.From},
-		Err:      fmt.Errorf("%w: %w", ErrMessage, fmt.Errorf(format, args...)),
+		Reason:   reason,
+		Err:      fmt.Errorf("%w: %w", ErrMessage, err),
 	}
 }

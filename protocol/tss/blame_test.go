@@ -101,9 +101,9 @@ func TestBlameWrongRangeProof(t *testing.T) {
 	wantBlame(t, parties, options, tss.ErrAborted, "bob")
 }
 
-// A wrong partial signature shows only in the sum: nobody can be blamed, and no
-// signature comes out.
-func TestBlameNobody(t *testing.T) {
+// A wrong part of an ECDSA signature shows only in the sum: nobody can be blamed,
+// and no signature comes out. In EdDSA it has an author.
+func TestBlameWrongPart(t *testing.T) {
 	options := rewrite(t, func(m proto.Message) {
 		switch m := m.(type) {
 		case *ecsigning.SignRound9Message:
@@ -112,10 +112,13 @@ func TestBlameNobody(t *testing.T) {
 			m.S = plusOne(m.S)
 		}
 	})
-	for _, scheme := range []protocol.Scheme{protocol.ECDSA, protocol.EdDSA} {
-		k := newKey(t, scheme, protocol.Threshold{T: 2, N: 3})
-		parties := signParties(t, k, protocoltest.Members(2), sid("sum"), digest("sum"))
-		wantBlame(t, parties, options, tss.ErrAborted)
+	parties := func(scheme protocol.Scheme, signers int) []protocoltest.Party {
+		k := newKey(t, scheme, protocol.Threshold{T: signers, N: signers + 1})
+		return signParties(t, k, protocoltest.Members(signers), sid("sum"), digest("sum"))
+	}
+	wantBlame(t, parties(protocol.ECDSA, 2), options, tss.ErrAborted)
+	for signers := 2; signers <= 4; signers++ {
+		wantBlame(t, parties(protocol.EdDSA, signers), options, tss.ErrMessage, "bob")
 	}
 }
 

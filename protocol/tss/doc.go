@@ -14,7 +14,8 @@
 // Besides the contract of protocol.Machine:
 //
 //  1. authenticate: Message.From is the proven sender, and a broadcast is the same
-//     at every receiver. The library relies on both;
+//     at every receiver. The library relies on both; protocol.Session provides the
+//     second, at the rounds that Echoes names;
 //  2. keep direct messages confidential: the KGRound2Message1 of all members
 //     together are the key;
 //  3. expect CPU work inside Step: up to a second for one ECDSA keygen step of a
@@ -62,7 +63,8 @@
 //	  SignRound4, 6, 8Message    1, 2, 2 points that open the commitments of rounds 1, 5, 7;
 //	                             proofs of points and scalars
 //	  SignRound9Message          a scalar
-//	EdDSA                        the same for its commitments, points, shares and scalars
+//	EdDSA                        the same for its commitments, points, shares and scalars;
+//	                             S·B = R + h·λ·X for each signer by itself
 //
 // Three violations cannot be laid at the sender's door alone. Moduli of two other
 // members that share a prime are both their makers' fault. If two other members

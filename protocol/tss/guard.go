@@ -56,7 +56,7 @@ func (m *machine) inspect(msg *protocol.Message, from int, content tsslib.Messag
 		err = fmt.Errorf("%s: %w", msg.Name, err)
 		var v *verdict
 		if !errors.As(err, &v) {
-			return m.blameSender(msg, "%w", err)
+			return m.blameFor(valueOrProof(err), msg, err)
 		}
 		culprits := make([]*tsslib.PartyID, len(v.culprits))
 		for i, index := range v.culprits {
@@ -64,6 +64,17 @@ func (m *machine) inspect(msg *protocol.Message, from int, content tsslib.Messag
 		}
 		return m.blame(fmt.Errorf("%w: %w", ErrMessage, err), culprits...)
 	})
+}
+
+// valueOrProof tells numbers outside of their bounds from those that do not open
+// or satisfy what was committed to.
+func valueOrProof(err error) protocol.Reason {
+	for _, e := range []error{errOpening, errShare, errPartial} {
+		if errors.Is(err, e) {
+			return protocol.ReasonProof
+		}
+	}
+	return protocol.ReasonValue
 }
 
 // second judges a message whose slot is not being waited for. The library would
@@ -74,11 +85,7 @@ func (m *machine) inspect(msg *protocol.Message, from int, content tsslib.Messag
 func (m *machine) second(msg *protocol.Message, t *messageType) error {
 	first, seen := m.accepted[protocol.Slot{From: msg.From, Name: t.name}]
 	if seen && first != sha256.Sum256(msg.Body) {
-		return &protocol.Blame{
-			Round:    t.round,
-			Culprits: []protocol.PeerID{msg.From},
-			Err:      fmt.Errorf("%w: a second %s that contradicts the first", ErrMessage, t.name),
-		}
+		return m.blameFor(protocol.ReasonContradiction, msg, fmt.Errorf("a second %s that contradicts the first", t.name))
 	}
 	return fmt.Errorf("%w: a second %s of %s", ErrDelivery, t.name, msg.From)
 }

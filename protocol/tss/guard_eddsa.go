@@ -37,14 +37,26 @@ func (g eddsaKeygenGuard) round2(from int, m *keygen.KGRound2Message2) error {
 // eddsaSignGuard guards an EdDSA signing.
 type eddsaSignGuard struct {
 	suite       *suite
+	self        int
 	commitments []*big.Int // to the nonces R_j
+	partials    *partials
 }
 
 func newEdDSASignGuard(s *signSetup) *eddsaSignGuard {
-	return &eddsaSignGuard{suite: s.share.suite, commitments: make([]*big.Int, len(s.signers))}
+	return &eddsaSignGuard{suite: s.share.suite, self: s.self, commitments: make([]*big.Int, len(s.signers)), partials: newPartials(s)}
 }
 
-func (g *eddsaSignGuard) sent(tsslib.MessageContent) {}
+// sent sees the own nonce, which the challenge needs.
+func (g *eddsaSignGuard) sent(content tsslib.MessageContent) {
+	m, ok := content.(*signing.SignRound2Message)
+	if !ok {
+		return
+	}
+	parts := m.GetDeCommitment()
+	if point, err := g.suite.affinePoint("own nonce", parts[1], parts[2]); err == nil {
+		g.partials.nonce(g.self, point)
+	}
+}
 
 func (g *eddsaSignGuard) check(from int, content tsslib.MessageContent) error {
 	switch m := content.(type) {
@@ -53,7 +65,7 @@ func (g *eddsaSignGuard) check(from int, content tsslib.MessageContent) error {
 	case *signing.SignRound2Message:
 		return g.round2(from, m)
 	case *signing.SignRound3Message:
-		return g.round3(m)
+		return g.round3(from, m)
 	}
 	return errNoGuard
 }
@@ -69,12 +81,18 @@ func (g *eddsaSignGuard) round2(from int, m *signing.SignRound2Message) error {
 	if err := g.suite.schnorr("proof", m.GetProofAlphaX(), m.GetProofAlphaY(), m.GetProofT()); err != nil {
 		return err
 	}
-	_, err := g.suite.open(g.commitments[from], m.GetDeCommitment(), 1)
+	points, err := g.suite.open(g.commitments[from], m.GetDeCommitment(), 1)
+	if err == nil {
+		g.partials.nonce(from, points[0])
+	}
 	return err
 }
 
 // round3 guards the partial signature, which the library cuts to 32 bytes.
-func (g *eddsaSignGuard) round3(m *signing.SignRound3Message) error {
-	_, err := g.suite.scalar("S", m.GetS())
-	return err
+func (g *eddsaSignGuard) round3(from int, m *signing.SignRound3Message) error {
+	s, err := g.suite.scalar("S", m.GetS())
+	if err != nil {
+		return err
+	}
+	return g.partials.verify(from, s)
 }

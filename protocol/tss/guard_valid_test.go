@@ -9,7 +9,9 @@ import (
 	"slices"
 	"testing"
 
+	"filippo.io/edwards25519"
 	"github.com/bnb-chain/tss-lib/v2/common"
+	"github.com/bnb-chain/tss-lib/v2/crypto"
 	"github.com/bnb-chain/tss-lib/v2/crypto/commitments"
 	"github.com/bnb-chain/tss-lib/v2/crypto/modproof"
 	"github.com/bnb-chain/tss-lib/v2/crypto/vss"
@@ -106,10 +108,17 @@ func (m *maker) scalar() []byte { return m.under(m.suite.curve.Params().N) }
 
 // opening returns a commitment to so many points and its opening.
 func (m *maker) opening(points int) (*big.Int, [][]byte) {
+	list := make([]*crypto.ECPoint, points)
+	for i := range list {
+		list[i] = crypto.ScalarBaseMult(m.suite.curve, new(big.Int).SetBytes(m.scalar()))
+	}
+	return m.openingOf(list...)
+}
+
+func (m *maker) openingOf(points ...*crypto.ECPoint) (*big.Int, [][]byte) {
 	parts := [][]byte{m.under(new(big.Int).Lsh(bigOne, 255))}
-	for range points {
-		x, y := m.point()
-		parts = append(parts, x, y)
+	for _, p := range points {
+		parts = append(parts, p.X().Bytes(), p.Y().Bytes())
 	}
 	values := common.MultiBytesToBigInts(parts)
 	return commitments.NewHashCommitmentWithRandomness(values[0], values[1:]...).C, parts
@@ -236,16 +245,11 @@ func (m *maker) modProof(n *big.Int) [][]byte {
 
 // sign is keygen for a signing.
 func (m *maker) sign() ([]proto.Message, func() guard) {
+	if m.suite.scheme == protocol.EdDSA {
+		return m.signEdDSA()
+	}
 	c1, d1 := m.opening(1)
 	x, y := m.point()
-	if m.suite.scheme == protocol.EdDSA {
-		newGuard := func() guard { return &eddsaSignGuard{suite: m.suite, commitments: []*big.Int{nil, c1}} }
-		return []proto.Message{
-			&edsigning.SignRound1Message{Commitment: c1.Bytes()},
-			&edsigning.SignRound2Message{DeCommitment: d1, ProofAlphaX: x, ProofAlphaY: y, ProofT: m.scalar()},
-			&edsigning.SignRound3Message{S: m.scalar()},
-		}, newGuard
-	}
 	alice, bob := &m.share.parties[0], &m.share.parties[1]
 	square := func(v *big.Int) *big.Int { return new(big.Int).Mul(v, v) }
 	r := newRanges(m.suite.curve.Params().N)
@@ -280,6 +284,37 @@ func (m *maker) sign() ([]proto.Message, func() guard) {
 		&ecsigning.SignRound7Message{Commitment: c2.Bytes()},
 		&ecsigning.SignRound8Message{DeCommitment: d2},
 		&ecsigning.SignRound9Message{S: m.scalar()},
+	}, newGuard
+}
+
+// signEdDSA is sign for EdDSA, where the guard verifies the part of the signature.
+func (m *maker) signEdDSA() ([]proto.Message, func() guard) {
+	curve := edCurve{m.suite.curve.Params()}
+	point := func(k []byte) *crypto.ECPoint { return crypto.ScalarBaseMult(curve, new(big.Int).SetBytes(k)) }
+	xAlice, xBob, rAlice, rBob := m.scalar(), m.scalar(), m.scalar(), m.scalar()
+	setup := &signSetup{
+		share: &Share{suite: m.suite, public: point(m.scalar())}, payload: []byte("message"),
+		signers: []party{{key: big.NewInt(11), bigX: point(xAlice)}, {key: big.NewInt(12), bigX: point(xBob)}},
+	}
+	c, d := m.openingOf(point(rBob))
+	newGuard := func() guard {
+		g := newEdDSASignGuard(setup)
+		g.commitments[1] = c
+		g.partials.nonce(0, point(rAlice))
+		g.partials.nonce(1, point(rBob)) // in round 3; in round 2 it is set again
+		return g
+	}
+	p := newGuard().(*eddsaSignGuard).partials
+	p.challenge()
+	s := edwards25519.NewScalar().Multiply(p.h, p.lambda[1])
+	s.MultiplyAdd(s, canonicalScalar(xBob), canonicalScalar(rBob))
+	le := s.Bytes()
+	slices.Reverse(le)
+	x, y := m.point()
+	return []proto.Message{
+		&edsigning.SignRound1Message{Commitment: c.Bytes()},
+		&edsigning.SignRound2Message{DeCommitment: d, ProofAlphaX: x, ProofAlphaY: y, ProofT: m.scalar()},
+		&edsigning.SignRound3Message{S: new(big.Int).SetBytes(le).Bytes()},
 	}, newGuard
 }
 

@@ -123,5 +123,6 @@ var eddsaSignViolations = []violation{
 	{name: "scalar of the proof is zero", alone: named, change: altered(func(_ *scene, m *signing.SignRound2Message) { m.ProofT = zero })},
 	{name: "S above the order", alone: accepted, change: altered(func(_ *scene, m *signing.SignRound3Message) { m.S = add(m.S, edOrder) })},
 	{name: "S of 33 bytes", alone: accepted, change: altered(func(_ *scene, m *signing.SignRound3Message) { m.S = append(m.S, 1) })},
+	{name: "S plus one", alone: unattributed, change: altered(func(_ *scene, m *signing.SignRound3Message) { m.S = add(m.S, big.NewInt(1)) })},
 	{name: "S of zero", alone: unattributed, change: altered(func(_ *scene, m *signing.SignRound3Message) { m.S = zero })},
 }
