@@ -85,7 +85,12 @@ func valueOrProof(err error) protocol.Reason {
 func (m *machine) second(msg *protocol.Message, t *messageType) error {
 	first, seen := m.accepted[protocol.Slot{From: msg.From, Name: t.name}]
 	if seen && first != sha256.Sum256(msg.Body) {
-		return m.blameFor(protocol.ReasonContradiction, msg, fmt.Errorf("a second %s that contradicts the first", t.name))
+		return &protocol.Blame{
+			Round:    t.round,
+			Culprits: []protocol.PeerID{msg.From},
+			Reason:   protocol.ReasonContradiction,
+			Err:      fmt.Errorf("%w: a second %s that contradicts the first", ErrMessage, t.name),
+		}
 	}
 	return fmt.Errorf("%w: a second %s of %s", ErrDelivery, t.name, msg.From)
 }
