@@ -82,7 +82,7 @@ func (s *Session) stepRound() (Output, bool, error) {
 		return Output{}, false, nil
 	}
 	if s.pending(e) {
-		return s.agree()
+		return s.agree(e)
 	}
 	s.in.drop(e)
 	h := &e.Header

@@ -89,11 +89,11 @@ func (s *Session) pending(e *Envelope) bool {
 	return len(waiting) == 1 && waiting[0] == Slot{From: e.Header.From, Name: e.Header.Name}
 }
 
-// agree sends this member's digest for the round and compares all others with it. It reports
-// whether all have come and match.
-func (s *Session) agree() (out Output, agreed bool, err error) {
+// agree sends this member's digest for the round that last completes, and compares
+// all others with it. It reports whether all have come and match.
+func (s *Session) agree(last *Envelope) (out Output, agreed bool, err error) {
 	round := s.echo.rounds[0]
-	mine := s.heard(round)
+	mine := s.heard(round, last)
 	if !s.echo.sent {
 		s.echo.sent = true
 		payload, err := Marshal(Digest{Heard: slices.DeleteFunc(slices.Clone(mine), func(h Heard) bool { return h.From == s.cfg.Signer.ID() })})
@@ -136,14 +136,15 @@ func (s *Session) echoMissing() []PeerID {
 }
 
 // heard lists all broadcasts up to round that no earlier digest covers, this
-// member's own among them.
-func (s *Session) heard(round int) []Heard {
+// member's own among them: those that the machine has taken, and last. What else is
+// held is a message that the ceremony does not have, and others need not hold it.
+func (s *Session) heard(round int, last *Envelope) []Heard {
 	var list []Heard
 	covers := func(h *Header) bool {
 		return h.To == "" && (h.Type == TypeRound && s.echo.from <= h.Round && h.Round <= round || h.Type == TypeReady && s.echo.from == 0)
 	}
 	for _, e := range s.in.slots {
-		if covers(&e.Header) {
+		if covers(&e.Header) && (e == last || !slices.Contains(s.in.held, e)) {
 			list = append(list, heard(&e.Header, e.Signature))
 		}
 	}
