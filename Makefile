@@ -31,13 +31,13 @@ test: lint unit e2e ## all checks that need only Go: lint, unit tests, end-to-en
 
 lint: bin/tools ## formatting, vet, staticcheck, import rules, sizes
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "not formatted: $$unformatted"; exit 1; }
-	go vet -tags long,netns $(PACKAGES)
-	go -C $(E2E) vet -tags long,netns ./...
+	go vet -tags long,netns,faults $(PACKAGES)
+	go -C $(E2E) vet -tags long,netns,faults ./...
 	go -C $(TOOLS) vet ./...
 	bin/tools/rules
 	cd $(E2E) && $(BIN)/tools/rules
-	bin/tools/staticcheck -tags long,netns $(PACKAGES)
-	cd $(E2E) && $(BIN)/tools/staticcheck -tags long,netns ./...
+	bin/tools/staticcheck -tags long,netns,faults $(PACKAGES)
+	cd $(E2E) && $(BIN)/tools/staticcheck -tags long,netns,faults ./...
 
 unit: ## tests of every package
 	go test $(TESTFLAGS) -timeout 10m $(PACKAGES)

@@ -177,6 +177,18 @@ func (h *Host) Addrs() []string {
 	return withPeer(append(addrs, h.slots.addrs()...), h.ID())
 }
 
+// Listening are the addresses on which this node listens, in the form of
+// Config.Listen, with the ports that the system chose.
+func (h *Host) Listening() []string {
+	var addrs []string
+	for _, a := range h.raw.Network().ListenAddresses() {
+		if !isCircuit(a) {
+			addrs = append(addrs, a.String())
+		}
+	}
+	return addrs
+}
+
 func withPeer(addrs []ma.Multiaddr, id PeerID) []string {
 	out := make([]string, len(addrs))
 	for i, a := range addrs {

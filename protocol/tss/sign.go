@@ -57,6 +57,7 @@ func NewSign(c SignConfig) (protocol.Machine, error) {
 	if m.runner, err = s.newSign(setup); err != nil {
 		return nil, err
 	}
+	m.runner.party = faulty(m.runner.party, c.Payload)
 	return m, nil
 }
 
