@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // EvidenceVersion is the version of the Evidence format.
@@ -59,6 +60,9 @@ func (v *Evidence) Verify(verify Verifier) (Finding, error) {
 	case len(v.Exhibits) == 0 || len(v.Exhibits) > maxExhibits:
 		return Finding{}, fmt.Errorf("%w: it has %d exhibits, not 1 or 2", ErrEvidence, len(v.Exhibits))
 	}
+	if err := v.checkWords(); err != nil {
+		return Finding{}, err
+	}
 	for i := range v.Exhibits {
 		if err := v.Exhibits[i].check(v, verify); err != nil {
 			return Finding{}, fmt.Errorf("%w: exhibit %d: %w", ErrEvidence, i+1, err)
@@ -71,8 +75,27 @@ func (v *Evidence) Verify(verify Verifier) (Finding, error) {
 	case ReasonFalseDigest:
 		return f.falseDigest(v, verify), nil
 	}
-	f.Why = fmt.Sprintf("%s signed %s; that it is wrong (%s) is what %s says", v.Culprit, v.Exhibits[0].Header.describe(), CutDetail(v.Detail), v.By)
+	f.Why = fmt.Sprintf("%s signed %s; that it is wrong (%q) is what %s says", v.Culprit, v.Exhibits[0].Header.describe(), v.Detail, v.By)
 	return f, nil
+}
+
+// checkWords refuses text that no party writes: it ends up in logs, in answers and
+// on terminals.
+func (v *Evidence) checkWords() error {
+	words := []string{string(v.Reason), v.Culprit, v.By}
+	for i := range v.Exhibits {
+		h := &v.Exhibits[i].Header
+		words = append(words, h.From, h.To, string(h.Type), h.Name)
+	}
+	for _, w := range words {
+		if len(w) > maxWord || strings.ContainsFunc(w, func(r rune) bool { return r < ' ' || r > '~' }) {
+			return fmt.Errorf("%w: a name in it is not one", ErrEvidence)
+		}
+	}
+	if len(v.Detail) > MaxDetail {
+		return fmt.Errorf("%w: its explanation has %d bytes, at most %d are allowed", ErrEvidence, len(v.Detail), MaxDetail)
+	}
+	return nil
 }
 
 func (x *Exhibit) check(v *Evidence, verify Verifier) error {
@@ -128,7 +151,7 @@ func (f Finding) falseDigest(v *Evidence, verify Verifier) Finding {
 	f.Proven = x.Header.Type == TypeDigest && len(x.Payload) > 0 && (err != nil || liar)
 	switch {
 	case !f.Proven:
-		f.Why = fmt.Sprintf("%s signed %s; that it is false (%s) is what %s says", f.Culprit, x.Header.describe(), CutDetail(v.Detail), v.By)
+		f.Why = fmt.Sprintf("%s signed %s; that it is false (%q) is what %s says", f.Culprit, x.Header.describe(), v.Detail, v.By)
 	case err != nil:
 		f.Why = fmt.Sprintf("%s signed an echo digest that no member writes: %v", f.Culprit, err)
 	default:

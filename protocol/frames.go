@@ -212,8 +212,29 @@ func (f *Frame) cutDetails() {
 	case f.ShareReply != nil:
 		f.ShareReply.Detail = CutDetail(f.ShareReply.Detail)
 	case f.Outcome != nil && f.Outcome.Failure != nil:
-		f.Outcome.Failure.Detail = CutDetail(f.Outcome.Failure.Detail)
+		f.Outcome.Failure.cut()
 	}
+}
+
+// cut bounds what a failure says in its author's words. Evidence in words that no
+// party writes is left out: it would prove nothing.
+func (f *Failure) cut() {
+	f.Detail = CutDetail(f.Detail)
+	f.Code, f.Reason = Code(cutWord(string(f.Code))), Reason(cutWord(string(f.Reason)))
+	if f.Evidence != nil && f.Evidence.checkWords() != nil {
+		f.Evidence = nil
+	}
+}
+
+// maxWord bounds codes, reasons and the names of messages, bytes.
+const maxWord = 64
+
+// cutWord returns a stable code as it is, and "unknown" for what cannot be one.
+func cutWord(s string) string {
+	if len(s) > maxWord || strings.Trim(s, "abcdefghijklmnopqrstuvwxyz_") != "" {
+		return "unknown"
+	}
+	return s
 }
 
 // DecodeDirectFrame reads a DirectFrame.

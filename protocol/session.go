@@ -224,7 +224,7 @@ func (s *Session) aborted(e *Envelope) error {
 	if err := Unmarshal(e.Payload, &f); err != nil {
 		f = Failure{Code: CodeProtocol, Detail: "no reason that can be read"}
 	}
-	f.Detail = CutDetail(f.Detail)
+	f.cut()
 	return s.fail(&Aborted{By: e.Header.From, Failure: f, Proof: s.proof(f.Evidence)})
 }
 
