@@ -136,6 +136,9 @@ func (c *ceremony) run(ctx context.Context) (err error) {
 		}
 	}()
 	k, err := c.admit(ctx)
+	if err == nil {
+		defer c.watched()()
+	}
 	if sent := c.answer(context.WithoutCancel(ctx), err); sent != nil {
 		c.log.Infow("the answer was not delivered; the coordinator will ask again", "error", sent)
 	}

@@ -39,6 +39,12 @@ type Config struct {
 	// coordinator and everybody who reads its memory or traffic see it then.
 	PlainUserShares bool
 
+	// Watch hears of the sessions that this party takes part in; nil: nobody does.
+	Watch SessionWatch
+	// Interrupted are sessions that an earlier process of this party was in when it
+	// ended unexpectedly: Run tells their coordinators, and Watch when that is done.
+	Interrupted []SessionRef
+
 	PoolTarget   int               // sets of pre-parameters to keep; 0: DefaultPoolTarget, External: none; negative: none
 	DrainTimeout time.Duration     // how long a stop waits for running sessions; 0: DefaultDrainTimeout
 	MaxSessions  int               // sessions at a time; 0: DefaultMaxSessions

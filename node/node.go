@@ -99,6 +99,7 @@ func (n *Node) Run(ctx context.Context) error {
 	group.Go(func() error { return n.outcomes.run(loops) })
 	group.Go(func() error { return n.sweep(loops) })
 	group.Go(func() error { return n.resolveLoop(loops) })
+	group.Go(func() error { return n.tellInterrupted(loops) })
 	group.Go(func() error { return n.pool.run(loops, n.jobs) })
 	select {
 	case <-ctx.Done():
