@@ -24,6 +24,29 @@
 //  6. stop at Spec.Expires, or on an error: the session is then dead, and only a
 //     new attempt with a new id may follow.
 //
+// # Echo
+//
+// Gossip is no reliable broadcast: a member may sign two messages for one slot and
+// show one to some and the other to the rest. So at the rounds that a machine names
+// (Machine.Echoes) each member holds the last message back, broadcasts a Digest of everything that
+// it has heard broadcast since the last echo, with the senders' signatures, and goes on when it has
+// the digests of all and all say the same. Where they differ, the two signatures
+// are the proof. Keygen echoes its first round, after which shares leave; ECDSA
+// signing rounds 1 to 3, after which nonces open, and 4 to 8, after which parts of the
+// signature leave; EdDSA signing rounds 1 and 2. What is not echoed is bound by
+// commitments that are, or reveals itself in the result. A session of two has no
+// echo: its broadcasts have one receiver each.
+//
+// # Blame
+//
+// A session ends with a Blame where a member has broken the protocol: its
+// culprits, a Reason, and as Evidence what the culprit signed. Two messages that
+// contradict each other and digests that lie are proofs, which anybody can check offline
+// (Evidence.Verify) and which travel with the abort, so that all members blame the same one. All else
+// is the word of who says so. An abort's culprits count for nothing without a
+// proof, or one member could frame another. Where the numbers do not match and nobody
+// can be named, nobody is (ReasonUnattributed).
+//
 // # Formats
 //
 // Everything on the wire is deterministic CBOR (RFC 8949 §4.2) with integer
