@@ -38,11 +38,13 @@ func (s *Session) advance() (Output, error) {
 	}
 }
 
-// Resume goes on after a Save was made durable.
+// Resume goes on after a Save was made durable. Only then do members that ask get
+// the confirmation.
 func (s *Session) Resume() (Output, error) {
 	if s.failed != nil {
 		return Output{}, s.failed
 	}
+	s.kept = s.kept || s.phase == PhaseConfirm
 	return s.advance()
 }
 

@@ -84,6 +84,7 @@ type Session struct {
 	echo   echo
 	cert   *Certificate
 	key    KeyRecord
+	kept   bool // the pending share is on disk
 	failed error
 }
 
@@ -275,12 +276,17 @@ func (s *Session) fail(err error) error {
 }
 
 // Answer returns the envelopes that a member asks for. It works as long as the
-// session is kept, also after its end.
+// session is kept, also after its end. A confirmation whose share could not be saved
+// was never sent and is nobody's to have.
 func (s *Session) Answer(from PeerID, p *Pull) [][]byte {
 	if !slices.Contains(s.others, from) {
 		return nil
 	}
-	return s.out.missing(from, p.Have)
+	have := p.Have
+	if !s.kept {
+		have = append(slices.Clone(have), Have{Type: TypeConfirm})
+	}
+	return s.out.missing(from, have)
 }
 
 // Missing returns, for each member that this party waits for, the pull to send.
