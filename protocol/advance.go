@@ -79,12 +79,17 @@ func (s *Session) checkContributions() error {
 // stepRound feeds one held message to the machine, the last one of some rounds
 // only when all members have agreed on what they have heard.
 func (s *Session) stepRound() (Output, bool, error) {
-	e := s.in.next(s.cfg.Machine.Round())
+	round := s.cfg.Machine.Round()
+	e := s.in.next(round, nil)
 	if e == nil {
 		return Output{}, false, nil
 	}
 	if s.pending(e) {
-		return s.agree(e)
+		surplus := s.in.next(round, e)
+		if surplus == nil {
+			return s.agree(e)
+		}
+		e = surplus // the machine refuses it, before the gate can open
 	}
 	s.in.drop(e)
 	h := &e.Header

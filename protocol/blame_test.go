@@ -78,6 +78,9 @@ func TestContradictionBlamesItsSigner(t *testing.T) {
 						continue
 					}
 					h := headerOf(t, p.data)
+					if h.Type == TypeConfirm && h.From == parties[2].id {
+						continue // it would end the session well
+					}
 					net.deliver(p)
 					if h.From == parties[1].id && (h.Name == name || string(h.Type) == name) {
 						p.data = reseal(t, p.data, otherPayload)

@@ -80,9 +80,11 @@ func newEcho(m Machine, members int) echo {
 }
 
 // pending tells whether e, the next message to be delivered, is the last one of a
-// round on which the members have not agreed yet.
+// round on which the members have not agreed yet. One in another form than that of
+// the round's broadcasts is not: it would make this member's digest unlike those of
+// the others, who would blame this member for it. The machine blames its sender.
 func (s *Session) pending(e *Envelope) bool {
-	if len(s.echo.rounds) == 0 || s.echo.rounds[0] != s.cfg.Machine.Round() {
+	if len(s.echo.rounds) == 0 || s.echo.rounds[0] != s.cfg.Machine.Round() || e.Header.Round != s.echo.rounds[0] || e.Header.To != "" {
 		return false
 	}
 	waiting := s.cfg.Machine.Waiting()
@@ -121,11 +123,8 @@ func (s *Session) agree(last *Envelope) (out Output, agreed bool, err error) {
 	return out, true, nil
 }
 
-// echoMissing lists the members whose digest has not come, if that is what the session waits for.
+// echoMissing lists the members whose digest has not come.
 func (s *Session) echoMissing() []PeerID {
-	if !s.echo.sent {
-		return nil
-	}
 	var missing []PeerID
 	for _, peer := range s.others {
 		if s.in.digest(peer, s.echo.rounds[0]) == nil {

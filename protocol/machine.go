@@ -50,6 +50,7 @@ type Machine interface {
 	// Waiting lists the messages of the current round that have not been delivered.
 	Waiting() []Slot
 	// Echoes lists the rounds, ascending, whose last message may be delivered only
-	// when all members have shown that they heard the same broadcasts so far.
+	// when all members have shown that they heard the same broadcasts so far. They
+	// have no confidential messages.
 	Echoes() []int
 }

@@ -71,12 +71,12 @@ func (b *inbox) malformed(h *Header) string {
 	return ""
 }
 
-// next returns a held message of the lowest round up to round, nil if there is
-// none; drop takes it out.
-func (b *inbox) next(round int) *Envelope {
+// next returns a held message other than except, of the lowest round up to round,
+// nil if there is none; drop takes it out.
+func (b *inbox) next(round int, except *Envelope) *Envelope {
 	var best *Envelope
 	for _, e := range b.held {
-		if e.Header.Round <= round && (best == nil || e.Header.Round < best.Header.Round) {
+		if e != except && e.Header.Round <= round && (best == nil || e.Header.Round < best.Header.Round) {
 			best = e
 		}
 	}

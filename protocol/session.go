@@ -123,10 +123,10 @@ func NewSession(cfg SessionConfig) (*Session, error) {
 	if want := contributionSize(cfg.Spec.Kind); len(cfg.Contribution) != want {
 		return nil, fmt.Errorf("the chain code's contribution has %d bytes, not %d", len(cfg.Contribution), want)
 	}
-	sid := cfg.Spec.SID()
+	sid, gates := cfg.Spec.SID(), newEcho(cfg.Machine, len(peers))
 	return &Session{
 		cfg: cfg, sid: sid, others: slices.Delete(slices.Clone(peers), self, self+1), phase: PhaseAccepted,
-		in: newInbox(cfg.Machine.Rounds(), cfg.Machine.Echoes()), out: outbox{signer: cfg.Signer, sid: sid}, echo: newEcho(cfg.Machine, len(peers)),
+		in: newInbox(cfg.Machine.Rounds(), gates.rounds), out: outbox{signer: cfg.Signer, sid: sid}, echo: gates,
 	}, nil
 }
 
@@ -253,16 +253,23 @@ func (s *Session) Abort(f Failure) Output {
 	if s.failed == nil {
 		s.failed = fmt.Errorf("%s: %s", f.Code, f.Detail)
 	}
-	f.Evidence = f.Evidence.Brief()
-	payload, err := Marshal(f)
-	if err != nil {
-		return Output{}
-	}
-	out, err := s.out.send(Header{Type: TypeAbort}, payload)
-	if err != nil {
-		return Output{} // nothing can be said; the others' deadlines end the session
+	f.Detail, f.Evidence = CutDetail(f.Detail), f.Evidence.Brief()
+	out, err := s.sendAbort(f)
+	if err != nil { // a digest can be as large as an envelope: then the others get this member's word alone
+		f.Evidence = nil
+		if out, err = s.sendAbort(f); err != nil {
+			return Output{} // nothing can be said; the others' deadlines end the session
+		}
 	}
 	return out
+}
+
+func (s *Session) sendAbort(f Failure) (Output, error) {
+	payload, err := Marshal(f)
+	if err != nil {
+		return Output{}, err
+	}
+	return s.out.send(Header{Type: TypeAbort}, payload)
 }
 
 // fail ends the session. Its evidence says whose it is.
@@ -305,7 +312,9 @@ func (s *Session) waiting() []PeerID {
 	case PhaseReady:
 		peers = s.in.without(s.others, TypeReady)
 	case PhaseRounds:
-		peers = s.echoMissing()
+		if s.echo.sent { // the messages of the round are here
+			return s.echoMissing()
+		}
 		for _, slot := range s.cfg.Machine.Waiting() {
 			if !slices.Contains(peers, slot.From) {
 				peers = append(peers, slot.From)

@@ -7,9 +7,10 @@ import (
 	"slices"
 )
 
-// toy is a ceremony of three rounds that is as strict as the contract of Machine
+// toy is a ceremony of four rounds that is as strict as the contract of Machine
 // allows: round 1 broadcasts a nonce, round 2 sends a confidential number to each
-// member beside a broadcast, round 3 broadcasts what was received. The result is
+// member beside a broadcast, round 3 broadcasts what was received, and round 4 what
+// nobody may say before all have heard the same. The result is
 // a hash of everything public, so that all members agree only if all heard the
 // same. It knows no cryptography and keeps no secret.
 type toy struct {
@@ -22,10 +23,10 @@ type toy struct {
 	dead  bool
 }
 
-const toyRounds = 3
+const toyRounds = 4
 
 // toySlots are the messages of a round.
-var toySlots = map[int][]string{1: {"Nonce"}, 2: {"Number", "Echo"}, 3: {"Sum"}}
+var toySlots = map[int][]string{1: {"Nonce"}, 2: {"Number", "Echo"}, 3: {"Sum"}, 4: {"End"}}
 
 func newToy(s *Spec, self PeerID) *toy {
 	return &toy{self: self, peers: s.Peers(), kind: s.Kind, got: make(map[Slot][]byte)}
@@ -35,7 +36,7 @@ func (m *toy) Round() int  { return m.round }
 func (m *toy) Rounds() int { return toyRounds }
 
 // Echoes is after the round of the nonces, and before the last one.
-func (m *toy) Echoes() []int { return []int{1, 2} }
+func (m *toy) Echoes() []int { return []int{1, 3} }
 
 func (m *toy) Start() (Step, error) {
 	if m.round != 0 {
@@ -82,6 +83,8 @@ func (m *toy) collect(send []Message) Step {
 			step.Send = append(step.Send, m.broadcast("Echo", m.transcript("Nonce")))
 		case 3:
 			step.Send = append(step.Send, m.broadcast("Sum", m.transcript("Nonce", "Echo")))
+		case 4:
+			step.Send = append(step.Send, m.broadcast("End", m.transcript("Sum")))
 		default:
 			m.round = toyRounds
 			step.Result = m.result()
@@ -113,7 +116,7 @@ func (m *toy) transcript(names ...string) []byte {
 }
 
 func (m *toy) result() *Result {
-	sum := m.transcript("Nonce", "Echo", "Sum")
+	sum := m.transcript("Nonce", "Echo", "Sum", "End")
 	if m.kind == KindSign {
 		return &Result{Signature: append(slices.Clone(sum), sum...), Recovery: 1}
 	}
