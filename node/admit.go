@@ -108,7 +108,8 @@ func (n *Node) inspectKeygen(ctx context.Context, s *protocol.Spec) error {
 	return &refusal{code: protocol.CodeReplay, err: errEarlier}
 }
 
-// inspectSign checks a signing against the key's own record.
+// inspectSign checks a signing against the key's own record, and its roster against
+// what this party remembers of the members.
 func (n *Node) inspectSign(ctx context.Context, p proposal, role protocol.Role) (admission, error) {
 	k, err := n.keyFor(ctx, p, role)
 	if err != nil {
@@ -120,6 +121,9 @@ func (n *Node) inspectSign(ctx context.Context, p proposal, role protocol.Role) 
 	until, err := protocol.Authorise(p.spec, k.record.Spec.Approvers, time.Now())
 	if err != nil {
 		return admission{}, &refusal{code: protocol.CodeUnauthorised, err: err}
+	}
+	if err := n.checkQuarantine(ctx, p.spec, &k.record.Spec); err != nil {
+		return admission{}, err
 	}
 	return admission{key: k, until: until}, nil
 }

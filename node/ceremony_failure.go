@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -30,13 +31,15 @@ func (c *ceremony) sayFarewell(err error) {
 }
 
 // tellFailure reports a failed attempt to the coordinator, once: the
-// coordinator's own deadline covers a lost report.
+// coordinator's own deadline covers a lost report. What the attempt shows of other
+// members is on disk before: a next attempt may come at once.
 func (c *ceremony) tellFailure(err error) {
 	f := c.failure(err)
 	if c.lost != nil {
 		f = *c.lost // described while it was still known who was missing
 	}
-	c.log.Warnw("session failed", "code", f.Code, "error", f.Detail, "culprits", f.Culprits)
+	c.log.Warnw("session failed", "code", f.Code, "error", f.Detail, "culprits", f.Culprits, "reason", f.Reason)
+	c.keepConduct(err)
 	ctx, cancel := context.WithTimeout(context.Background(), farewell)
 	defer cancel()
 	frame := protocol.Frame{Outcome: &protocol.Outcome{SID: c.sid, Failure: &f}}
@@ -45,21 +48,25 @@ func (c *ceremony) tellFailure(err error) {
 	}
 }
 
-// failure describes an error for the coordinator and the other members.
+// failure describes an error for the coordinator and the other members. Culprits are
+// those of a blame; what an abort says of others without a proof is not passed on.
 func (c *ceremony) failure(err error) protocol.Failure {
-	f := protocol.Failure{Code: codeOf(err), Detail: err.Error(), Culprits: protocol.Culprits(err)}
+	f := protocol.Failure{Code: codeOf(err), Detail: err.Error()}
 	var (
-		blame   *protocol.Blame
 		aborted *protocol.Aborted
 		refused *refusal
 	)
+	blame := c.blamed(err)
+	if blame != nil {
+		f.Reason, f.Culprits, f.Evidence = blame.Reason, blame.Culprits, blame.Evidence.Brief()
+	}
 	switch {
 	case errors.As(err, &aborted):
-		f.Code = aborted.Failure.Code
-	case errors.As(err, &blame):
-		f.Code = protocol.CodeProtocol
+		f.Code = codeOfAbort(aborted.Failure.Code)
 	case errors.Is(err, protocol.ErrDisagreement):
 		f.Code = protocol.CodeDisagreement
+	case blame != nil:
+		f.Code = protocol.CodeProtocol
 	case errors.Is(err, errCancelled):
 		f.Code = protocol.CodeCancelled
 	case errors.Is(err, ErrStopped):
@@ -68,7 +75,31 @@ func (c *ceremony) failure(err error) protocol.Failure {
 	case errors.Is(err, context.DeadlineExceeded):
 		f.Code, f.Detail = protocol.CodeTimeout, c.waitingFor()
 	}
+	return fit(f)
+}
+
+// maxFailure leaves room for what is around a failure in an abort's envelope.
+const maxFailure = protocol.MaxEnvelope - 4<<10
+
+// fit bounds a failure: one that is too large would not be told at all. Its evidence
+// is on disk.
+func fit(f protocol.Failure) protocol.Failure {
+	f.Detail = protocol.CutDetail(f.Detail)
+	if data, err := protocol.Marshal(f); err != nil || len(data) > maxFailure {
+		f.Evidence = nil
+	}
 	return f
+}
+
+// codeForm is the form of a protocol.Code.
+var codeForm = regexp.MustCompile(`^[a-z_]{1,32}$`)
+
+// codeOfAbort is the code that another member gave, if it is one.
+func codeOfAbort(c protocol.Code) protocol.Code {
+	if !codeForm.MatchString(string(c)) {
+		return protocol.CodeProtocol
+	}
+	return c
 }
 
 func (c *ceremony) waitingFor() string {

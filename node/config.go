@@ -45,6 +45,11 @@ type Config struct {
 	// ended unexpectedly: Run tells their coordinators, and Watch when that is done.
 	Interrupted []SessionRef
 
+	// DataDir is the folder in which evidence of other members' faults and their
+	// counts are kept, see EvidenceIn and QuarantineIn. Empty: neither is kept, and
+	// nobody is ever in quarantine.
+	DataDir string
+
 	PoolTarget   int               // sets of pre-parameters to keep; 0: DefaultPoolTarget, External: none; negative: none
 	DrainTimeout time.Duration     // how long a stop waits for running sessions; 0: DefaultDrainTimeout
 	MaxSessions  int               // sessions at a time; 0: DefaultMaxSessions

@@ -9,8 +9,9 @@ import (
 
 // refusal is an error with the code that the coordinator is told.
 type refusal struct {
-	code protocol.Code
-	err  error
+	code  protocol.Code
+	peers []protocol.PeerID // because of whom; nil: because of nobody
+	err   error
 }
 
 func (r *refusal) Error() string { return r.err.Error() }
@@ -27,4 +28,13 @@ func codeOf(err error) protocol.Code {
 		return r.code
 	}
 	return protocol.CodeInternal
+}
+
+// peersOf returns because of whom a proposal is refused.
+func peersOf(err error) []protocol.PeerID {
+	var r *refusal
+	if errors.As(err, &r) {
+		return r.peers
+	}
+	return nil
 }

@@ -1,0 +1,100 @@
+package node
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"syscall"
+)
+
+// plainName is what may be the name of a file as it is; hashedName is what fileName
+// makes of everything else.
+var (
+	plainName  = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9-]{0,63}$`)
+	hashedName = regexp.MustCompile(`^_[0-9a-f]{32}$`)
+)
+
+// fileName turns a name that somebody else has chosen, a key's, a session's or a
+// peer's, into part of a path. Ids of the coordinator's and peer ids stay as they
+// are. What is inside of the file says the name in full.
+func fileName(name string) string {
+	if plainName.MatchString(name) || hashedName.MatchString(name) {
+		return name
+	}
+	sum := sha256.Sum256([]byte(name))
+	return "_" + hex.EncodeToString(sum[:16])
+}
+
+const newFile = ".new-" // prefix of what is being written
+
+// writeFile replaces a file of this user's durably: a reader sees the old or the
+// new content, also after a power cut. It makes the folder.
+func writeFile(file string, data []byte) error {
+	dir := filepath.Dir(file)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	tmp, err := os.CreateTemp(dir, newFile+"*") // 0600
+	if err != nil {
+		return err
+	}
+	_, err = tmp.Write(data)
+	if err == nil {
+		err = tmp.Sync()
+	}
+	if err = errors.Join(err, tmp.Close()); err == nil {
+		err = os.Rename(tmp.Name(), file)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(tmp.Name()))
+	}
+	return syncDir(dir)
+}
+
+// syncDir makes what has happened in a folder durable.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// readFile reads a file of at most so many bytes.
+func readFile(file string, most int64) (data []byte, err error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	data, err = io.ReadAll(io.LimitReader(f, most+1))
+	if err == nil && int64(len(data)) > most {
+		err = &fs.PathError{Op: "read", Path: file, Err: syscall.EFBIG}
+	}
+	return data, err
+}
+
+// lockFolder keeps other processes, and other goroutines of this one, from changing
+// a folder until unlock is called: for milliseconds. The lock is on the folder
+// itself, so that there is no file of an operator's which a daemon could not open.
+func lockFolder(dir string) (unlock func(), err error) {
+	d, err := os.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	for {
+		err = syscall.Flock(int(d.Fd()), syscall.LOCK_EX)
+		if !errors.Is(err, syscall.EINTR) {
+			break
+		}
+	}
+	if err != nil {
+		return nil, errors.Join(err, d.Close())
+	}
+	return func() { d.Close() }, nil //nolint:errcheck // closing gives the lock back
+}
