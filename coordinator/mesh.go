@@ -80,10 +80,10 @@ func (m overMesh) Heartbeats(ctx context.Context, observe func(data []byte)) err
 }
 
 // validHeartbeat is the pool topic's validator.
-func validHeartbeat(data []byte) (p2p.PeerID, bool) {
+func validHeartbeat(data []byte) (p2p.PeerID, any, bool) {
 	h, err := protocol.OpenHeartbeat(data, p2p.Verify)
 	if err != nil {
-		return "", false
+		return "", nil, false
 	}
-	return h.Peer, true
+	return h.Peer, nil, true
 }

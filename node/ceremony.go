@@ -17,7 +17,6 @@ import (
 
 // Times of a ceremony.
 const (
-	inboxSize = 1024
 	pullFirst = time.Second     // without progress, before the first pull
 	pullMost  = 4 * time.Second // between later pulls
 	farewell  = 2 * time.Second // for the last messages of a ceremony that failed
@@ -33,7 +32,7 @@ type ceremony struct {
 	user  string      // the user's share that came with the proposal, until it is looked at
 	after []*ceremony // earlier attempts at the same key, which must have ended
 	log   *zap.SugaredLogger
-	inbox chan packet
+	inbox *inbox
 
 	session *protocol.Session
 	topic   *p2p.Topic
@@ -52,7 +51,7 @@ type ceremony struct {
 func newCeremony(n *Node, sid protocol.SID, p proposal) *ceremony {
 	spec := p.spec
 	return &ceremony{
-		node: n, sid: sid, spec: spec, user: p.userShare, inbox: make(chan packet, inboxSize), done: make(chan struct{}),
+		node: n, sid: sid, spec: spec, user: p.userShare, inbox: newInbox(), done: make(chan struct{}),
 		reports: make(chan protocol.Progress, 64),
 		log:     log.With("party", n.cfg.Host.ID(), "session", spec.Session, "attempt", spec.Attempt, "sid", sid.Short(), "kind", spec.Kind),
 	}
@@ -73,37 +72,40 @@ func (c *ceremony) ended() bool {
 func (c *ceremony) finish() {
 	c.endedAt = time.Now()
 	close(c.done)
+	c.inbox.close()
 	c.node.retire(c)
 	c.node.leaveIdle()
 	c.node.beat()
 }
 
-// receive takes a packet from another party's stream. It does not block: what
-// does not fit is dropped, and pulled again.
-func (c *ceremony) receive(p packet) {
-	if roleIn(c.spec, p.from) == "" {
-		return // no member: it has nothing to say here
+// receive takes what another party has sent over its stream: an envelope or a pull.
+// It does not block: what does not fit is dropped, and pulled again. Who is no member
+// has nothing to say here, and nothing of it is looked at.
+func (c *ceremony) receive(from protocol.PeerID, f *protocol.DirectFrame, size int) {
+	if roleIn(c.spec, from) == "" {
+		return
 	}
-	if p.pull != nil && (!c.begun() || !c.pulls.allow(p.from)) {
-		return // nothing has been sent yet, and a user may take minutes to agree; or the member asks too often
+	if f.Pull != nil {
+		c.receivePull(packet{from: from, pull: f.Pull, size: size})
+		return
 	}
-	switch {
-	case !c.ended():
-		select {
-		case c.inbox <- p:
-		default:
-			c.log.Debugw("inbox is full; a message was dropped and will be pulled", "peer", p.from)
-		}
-	case p.pull != nil:
-		c.pulledLate(p)
+	if !c.inbox.mayOpen(from, size) {
+		c.log.Debugw("too much of one member; a message was dropped and will be pulled", "peer", from)
+		return
 	}
+	o, err := protocol.OpenEnvelope(f.Envelope, p2p.Verify)
+	if err != nil || o.Header().From != from || o.Header().SID != c.sid {
+		c.log.Debugw("message dropped", "peer", from, "reason", "not an envelope of the member's for this session", "error", err)
+		return
+	}
+	c.inbox.put(packet{from: from, opened: o, size: size})
 }
 
 // answer tells the coordinator whether this party takes part.
 func (c *ceremony) answer(ctx context.Context, refused error) error {
 	a := protocol.Answer{SID: c.sid}
 	if refused != nil {
-		a.Code, a.Detail = codeOf(refused), refused.Error()
+		a.Code, a.Detail, a.Peers = codeOf(refused), refused.Error(), peersOf(refused)
 	}
 	c.mu.Lock()
 	c.answered = &a
@@ -149,7 +151,7 @@ func (c *ceremony) run(ctx context.Context) (err error) {
 	start := time.Now()
 	c.log.Infow("takes part in a session", "threshold", c.spec.Threshold, "members", len(c.spec.Roster), "scheme", c.spec.Scheme)
 	if err := c.participate(ctx, k); err != nil {
-		if cause := context.Cause(ctx); cause != nil {
+		if cause := context.Cause(ctx); cause != nil && c.blamed(err) == nil {
 			err = cause
 		}
 		c.tellFailure(err)
@@ -216,7 +218,7 @@ func (c *ceremony) meet(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	for _, p := range c.node.early.take(c.sid) {
-		c.receive(p)
+		c.receive(p.from, &protocol.DirectFrame{Envelope: p.envelope}, len(p.envelope))
 	}
 	seen := make(chan error, 1)
 	c.senders.Go(func() { seen <- topic.Ready(ctx) })
@@ -231,25 +233,25 @@ func (c *ceremony) meet(ctx context.Context) error {
 }
 
 // validate is the topic's validator: the sender is who signed the envelope.
-func (c *ceremony) validate(data []byte) (p2p.PeerID, bool) {
-	e, err := protocol.OpenEnvelope(data, p2p.Verify)
-	if err != nil || e.Header().SID != c.sid {
-		return "", false
+func (c *ceremony) validate(data []byte) (p2p.PeerID, any, bool) {
+	o, err := protocol.OpenEnvelope(data, p2p.Verify)
+	if err != nil || o.Header().SID != c.sid {
+		return "", nil, false
 	}
-	return e.Header().From, true
+	return o.Header().From, o, true
 }
 
-// listen moves the topic's messages into the inbox.
+// listen moves the topic's messages into the inbox. It does not wait for anything
+// there: behind the messages of one member would be those of all others.
 func (c *ceremony) listen(ctx context.Context) {
 	for {
 		d, err := c.topic.Next(ctx)
 		if err != nil {
 			return // the session is over
 		}
-		select {
-		case c.inbox <- packet{from: d.From, envelope: d.Data, gossip: true}:
-		case <-ctx.Done():
-			return
+		o, _ := d.Opened.(*protocol.Opened)
+		if !c.inbox.put(packet{from: d.From, opened: o, gossip: true, size: len(d.Data)}) {
+			c.log.Debugw("too much of one member; a message was dropped and will be pulled", "peer", d.From)
 		}
 	}
 }
@@ -271,7 +273,11 @@ func (c *ceremony) loop(ctx context.Context, seen <-chan error) error {
 			if err == nil {
 				out, err = c.session.Ready()
 			}
-		case p := <-c.inbox:
+		case <-c.inbox.ready:
+			p, any := c.inbox.take()
+			if !any {
+				continue
+			}
 			out, err = c.handle(ctx, p)
 			if out.Dropped == "" {
 				pause = pullFirst
@@ -294,7 +300,7 @@ func (c *ceremony) handle(ctx context.Context, p packet) (protocol.Output, error
 		c.pulled(ctx, p)
 		return protocol.Output{Dropped: "a pull"}, nil
 	}
-	out, err := c.session.Deliver(p.envelope, !p.gossip)
+	out, err := c.session.Take(p.opened, !p.gossip)
 	if out.Dropped != "" && err == nil {
 		c.log.Debugw("message dropped", "peer", p.from, "reason", out.Dropped)
 	}

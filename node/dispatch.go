@@ -107,18 +107,17 @@ func (n *Node) receiveDirect(from protocol.PeerID, data []byte) {
 		n.endorsed(from, f.Endorse)
 		return
 	}
-	p := packet{from: from, envelope: f.Envelope, pull: f.Pull}
 	// A guest's early messages are not kept: they are pulled once it is known that
 	// the session's roster names it.
-	keep := p.pull == nil && !n.guest(from)
+	keep := f.Pull == nil && !n.guest(from)
 	n.mu.Lock()
 	c := n.sessions[f.SID]
-	if c == nil && keep && !n.early.put(f.SID, p) {
+	if c == nil && keep && !n.early.put(f.SID, from, f.Envelope) {
 		log.Debugw("no room for an early message", "peer", from, "sid", f.SID.Short())
 	}
 	n.mu.Unlock()
 	if c != nil {
-		c.receive(p)
+		c.receive(from, f, len(data))
 	}
 }
 

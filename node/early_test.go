@@ -14,21 +14,27 @@ func TestOnePeerCannotFillTheRoomForEarlyMessages(t *testing.T) {
 	e := newEarly()
 	kept := 0
 	for i := range 2 * earlyPerPeer {
-		if e.put(protocol.SID{byte(i)}, packet{from: "mallory", envelope: []byte{1}}) {
+		if e.put(protocol.SID{byte(i)}, "mallory", []byte{1}) {
 			kept++
 		}
 	}
 	if kept != earlyPerPeer {
 		t.Errorf("%d messages of one peer are kept, want %d", kept, earlyPerPeer)
 	}
-	if !e.put(protocol.SID{1}, packet{from: "alice", envelope: []byte{2}}) {
+	if !e.put(protocol.SID{1}, "alice", []byte{2}) {
 		t.Error("another peer's message was refused")
 	}
 	if got := e.take(protocol.SID{1}); len(got) != 2 {
 		t.Errorf("took %d messages, want 2", len(got))
 	}
-	if !e.put(protocol.SID{1}, packet{from: "mallory"}) {
+	if !e.put(protocol.SID{1}, "mallory", nil) {
 		t.Error("what was taken still occupies room")
+	}
+	e = newEarly()
+	for e.put(protocol.SID{1}, "mallory", make([]byte, protocol.MaxEnvelope)) {
+	}
+	if e.bytes > earlyBytesPerPeer || e.bytes < earlyBytesPerPeer-protocol.MaxEnvelope {
+		t.Errorf("%d bytes of one peer are kept, want almost %d", e.bytes, earlyBytesPerPeer)
 	}
 }
 
@@ -38,7 +44,7 @@ func TestTheRoomForEarlyMessagesIsBounded(t *testing.T) {
 		big := make([]byte, protocol.MaxEnvelope)
 		kept := 0
 		for i := range 1000 {
-			if e.put(protocol.SID{1}, packet{from: fmt.Sprint("peer ", i), envelope: big}) {
+			if e.put(protocol.SID{1}, fmt.Sprint("peer ", i), big) {
 				kept += len(big)
 			}
 		}

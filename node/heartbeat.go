@@ -56,10 +56,10 @@ func (n *Node) heartbeat(ctx context.Context, seq uint64) protocol.Heartbeat {
 }
 
 // validHeartbeat is the pool topic's validator.
-func validHeartbeat(data []byte) (p2p.PeerID, bool) {
+func validHeartbeat(data []byte) (p2p.PeerID, any, bool) {
 	h, err := protocol.OpenHeartbeat(data, p2p.Verify)
 	if err != nil {
-		return "", false
+		return "", nil, false
 	}
-	return h.Peer, true
+	return h.Peer, nil, true
 }

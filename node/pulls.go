@@ -68,6 +68,18 @@ func (p *pulls) end(peer protocol.PeerID) {
 	p.of(peer).busy = false
 }
 
+// receivePull takes a member's pull. Before the session has begun nothing has been
+// sent yet, and a user may take minutes to agree.
+func (c *ceremony) receivePull(p packet) {
+	switch {
+	case !c.begun() || !c.pulls.allow(p.from):
+	case !c.ended():
+		c.inbox.put(p)
+	default:
+		c.pulledLate(p)
+	}
+}
+
 // begun tells whether the session exists: the proposal was accepted and everyone
 // reached.
 func (c *ceremony) begun() bool {

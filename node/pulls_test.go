@@ -34,12 +34,12 @@ func (p *party) mute(spec *protocol.Spec) *atomic.Int64 {
 	p.c.net.Mesh(p.c.hosts()...)
 	topic, err := p.Join(p2p.TopicConfig{
 		Name: protocol.SessionTopic(spec.SID()), Members: spec.Peers(),
-		Validate: func(data []byte) (p2p.PeerID, bool) {
-			e, err := protocol.OpenEnvelope(data, p2p.Verify)
+		Validate: func(data []byte) (p2p.PeerID, any, bool) {
+			o, err := protocol.OpenEnvelope(data, p2p.Verify)
 			if err != nil {
-				return "", false
+				return "", nil, false
 			}
-			return e.Header().From, true
+			return o.Header().From, o, true
 		},
 	})
 	if err != nil {

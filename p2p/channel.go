@@ -13,6 +13,7 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
+	"golang.org/x/time/rate"
 )
 
 const (
@@ -122,7 +123,9 @@ func (b *inbox) serve(c Channel, s network.Stream) {
 	st, admitted := b.h.peers.get(p)
 	if !admitted || !c.grants(st.member) {
 		b.h.stats.framesRejected.Add(1)
-		log.Warnw("a peer may not use this channel", "peer", p.String(), "channel", c.Name, "role", string(st.member.Role))
+		seldom.Do(func() {
+			log.Warnw("a peer may not use this channel", "peer", p.String(), "channel", c.Name, "role", string(st.member.Role))
+		})
 		return
 	}
 	mine := b.take(streamKey{p, c.Name}, s)
@@ -131,11 +134,11 @@ func (b *inbox) serve(c Channel, s network.Stream) {
 	if b.h.ctx.Err() != nil {
 		return
 	}
-	switch err := b.read(c, s, p.String()); {
+	switch err := b.read(c, s, st.frames); {
 	case err == nil, b.h.ctx.Err() != nil:
 	case errors.Is(err, ErrTooLarge), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, errPanic):
 		b.h.stats.framesRejected.Add(1)
-		log.Warnw("a peer's stream was reset", "peer", p.String(), "channel", c.Name, "error", err)
+		seldom.Do(func() { log.Warnw("a peer's stream was reset", "peer", p.String(), "channel", c.Name, "error", err) })
 	default:
 		log.Debugw("a peer's stream has ended", "peer", p.String(), "channel", c.Name, "error", err)
 	}
@@ -165,11 +168,15 @@ func (b *inbox) leave(key streamKey, mine *reader) {
 	close(mine.done)
 }
 
+// seldom keeps peers from filling the log: what it skips is counted all the same.
+var seldom = rate.Sometimes{First: 10, Interval: time.Second}
+
 var errPanic = errors.New("the receiver panicked")
 
 // read hands frames on until the stream ends; nil says that it ended cleanly.
-func (b *inbox) read(c Channel, s network.Stream, from PeerID) error {
-	r := bufio.NewReader(s)
+// A peer that sends too fast waits.
+func (b *inbox) read(c Channel, s network.Stream, pace *pace) error {
+	r, from := bufio.NewReader(s), s.Conn().RemotePeer().String()
 	for {
 		frame, err := readFrame(r, c.MaxFrame, func() { s.SetReadDeadline(time.Now().Add(frameTime)) }) //nolint:errcheck // without it the read lasts longer
 		if err == io.EOF {                                                                              //nolint:errorlint // readFrame returns the bare value
@@ -181,6 +188,9 @@ func (b *inbox) read(c Channel, s network.Stream, from PeerID) error {
 		s.SetReadDeadline(time.Time{}) //nolint:errcheck // the next read tells
 		b.h.stats.framesIn.Add(1)
 		b.h.peers.heardOn(s.Conn())
+		if err := pace.wait(b.h.ctx, len(frame)); err != nil {
+			return err
+		}
 		if err := b.deliver(c, from, frame); err != nil {
 			return err
 		}

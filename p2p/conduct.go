@@ -17,8 +17,8 @@ const (
 	guestPace = 512
 )
 
-// conduct is how a guest behaves on topics. Members that do the same are only
-// counted: they answer to the network's operator.
+// conduct is how a guest behaves on topics. Members that do the same are dropped
+// and counted, but stay: they answer to the network's operator.
 type conduct struct {
 	pace     *rate.Limiter // of all its messages
 	patience *rate.Limiter // with bad ones
@@ -35,18 +35,19 @@ func (c *conduct) offend() (enough bool) {
 }
 
 // inspect drops messages that were passed on by peers that may not send on their
-// topic, and what a guest sends too fast. It runs before anything else looks at
+// topic, and what comes too fast. It runs before anything else looks at
 // them: in pubsub's queue they would crowd out others, and among the seen they
 // would hide the same message when it comes from where it should. Members of a
 // topic pass on each other's.
 func (h *Host) inspect(from peer.ID, rpc *pubsub.RPC) error {
 	kept := rpc.Publish[:0]
 	for _, m := range rpc.Publish {
+		judged := h.topics.judge(from, m.GetTopic(), len(m.GetData()))
 		switch {
-		case !h.topics.mayForward(from, m.GetTopic()):
+		case judged == intrusion:
 			h.stats.intrusions.Add(1)
 			h.offence(from)
-		case !h.peers.keepsPace(from):
+		case judged == tooFast, !h.peers.keepsPace(from):
 			h.stats.tooFast.Add(1)
 		default:
 			kept = append(kept, m)

@@ -13,8 +13,8 @@ import (
 )
 
 // counted is open, counting its calls.
-func counted(calls *atomic.Int64) func([]byte) (p2p.PeerID, bool) {
-	return func(data []byte) (p2p.PeerID, bool) {
+func counted(calls *atomic.Int64) func([]byte) (p2p.PeerID, any, bool) {
+	return func(data []byte) (p2p.PeerID, any, bool) {
 		calls.Add(1)
 		return open(data)
 	}
@@ -120,7 +120,7 @@ func TestGuestFloodsItsTopic(t *testing.T) {
 		net, party, coordinator, guest := hosting(t, p2ptest.Simulated)
 		net.Mesh(party, coordinator)
 		release := make(chan struct{})
-		slowly := func(data []byte) (p2p.PeerID, bool) { <-release; return open(data) } // the queue fills behind it
+		slowly := func(data []byte) (p2p.PeerID, any, bool) { <-release; return open(data) } // the queue fills behind it
 		flooded, err := party.Join(p2p.TopicConfig{Name: "s/1", Members: p2ptest.IDs(party, guest), Validate: slowly})
 		if err != nil {
 			t.Fatal(err)

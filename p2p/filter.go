@@ -24,14 +24,20 @@ type topicTable struct {
 	member func(peer.ID) bool // admitted and no guest
 
 	mu     sync.Mutex
-	joined map[string]map[peer.ID]bool // members by topic; nil: every member of the network
+	joined map[string]*joinedTopic
 	left   map[string]time.Time        // when a topic was left
 	theirs map[peer.ID]map[string]bool // what each peer is subscribed to
 }
 
+// joinedTopic is a topic joined here.
+type joinedTopic struct {
+	members map[peer.ID]bool  // nil: every member of the network
+	paces   map[peer.ID]*pace // of those that have sent something
+}
+
 func newTopicTable(self peer.ID, member func(peer.ID) bool) *topicTable {
 	return &topicTable{
-		self: self, member: member, joined: map[string]map[peer.ID]bool{}, left: map[string]time.Time{}, theirs: map[peer.ID]map[string]bool{},
+		self: self, member: member, joined: map[string]*joinedTopic{}, left: map[string]time.Time{}, theirs: map[peer.ID]map[string]bool{},
 	}
 }
 
@@ -49,7 +55,7 @@ func (t *topicTable) join(name string, members map[peer.ID]bool) error {
 	if _, left := t.left[name]; joined || left {
 		return ErrTopicUsed
 	}
-	t.joined[name] = members
+	t.joined[name] = &joinedTopic{members: members, paces: map[peer.ID]*pace{}}
 	return nil
 }
 
@@ -65,17 +71,38 @@ func (t *topicTable) leave(name string) {
 func (t *topicTable) mayReceive(p peer.ID, name string) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	members, joined := t.joined[name]
-	return joined && t.belongs(p, members)
+	topic := t.joined[name]
+	return topic != nil && t.belongs(p, topic.members)
 }
 
-// mayForward tells whether a peer may pass on messages of a topic. Those of a topic
-// that is not joined here are nobody's concern: pubsub ignores them.
-func (t *topicTable) mayForward(p peer.ID, name string) bool {
+// verdict is about a message that a peer passes on.
+type verdict int
+
+const (
+	fine verdict = iota
+	intrusion
+	tooFast
+)
+
+// judge decides whether a message that a peer passes on is looked at. Those of a
+// topic that is not joined here are nobody's concern: pubsub ignores them.
+func (t *topicTable) judge(p peer.ID, name string, size int) verdict {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	members, joined := t.joined[name]
-	return !joined || t.belongs(p, members)
+	topic := t.joined[name]
+	switch {
+	case topic == nil:
+		return fine
+	case !t.belongs(p, topic.members):
+		return intrusion
+	}
+	if topic.paces[p] == nil {
+		topic.paces[p] = topicPace()
+	}
+	if !topic.paces[p].allow(size) {
+		return tooFast
+	}
+	return fine
 }
 
 // belongs tells whether a peer is one of a topic's members. Guests are only if
@@ -87,11 +114,17 @@ func (t *topicTable) belongs(p peer.ID, members map[peer.ID]bool) bool {
 	return members[p]
 }
 
-// forget drops what a peer was subscribed to.
+// forget drops what a peer was subscribed to, and its pace where anybody may send:
+// those of members are few, and end with the topic.
 func (t *topicTable) forget(p peer.ID) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	delete(t.theirs, p)
+	for _, topic := range t.joined {
+		if topic.members == nil {
+			delete(topic.paces, p)
+		}
+	}
 }
 
 // subscribe notes a peer's subscription. It is false if the peer is no member of
@@ -100,7 +133,7 @@ func (t *topicTable) forget(p peer.ID) {
 func (t *topicTable) subscribe(p peer.ID, name string) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if members, joined := t.joined[name]; joined && !t.belongs(p, members) {
+	if topic := t.joined[name]; topic != nil && !t.belongs(p, topic.members) {
 		return false
 	}
 	limit := maxSubscriptions

@@ -35,6 +35,7 @@ type peerState struct {
 	heard    *atomic.Int64 // when the peer last gave a sign of life, ns since 1970
 	expiry   *time.Timer
 	conduct  *conduct  // as a guest
+	frames   *pace     // on channels
 	slot     time.Time // when it last got a slot on this relay
 	probed   time.Time // when it was last probed for a caller
 }
@@ -78,7 +79,7 @@ func (r *registry) tell() {
 func (r *registry) state(p peer.ID) *peerState {
 	st := r.peers[p]
 	if st == nil {
-		st = &peerState{conns: map[network.Conn]*connState{}, heard: new(atomic.Int64), conduct: newConduct()}
+		st = &peerState{conns: map[network.Conn]*connState{}, heard: new(atomic.Int64), conduct: newConduct(), frames: framePace()}
 		r.peers[p] = st
 	}
 	return st

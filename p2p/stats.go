@@ -23,7 +23,7 @@ type Stats struct {
 	Subscriptions     uint64 // foreign subscriptions that the filter turned away
 	Evicted           uint64 // strangers whose subscription was undone
 	Intrusions        uint64 // topic messages dropped unread, because who passed them on may not send on the topic
-	TooFast           uint64 // topic messages dropped unread, because a guest sent more than it may in a second
+	TooFast           uint64 // topic messages dropped unread, because who passed them on sends more than it may
 	GuestsEnded       uint64 // guests disconnected because they kept sending messages of this kind, or invalid ones
 	Slots             uint64 // reservations that this relay granted or renewed
 	Circuits          uint64 // connections that this relay passed on

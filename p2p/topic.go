@@ -27,19 +27,27 @@ type TopicConfig struct {
 	Name    string   // within the network, such as s/<session id>; used once (see ErrTopicUsed)
 	Members []PeerID // who may send and receive, guests among them; may include this node. nil: every member of the network, and no guest
 
-	// Validate returns the peer whose signature over data it has verified, and
-	// whether data is fit for this topic. It is called for each message that a
-	// peer passes on which may send here, one at a time over all topics of the
-	// host, before anybody else sees it. The data must not be changed or kept.
-	Validate func(data []byte) (sender PeerID, ok bool)
+	// Validate returns the peer whose signature over data it has verified, what it
+	// has made of data, for Delivery.Opened, and whether data is fit for this topic.
+	// It is called for each message that a peer passes on which may send here, one at
+	// a time over all topics of the host, before anybody else sees it. The data must
+	// not be changed.
+	Validate func(data []byte) (sender PeerID, opened any, ok bool)
 
 	PublishOnly bool // do not subscribe: nothing arrives, and Next only waits
 }
 
 // Delivery is a message from a topic.
 type Delivery struct {
-	From PeerID // who signed it, by Validate; not who forwarded it
-	Data []byte
+	From   PeerID // who signed it, by Validate; not who forwarded it
+	Data   []byte
+	Opened any // what Validate has made of it
+}
+
+// validated is what a topic's validator leaves for Next.
+type validated struct {
+	sender PeerID
+	opened any
 }
 
 // Topic is a joined topic. Its methods may be called from any goroutine.
@@ -47,7 +55,7 @@ type Topic struct {
 	h       *Host
 	name    string // with the prefix
 	members map[peer.ID]bool
-	check   func([]byte) (PeerID, bool)
+	check   func([]byte) (PeerID, any, bool)
 	topic   *pubsub.Topic
 	sub     *pubsub.Subscription // nil when PublishOnly
 	clean   atomic.Bool          // no stranger is subscribed, and the filter lets none in
@@ -136,11 +144,11 @@ func (t *Topic) validate(_ context.Context, from peer.ID, m *pubsub.Message) (ok
 	if len(m.Data) > MaxMessage {
 		return false
 	}
-	sender, ok := t.check(m.Data)
+	sender, opened, ok := t.check(m.Data)
 	if !ok || !t.maySend(sender) {
 		return false
 	}
-	m.ValidatorData = sender
+	m.ValidatorData = validated{sender, opened}
 	return true
 }
 
@@ -164,7 +172,7 @@ func (t *Topic) evictStrangers() bool {
 		if !t.h.topics.belongs(p, t.members) {
 			found = true
 			t.h.stats.evicted.Add(1)
-			log.Warnw("a stranger is subscribed to a topic", "topic", t.name, "peer", p.String())
+			seldom.Do(func() { log.Warnw("a stranger is subscribed to a topic", "topic", t.name, "peer", p.String()) })
 			t.h.bridge.host.evict(p)
 		}
 	}
@@ -289,8 +297,8 @@ func (t *Topic) Next(ctx context.Context) (Delivery, error) {
 		}
 		return Delivery{}, fmt.Errorf("%s: %w", t.name, ErrClosed)
 	}
-	sender, _ := m.ValidatorData.(PeerID)
-	return Delivery{From: sender, Data: m.Data}, nil
+	v, _ := m.ValidatorData.(validated)
+	return Delivery{From: v.sender, Data: m.Data, Opened: v.opened}, nil
 }
 
 // Close leaves the topic. Its name cannot be used again for ten minutes.

@@ -32,13 +32,15 @@ func sealed(n *p2ptest.Node, body string) []byte {
 	return append(out, body...)
 }
 
-func open(data []byte) (p2p.PeerID, bool) {
+// open is the validator that goes with sealed; it passes the body on.
+func open(data []byte) (p2p.PeerID, any, bool) {
 	size, n := binary.Uvarint(data)
 	if n <= 0 || size > 128 || len(data) < n+int(size)+ed25519.SignatureSize {
-		return "", false
+		return "", nil, false
 	}
 	id, rest := string(data[n:n+int(size)]), data[n+int(size):]
-	return id, p2p.Verify(id, rest[ed25519.SignatureSize:], rest[:ed25519.SignatureSize])
+	body := rest[ed25519.SignatureSize:]
+	return id, string(body), p2p.Verify(id, body, rest[:ed25519.SignatureSize])
 }
 
 func join(t testing.TB, n *p2ptest.Node, name string, members []p2p.PeerID) *p2p.Topic {
@@ -261,8 +263,8 @@ func TestSenderIsTheSigner(t *testing.T) {
 			t.Fatal(err)
 		}
 		d, err := topics[0].Next(ctx)
-		if err != nil || d.From != ids[2] {
-			t.Fatalf("got a message of %s (%v), want %s", d.From, err, ids[2])
+		if err != nil || d.From != ids[2] || d.Opened != "relayed!" {
+			t.Fatalf("got %v of %s (%v), want what %s said", d.Opened, d.From, err, ids[2])
 		}
 		if got := hears(topics[0]); len(got) != 0 {
 			t.Errorf("heard %v as well", got)
@@ -281,7 +283,7 @@ func TestMessageIsSeenPerTopic(t *testing.T) {
 		nodes := net.Pool(3)
 		net.Mesh(nodes...)
 		ids := p2ptest.IDs(nodes...)
-		never := func([]byte) (p2p.PeerID, bool) { panic("a validator that fails") }
+		never := func([]byte) (p2p.PeerID, any, bool) { panic("a validator that fails") }
 		var real [3]*p2p.Topic
 		var other [3]*p2p.Topic
 		for i, n := range nodes {

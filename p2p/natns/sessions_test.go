@@ -128,12 +128,12 @@ func seal(h *p2p.Host, i byte) []byte {
 	return append(h.Sign(body), body...)
 }
 
-func open(data []byte) (p2p.PeerID, bool) {
+func open(data []byte) (p2p.PeerID, any, bool) {
 	if len(data) < ed25519.SignatureSize+2 {
-		return "", false
+		return "", nil, false
 	}
 	sig, body := data[:ed25519.SignatureSize], data[ed25519.SignatureSize:]
-	return string(body[1:]), p2p.Verify(string(body[1:]), body, sig)
+	return string(body[1:]), nil, p2p.Verify(string(body[1:]), body, sig)
 }
 
 // session is a bootstrap node and a party in public and a guest in each home.
