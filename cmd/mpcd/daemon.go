@@ -17,6 +17,7 @@ type daemonConfig struct {
 	Bootstrap []string      // multiaddrs of bootstrap nodes, with peer id
 	Listen    []string      // multiaddrs for other nodes to dial
 	Drain     time.Duration // bound of a graceful stop
+	LockWait  time.Duration // for a data folder in use
 	Env       environment
 	Log       logConfig
 }

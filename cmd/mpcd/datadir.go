@@ -22,6 +22,7 @@ type dataDir struct {
 	network    networkFile
 	credential string
 	self       p2p.Member
+	worker     *worker // of a supervised daemon, or nil
 }
 
 // openDataDir locks the data folder and checks that the node is admitted to the
@@ -30,7 +31,7 @@ func openDataDir(cfg daemonConfig, roles ...p2p.Role) (*dataDir, error) {
 	if info, err := os.Stat(cfg.DataDir); err != nil || !info.IsDir() {
 		return nil, refusef("data folder %s does not exist: make it with mpcd keys identity --data-dir %[1]s, then admit the node", cfg.DataDir)
 	}
-	lock, err := keystore.LockDir(cfg.DataDir)
+	lock, err := lockDir(cfg.DataDir, cfg.LockWait)
 	if err != nil {
 		return nil, refuse(err)
 	}
@@ -40,6 +41,27 @@ func openDataDir(cfg daemonConfig, roles ...p2p.Role) (*dataDir, error) {
 	}
 	return d, nil
 }
+
+// lockDir locks a folder; one that is in use may become free within the wait.
+func lockDir(dir string, wait time.Duration) (*keystore.DirLock, error) {
+	limit, again := time.NewTimer(wait), time.NewTicker(lockAgain)
+	defer limit.Stop()
+	defer again.Stop()
+	for {
+		lock, err := keystore.LockDir(dir)
+		if !errors.Is(err, keystore.ErrInUse) {
+			return lock, err
+		}
+		select {
+		case <-limit.C:
+			return nil, err
+		case <-again.C:
+		}
+	}
+}
+
+// lockAgain is the pause between two tries to lock a folder.
+const lockAgain = 10 * time.Millisecond
 
 func (d *dataDir) load(network string, roles []p2p.Role) error {
 	var err error

@@ -35,6 +35,20 @@ func refusef(format string, args ...any) error {
 	return refusal{fmt.Errorf(format, args...)}
 }
 
+// exitStatus is the exit code of a process that has said itself what the matter
+// was.
+type exitStatus int
+
+func (s exitStatus) Error() string { return fmt.Sprintf("exit code %d", int(s)) }
+
+// orNil is nil for a process that has done what was asked.
+func (s exitStatus) orNil() error {
+	if s == exitOK {
+		return nil
+	}
+	return s
+}
+
 func exitCode(err error) int {
 	if errors.Is(err, errRefused) {
 		return exitRefused

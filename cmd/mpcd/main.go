@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -36,8 +37,12 @@ func run(ctx context.Context, args []string, io stdio) int {
 	app := newApp(io)
 	ignoreEmptyVariables(app)
 	err := app.RunContext(ctx, args)
-	if err == nil {
+	var status exitStatus
+	switch {
+	case err == nil:
 		return exitOK
+	case errors.As(err, &status):
+		return int(status)
 	}
 	fmt.Fprintf(io.err, "mpcd: %s\n", oneLine(err))
 	return exitCode(err)

@@ -2,6 +2,8 @@ package main
 
 import (
 	"errors"
+	"os"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -12,6 +14,10 @@ import (
 
 // storeFolder holds a party's keystore inside its data folder.
 const storeFolder = "store"
+
+// orphanTime is what the worker of a supervisor that was killed may take to end: a
+// new party that is started at once waits for it.
+const orphanTime = 2 * time.Second
 
 // partyConfig is what a party is told.
 type partyConfig struct {
@@ -27,12 +33,39 @@ func partyCommand() *cli.Command {
 		number(setPreParams, "MPC_PREPARAMS", node.DefaultPoolTarget, "`SETS` of pre-parameters to keep in stock: a new ECDSA key uses one, and waits when there is none"),
 	}
 	return daemonCommand("party", "run a party: it holds shares and signs with others", flags, func(c *cli.Context) error {
-		cfg, err := newPartyConfig(c)
-		if err != nil {
+		w, err := inheritedWorker()
+		switch {
+		case err != nil:
 			return err
+		case w == nil:
+			return superviseParty(c)
 		}
-		return runParty(c, cfg)
+		return w.end(w.party(c))
 	})
+}
+
+// superviseParty runs the party in a process of its own.
+func superviseParty(c *cli.Context) error {
+	cfg, err := parseLog(c.String(setLogLevel), c.String(setLogFormat))
+	if err != nil {
+		return err
+	}
+	cfg.apply()
+	return supervise(c.Context)
+}
+
+// party is the command in the worker.
+func (w *worker) party(c *cli.Context) error {
+	cfg, err := newPartyConfig(c)
+	if err != nil {
+		return err
+	}
+	if len(w.Listen) > 0 {
+		cfg.Listen = w.Listen
+	}
+	cfg.LockWait = orphanTime
+	c.Context = w.obey(c.Context, func() { os.Exit(exitFailed) })
+	return runParty(c, cfg, w)
 }
 
 func newPartyConfig(c *cli.Context) (partyConfig, error) {
@@ -57,7 +90,7 @@ func newPartyConfig(c *cli.Context) (partyConfig, error) {
 	return cfg, cfg.needBootstrap()
 }
 
-func runParty(c *cli.Context, cfg partyConfig) (err error) {
+func runParty(c *cli.Context, cfg partyConfig, w *worker) (err error) {
 	cfg.Log.apply()
 	forbidCoreDumps()
 	overcommitCores()
@@ -65,6 +98,7 @@ func runParty(c *cli.Context, cfg partyConfig) (err error) {
 	if err != nil {
 		return err
 	}
+	dir.worker = w
 	defer func() { err = errors.Join(err, dir.close()) }()
 	store, err := keystore.Open(keystore.Config{Dir: dir.file(storeFolder), Master: cfg.Master, Party: dir.self.Peer})
 	if err != nil {
@@ -83,6 +117,7 @@ func (d *dataDir) party(c *cli.Context, cfg partyConfig, store *keystore.Store) 
 	part, err := node.New(node.Config{
 		Host: host, Store: store, Network: d.network.Name, PoolTarget: cfg.PreParams,
 		PlainUserShares: d.network.PlainUserShares, DrainTimeout: cfg.Drain, Software: software(), Labels: d.self.Labels,
+		Watch: d.worker, Interrupted: d.worker.Interrupted,
 	})
 	if err != nil {
 		return errors.Join(refuse(err), host.Close())
@@ -92,5 +127,6 @@ func (d *dataDir) party(c *cli.Context, cfg partyConfig, store *keystore.Store) 
 		return errors.Join(err, host.Close())
 	}
 	defer withdraw()
+	d.worker.ready(host.Listening())
 	return serve(c.Context, part, host, store)
 }

@@ -12,7 +12,9 @@ import (
 // runFile is DATA_DIR/run.json: what scripts need to know of a running daemon,
 // for ports may be chosen by the system.
 type runFile struct {
-	PID           int        `json:"pid"`
+	PID           int        `json:"pid"`                  // to be signalled: a party's supervisor
+	WorkerPID     int        `json:"worker_pid,omitempty"` // parties only: another one after each restart
+	Restarts      int        `json:"restarts,omitempty"`   // how often the worker has crashed
 	Role          p2p.Role   `json:"role"`
 	Name          string     `json:"name"`
 	Network       string     `json:"network"`
@@ -29,6 +31,9 @@ func (d *dataDir) announce(addresses, http []string) (withdraw func(), err error
 	run := runFile{
 		PID: os.Getpid(), Role: d.self.Role, Name: d.self.Name, Network: d.network.Name, PeerID: d.self.Peer,
 		Addresses: addresses, HTTPAddresses: http, Started: time.Now().UTC(), Version: version,
+	}
+	if w := d.worker; w != nil {
+		run.PID, run.WorkerPID, run.Restarts = w.supervisor, os.Getpid(), w.Restarts
 	}
 	data, err := json.MarshalIndent(run, "", "  ")
 	if err != nil {

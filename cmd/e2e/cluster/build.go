@@ -26,16 +26,19 @@ func findBinary(ctx context.Context, configured, dir string) (string, error) {
 	return Build(ctx, filepath.Join(dir, "mpcd"))
 }
 
-// Build compiles mpcd from the source tree around the working folder.
-func Build(ctx context.Context, to string) (string, error) { return build(ctx, "mpcd", to) }
+// Build compiles mpcd from the source tree around the working folder,
+// with the given build tags.
+func Build(ctx context.Context, to string, tags ...string) (string, error) {
+	return build(ctx, "mpcd", to, tags...)
+}
 
 // build compiles a command.
-func build(ctx context.Context, command, to string) (string, error) {
+func build(ctx context.Context, command, to string, tags ...string) (string, error) {
 	root, err := sourceRoot()
 	if err != nil {
 		return "", err
 	}
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", to, "./cmd/"+command)
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-tags", strings.Join(tags, ","), "-o", to, "./cmd/"+command)
 	cmd.Dir = root
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {

@@ -20,11 +20,20 @@ func (c *Cluster) CPU() (time.Duration, error) {
 		if !p.Running() {
 			continue
 		}
-		used, err := processCPU(p.PID())
+		run, err := p.RunFile()
 		if err != nil {
-			return 0, fmt.Errorf("CPU of %s: %w", p.Name, err)
+			return 0, err
 		}
-		sum += used
+		for _, pid := range []int{run.PID, run.WorkerPID} {
+			if pid == 0 {
+				continue // it has no worker
+			}
+			used, err := processCPU(pid)
+			if err != nil {
+				return 0, fmt.Errorf("CPU of %s: %w", p.Name, err)
+			}
+			sum += used
+		}
 	}
 	return sum, nil
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"os/exec"
@@ -34,7 +35,8 @@ type Process struct {
 	PeerID  string
 	DataDir string
 	LogFile string
-	Config  string // file with its settings
+	Config  string   // file with its settings
+	Env     []string // further variables, NAME=VALUE, for its next start
 
 	binary   string
 	exec     []string       // put before it
@@ -47,6 +49,8 @@ type Process struct {
 // RunInfo is what a daemon says of itself in DATA_DIR/run.json.
 type RunInfo struct {
 	PID           int      `json:"pid"`
+	WorkerPID     int      `json:"worker_pid"` // of a party: the process that holds the shares
+	Restarts      int      `json:"restarts"`   // how often that has crashed
 	PeerID        string   `json:"peer_id"`
 	Addresses     []string `json:"addresses"`
 	HTTPAddresses []string `json:"http_addresses"`
@@ -100,7 +104,7 @@ func (p *Process) Start(ctx context.Context) error {
 	defer out.Close()
 	line := append(slices.Clone(p.exec), p.binary, p.Role, "--config", p.Config)
 	cmd := exec.Command(line[0], line[1:]...)
-	cmd.Stdout, cmd.Stderr, cmd.Env, cmd.SysProcAttr = out, out, cleanEnvironment(), childAttributes()
+	cmd.Stdout, cmd.Stderr, cmd.Env, cmd.SysProcAttr = out, out, append(cleanEnvironment(), p.Env...), childAttributes()
 	if err := spawn(cmd); err != nil {
 		return fmt.Errorf("start %s: %w", p.Name, err)
 	}
@@ -134,22 +138,31 @@ func (p *Process) waitListening(ctx context.Context) error {
 			return false, fmt.Errorf("%s ended at its start: %s", p.Name, p.lastLines())
 		default:
 		}
-		data, err := os.ReadFile(filepath.Join(p.DataDir, "run.json"))
-		if err != nil {
-			return false, nil // not there yet
-		}
-		var run RunInfo
-		if err := json.Unmarshal(data, &run); err != nil {
-			return false, fmt.Errorf("%s: run.json: %w", p.Name, err)
+		run, err := p.RunFile()
+		if errors.Is(err, fs.ErrNotExist) {
+			return false, nil
 		}
 		p.run = run
-		return run.PID == p.PID(), nil
+		return run.PID == p.PID(), err
 	})
 	if err != nil {
 		return fmt.Errorf("wait for %s: %w", p.Name, err)
 	}
 	p.keepAddresses()
 	return nil
+}
+
+// RunFile reads what the process says of itself now.
+func (p *Process) RunFile() (RunInfo, error) {
+	var run RunInfo
+	data, err := os.ReadFile(filepath.Join(p.DataDir, "run.json"))
+	if err != nil {
+		return run, err
+	}
+	if err := json.Unmarshal(data, &run); err != nil {
+		return run, fmt.Errorf("%s: run.json: %w", p.Name, err)
+	}
+	return run, nil
 }
 
 // keepAddresses makes the ports that the system chose the process's own.
@@ -199,13 +212,14 @@ func (p *Process) Wait(ctx context.Context) error {
 	}
 }
 
-// Kill ends the process at once (SIGKILL).
+// Kill ends the process at once (SIGKILL), a party's supervisor and worker alike:
+// both are in the group that the process leads.
 func (p *Process) Kill() error {
 	if !p.Running() {
 		return nil
 	}
-	if err := p.Signal(syscall.SIGKILL); err != nil {
-		return err
+	if err := syscall.Kill(-p.PID(), syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
+		return fmt.Errorf("kill %s: %w", p.Name, err)
 	}
 	<-p.exited
 	return nil

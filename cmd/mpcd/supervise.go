@@ -1,0 +1,204 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"os/exec"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+
+	"github.com/meshmpc/mpcd/node"
+	"github.com/meshmpc/mpcd/protocol"
+)
+
+// Pauses before a crashed worker is started again. The first time there is none.
+const (
+	restartFirst = 250 * time.Millisecond
+	restartMost  = 5 * time.Second
+	healthy      = time.Minute // a worker that has served for so long has not crashed right after another
+)
+
+// supervisor runs a daemon in a process of its own, the worker, and starts it
+// again when it crashes: in a goroutine of a library nothing can recover from a
+// panic. It holds no keys and opens no files of the data folder.
+type supervisor struct {
+	command func() *exec.Cmd // a worker to be started
+
+	served   bool                                 // a worker was ready
+	listen   []string                             // where it listened
+	sessions map[protocol.SID]node.SessionRef     // that run, or whose coordinators must be told
+	crashes  int                                  // of all workers
+	pause    *backoff.ExponentialBackOff          // of crashes that follow each other closely
+	after    func(time.Duration) <-chan time.Time // time.After
+}
+
+func newSupervisor(command func() *exec.Cmd) *supervisor {
+	return &supervisor{
+		command: command, sessions: map[protocol.SID]node.SessionRef{}, after: time.After,
+		pause: &backoff.ExponentialBackOff{InitialInterval: restartFirst, Multiplier: 2, MaxInterval: restartMost},
+	}
+}
+
+// supervise runs this very program, with the same arguments, as a worker, until
+// it ends in order.
+func supervise(ctx context.Context) error {
+	program, err := ownProgram()
+	if err != nil {
+		return err
+	}
+	forbidCoreDumps() // the environment may hold the master key
+	return newSupervisor(func() *exec.Cmd {
+		cmd := exec.Command(program, os.Args[1:]...)
+		cmd.Args[0] = os.Args[0]
+		cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+		return cmd
+	}).run(ctx)
+}
+
+// ownProgram is the program that runs, also after the file with its name has been
+// replaced.
+func ownProgram() (string, error) {
+	const running = "/proc/self/exe"
+	name, err := os.Executable()
+	if err != nil {
+		return "", fmt.Errorf("the program's own file is not known: %w", err)
+	}
+	now, gone := os.Stat(name)
+	mine, unknown := os.Stat(running) // Linux
+	if unknown == nil && (gone != nil || !os.SameFile(now, mine)) {
+		return running, nil
+	}
+	return name, nil
+}
+
+// run returns when a worker has ended in order, or before it was ready for the
+// first time; its exit code is in an exitStatus. When ctx ends it has the worker drain.
+func (s *supervisor) run(ctx context.Context) error {
+	for {
+		ended, err := s.runWorker(ctx)
+		switch {
+		case err == nil:
+			return exitStatus(ended.code).orNil()
+		case ctx.Err() != nil:
+			return fmt.Errorf("the worker crashed while it stopped: %w", err)
+		case !s.served:
+			return fmt.Errorf("the worker crashed at its start: %w", err)
+		}
+		s.crashes++
+		pause := s.nextPause(ended.served)
+		log.Errorw("the worker crashed and is started again",
+			"reason", err, "restarts", s.crashes, "sessions", len(s.sessions), "pause", pause)
+		select {
+		case <-ctx.Done():
+			return nil // nothing runs that could drain
+		case <-s.after(pause):
+		}
+	}
+}
+
+// nextPause is nothing for the first crash, and grows as long as they follow each
+// other closely.
+func (s *supervisor) nextPause(served time.Duration) time.Duration {
+	if s.crashes == 1 || served >= healthy {
+		s.pause.Reset()
+		return 0
+	}
+	return s.pause.NextBackOff()
+}
+
+// workerEnd is how a worker ended.
+type workerEnd struct {
+	code   int           // what it said its exit code is
+	served time.Duration // since it was ready
+}
+
+// errCrash is why a worker is started again.
+var errCrash = errors.New("it ended unexpectedly")
+
+// runWorker runs one worker to its end; the error is nil if it ended in order.
+func (s *supervisor) runWorker(ctx context.Context) (workerEnd, error) {
+	cmd := s.command()
+	orders, reports, err := start(cmd)
+	if err != nil {
+		return workerEnd{}, fmt.Errorf("start the worker: %w", err)
+	}
+	defer orders.Close()  //nolint:errcheck // nobody reads it any more
+	defer reports.Close() //nolint:errcheck // it was read to its end
+	say := json.NewEncoder(orders)
+	// What a worker that has just died was not told does not matter.
+	_ = say.Encode(order{Start: &workerStart{Restarts: s.crashes, Listen: s.listen, Interrupted: s.interrupted()}})
+	stop := context.AfterFunc(ctx, func() { _ = say.Encode(order{Stop: true}) })
+	defer stop()
+	code, since := s.follow(reports)
+	failed := cmd.Wait()
+	var end workerEnd
+	if !since.IsZero() {
+		end.served = time.Since(since)
+	}
+	switch {
+	case code != nil:
+		end.code = *code
+		return end, nil
+	case failed != nil:
+		return end, failed
+	}
+	return end, errCrash
+}
+
+// start starts a worker with the two pipes.
+func start(cmd *exec.Cmd) (orders, reports *os.File, err error) {
+	theirOrders, orders, err := os.Pipe()
+	if err != nil {
+		return nil, nil, err
+	}
+	defer theirOrders.Close() //nolint:errcheck // the worker has it
+	reports, theirReports, err := os.Pipe()
+	if err != nil {
+		return nil, nil, errors.Join(err, orders.Close())
+	}
+	defer theirReports.Close()                             //nolint:errcheck // the worker has it
+	cmd.ExtraFiles = []*os.File{theirOrders, theirReports} // ordersFD, reportsFD
+	cmd.Env = append(cmd.Environ(), workerVariable+"="+strconv.Itoa(os.Getpid()))
+	if err := cmd.Start(); err != nil {
+		return nil, nil, errors.Join(err, orders.Close(), reports.Close())
+	}
+	return orders, reports, nil
+}
+
+// follow reads a worker's reports until it has ended. It returns the exit code
+// that the worker announced, if it did, and when it was ready.
+func (s *supervisor) follow(reports io.Reader) (code *int, ready time.Time) {
+	lines := bufio.NewScanner(reports)
+	lines.Buffer(nil, maxOrder)
+	for lines.Scan() {
+		var r report
+		if err := json.Unmarshal(lines.Bytes(), &r); err != nil {
+			continue // it died while it wrote
+		}
+		switch {
+		case r.Ready != nil:
+			s.served, s.listen, ready = true, r.Ready.Listen, time.Now()
+		case r.Began != nil:
+			s.sessions[r.Began.SID] = *r.Began
+		case r.Ended != nil:
+			delete(s.sessions, r.Ended.SID)
+		case r.Exit != nil:
+			code = r.Exit
+		}
+	}
+	return code, ready
+}
+
+// interrupted are the sessions of workers that have crashed.
+func (s *supervisor) interrupted() []node.SessionRef {
+	return slices.Collect(maps.Values(s.sessions))
+}
