@@ -275,11 +275,20 @@ func TestEquivocationInContributions(t *testing.T) {
 	}
 }
 
+func blameOf(t *testing.T, err error) *Blame {
+	t.Helper()
+	var b *Blame
+	if !errors.As(err, &b) {
+		t.Fatalf("error %v blames nobody", err)
+	}
+	return b
+}
+
 // wantProof checks that anybody can see from an error's evidence who is at fault.
 func wantProof(t *testing.T, err error, reason Reason) {
 	t.Helper()
-	var b *Blame
-	if !errors.As(err, &b) || b.Reason != reason || b.Evidence == nil {
+	b := blameOf(t, err)
+	if b.Reason != reason || b.Evidence == nil {
 		t.Fatalf("error %v has no evidence of a %s", err, reason)
 	}
 	f, err := b.Evidence.Verify(verify)

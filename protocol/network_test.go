@@ -2,6 +2,7 @@ package protocol
 
 import (
 	"bytes"
+	"errors"
 	"math/rand/v2"
 	"testing"
 )
@@ -39,6 +40,9 @@ type network struct {
 	drop    float64    // probability that a delivery is lost
 	twice   float64    // probability that it comes again later
 	known   map[string]bool
+	script  func(packet) []packet // what becomes of a delivery; nil: it arrives
+	aborts  bool                  // whoever fails tells the others
+	pulls   int                   // how often one asks before one gives up; 0: until everyone has ended
 }
 
 func newNetwork(tb testing.TB, spec *Spec) *network {
@@ -74,7 +78,10 @@ func (n *network) verify(peer PeerID, data, sig []byte) bool {
 func (n *network) run() {
 	n.tb.Helper()
 	for pulls := 0; len(n.queue) > 0; pulls++ {
-		if pulls > 1000 {
+		switch {
+		case n.pulls > 0 && pulls > n.pulls:
+			return
+		case pulls > 1000:
 			n.tb.Fatal("pulls are answered but nothing moves")
 		}
 		for len(n.queue) > 0 {
@@ -98,6 +105,16 @@ func (n *network) pick() packet {
 }
 
 func (n *network) deliver(p packet) {
+	if n.script == nil || p.data == nil {
+		n.hand(p)
+		return
+	}
+	for _, q := range n.script(p) {
+		n.hand(q)
+	}
+}
+
+func (n *network) hand(p packet) {
 	to := n.players[p.to]
 	if p.data == nil {
 		out, err := to.session.Ready()
@@ -133,6 +150,7 @@ func (n *network) perform(p *player, out Output, err error) {
 		}
 		if err != nil {
 			p.err = err
+			n.abort(p)
 			return
 		}
 		if out.Done != nil {
@@ -143,6 +161,24 @@ func (n *network) perform(p *player, out Output, err error) {
 		}
 		out, err = p.session.Resume()
 	}
+}
+
+// abort is how a caller ends a session that has failed.
+func (n *network) abort(p *player) {
+	if !n.aborts {
+		return
+	}
+	n.perform(p, p.session.Abort(failureOf(p.err)), nil)
+}
+
+// failureOf says in an abort what an error says.
+func failureOf(err error) Failure {
+	f := Failure{Code: CodeProtocol, Detail: err.Error()}
+	var b *Blame
+	if errors.As(err, &b) {
+		f.Culprits, f.Reason, f.Evidence = b.Culprits, b.Reason, b.Evidence
+	}
+	return f
 }
 
 func (n *network) save(p *player, s *Save) {
