@@ -15,7 +15,7 @@ import (
 const (
 	DefaultPoolTarget   = 4
 	DefaultDrainTimeout = 30 * time.Second
-	DefaultMaxSessions  = 64
+	DefaultMaxSessions  = 256
 	MaxPoolTarget       = 1000
 )
 
@@ -52,7 +52,7 @@ type Config struct {
 
 	PoolTarget   int               // sets of pre-parameters to keep; 0: DefaultPoolTarget, External: none; negative: none
 	DrainTimeout time.Duration     // how long a stop waits for running sessions; 0: DefaultDrainTimeout
-	MaxSessions  int               // sessions at a time; 0: DefaultMaxSessions
+	MaxSessions  int               // sessions at a time; 0: DefaultMaxSessions; see MaxSessionsPerCoordinator
 	Software     string            // version, for heartbeats
 	Labels       map[string]string // for heartbeats
 }

@@ -6,11 +6,23 @@ import (
 	"fmt"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"github.com/meshmpc/mpcd/protocol"
 )
 
-// sendLimit bounds one message to a coordinator.
-const sendLimit = 5 * time.Second
+const (
+	sendLimit = 5 * time.Second // for one message to a coordinator
+
+	// MaxSessionsPerCoordinator bounds the sessions that one coordinator has under way
+	// at a party. Members have no such bound: they propose nothing, and by naming a
+	// party in its sessions one coordinator could use up that party's room with others.
+	MaxSessionsPerCoordinator = 64
+
+	// refusalsPerPeer bounds the refusals that are on their way to one coordinator.
+	// One that does not read them is not answered: it will ask again.
+	refusalsPerPeer = 64
+)
 
 // receiveDispatch takes a frame of an admitted coordinator. It must not block:
 // work goes into jobs.
@@ -44,7 +56,31 @@ func (n *Node) propose(from protocol.PeerID, p proposal) {
 		c.answerAgain()
 	case refused != nil:
 		c.spec.Coordinator = from // the answer goes to who asked
-		n.start("refuse "+c.sid.String(), sendLimit, func(ctx context.Context) error { return c.answer(ctx, refused) })
+		n.refuse(c, from, refused)
+	}
+}
+
+// refuse sends a refusal, unless too many are on their way to the coordinator.
+func (n *Node) refuse(c *ceremony, from protocol.PeerID, refused error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.refusing[from] >= refusalsPerPeer {
+		return
+	}
+	started := n.start("refuse "+c.sid.String(), sendLimit, func(ctx context.Context) error {
+		defer n.refused(from)
+		return c.answer(ctx, refused)
+	})
+	if started {
+		n.refusing[from]++
+	}
+}
+
+func (n *Node) refused(from protocol.PeerID) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.refusing[from]--; n.refusing[from] == 0 {
+		delete(n.refusing, from)
 	}
 }
 
@@ -63,8 +99,9 @@ func (n *Node) enlist(from protocol.PeerID, p proposal) (c *ceremony, known bool
 		return c, false, refuse(protocol.CodeInvalid, "the spec names another coordinator")
 	case n.draining.Load():
 		return c, false, refuse(protocol.CodeDraining, "this party is shutting down")
-	case n.runningLocked() >= n.cfg.MaxSessions:
-		return c, false, refuse(protocol.CodeBusy, "this party already runs %d sessions", n.cfg.MaxSessions)
+	}
+	if err := n.roomLocked(spec); err != nil {
+		return c, false, err
 	}
 	if spec.Kind == protocol.KindKeygen {
 		c.after = n.keygensLocked(spec.Key)
@@ -75,6 +112,25 @@ func (n *Node) enlist(from protocol.PeerID, p proposal) (c *ceremony, known bool
 		delete(n.sessions, sid)
 	}
 	return c, false, nil
+}
+
+// roomLocked refuses a session for which there is no room: this party runs as many
+// as it can, or as many of the coordinator's as are allowed, so that one of them
+// does not take the room of the others.
+func (n *Node) roomLocked(s *protocol.Spec) error {
+	if n.runningLocked() >= n.cfg.MaxSessions {
+		return refuse(protocol.CodeBusy, "this party already runs %d sessions", n.cfg.MaxSessions)
+	}
+	proposed := 0
+	for _, c := range n.sessions {
+		if !c.ended() && c.spec.Coordinator == s.Coordinator {
+			proposed++
+		}
+	}
+	if proposed >= MaxSessionsPerCoordinator {
+		return refuse(protocol.CodeBusy, "this party already runs %d sessions of coordinator %s", MaxSessionsPerCoordinator, s.Coordinator)
+	}
+	return nil
 }
 
 // start starts a job; false if the node has stopped.
@@ -98,9 +154,12 @@ var errCancelled = errors.New("cancelled by the coordinator")
 
 // receiveDirect takes a frame of another party.
 func (n *Node) receiveDirect(from protocol.PeerID, data []byte) {
+	if n.tap != nil {
+		n.tap(from, data, false)
+	}
 	f, err := protocol.DecodeDirectFrame(data)
 	if err != nil {
-		log.Warnw("a party sent a frame that cannot be read", "peer", from, "error", err)
+		seldom.Do(func() { log.Warnw("a party sent a frame that cannot be read", "peer", from, "error", err) })
 		return
 	}
 	if f.Endorse != nil {
@@ -120,6 +179,9 @@ func (n *Node) receiveDirect(from protocol.PeerID, data []byte) {
 		c.receive(from, f, len(data))
 	}
 }
+
+// seldom keeps a peer from filling the log.
+var seldom = rate.Sometimes{First: 10, Interval: time.Second}
 
 // sendDirect sends a frame to another party.
 func (n *Node) sendDirect(ctx context.Context, to protocol.PeerID, f protocol.DirectFrame) error {

@@ -43,12 +43,17 @@ type Node struct {
 	draining atomic.Bool
 	beatNow  chan struct{}
 
+	crash func(save *protocol.Save, done bool) error // tests only: ends this party before or after a save
+
 	requests sync.Mutex // see remember
+
+	tap func(from protocol.PeerID, data []byte, gossip bool) // tests only: hears what arrives from other parties
 
 	mu       sync.Mutex
 	sessions map[protocol.SID]*ceremony
-	lingers  []*ceremony   // ended sessions, the oldest first
-	idle     chan struct{} // closed by the last session of a draining node
+	refusing map[protocol.PeerID]int // refusals on their way, by coordinator
+	lingers  []*ceremony             // ended sessions, the oldest first
+	idle     chan struct{}           // closed by the last session of a draining node
 }
 
 // New prepares a node; it starts nothing.
@@ -62,7 +67,7 @@ func New(cfg Config) (*Node, error) {
 	}
 	n := &Node{
 		cfg: cfg, conduct: newConduct(cfg.DataDir), jobs: NewJobs(logJob), keys: newKeyring(cfg.Store), shares: newUserShares(cfg.Store, cfg.Host), seal: seal, asks: newAskLimit(), resolver: newResolver(),
-		early: newEarly(), beatNow: make(chan struct{}, 1), sessions: make(map[protocol.SID]*ceremony), idle: make(chan struct{}),
+		early: newEarly(), beatNow: make(chan struct{}, 1), sessions: make(map[protocol.SID]*ceremony), refusing: make(map[protocol.PeerID]int), idle: make(chan struct{}),
 	}
 	n.pool = newPool(cfg.Store, max(cfg.PoolTarget, 0), n.beat)
 	n.outcomes = newOutcomes(cfg.Store, n.sendFrame)
