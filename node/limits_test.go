@@ -1,0 +1,152 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/meshmpc/mpcd/p2p"
+	"github.com/meshmpc/mpcd/p2p/p2ptest"
+	"github.com/meshmpc/mpcd/protocol"
+)
+
+func TestOneMemberCannotFillTheInbox(t *testing.T) {
+	b := newInbox()
+	kept := 0
+	for range 10 * inboxPackets {
+		if b.put(packet{from: "mallory", size: 1}) {
+			kept++
+		}
+	}
+	if kept != inboxPackets {
+		t.Errorf("%d packets of one member are kept, want %d", kept, inboxPackets)
+	}
+	for i := range 3 {
+		if !b.put(packet{from: "alice", size: i}) || !b.put(packet{from: "bob", size: i}) {
+			t.Error("another member's packet was refused")
+		}
+	}
+	var order []string // in turn, though most of what is there is one member's
+	for range 9 {
+		<-b.ready
+		p, any := b.take()
+		if !any {
+			t.Fatal("it is empty")
+		}
+		order = append(order, fmt.Sprint(p.from, p.size))
+	}
+	if got, want := strings.Join(order, " "), "mallory1 alice0 bob0 mallory1 alice1 bob1 mallory1 alice2 bob2"; got != want {
+		t.Errorf("taken in the order %s, want %s", got, want)
+	}
+	b.close()
+	if _, any := b.take(); any || b.put(packet{from: "alice"}) || b.mayOpen("alice", 1) {
+		t.Error("a closed inbox takes or gives something")
+	}
+}
+
+func TestAnInboxIsBoundedInBytes(t *testing.T) {
+	b := newInbox()
+	bytes := 0
+	for b.put(packet{from: "mallory", size: protocol.MaxEnvelope}) {
+		bytes += protocol.MaxEnvelope
+	}
+	if bytes > inboxBytes || bytes < inboxBytes-protocol.MaxEnvelope || b.mayOpen("mallory", protocol.MaxEnvelope) {
+		t.Errorf("%d bytes of one member are kept, want almost %d", bytes, inboxBytes)
+	}
+	if _, any := b.take(); !any || !b.mayOpen("mallory", protocol.MaxEnvelope) || !b.put(packet{from: "mallory", size: protocol.MaxEnvelope}) {
+		t.Error("what was taken still occupies room")
+	}
+}
+
+func TestEnvelopesOfOneMemberAreOpenedAtABoundedPace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newInbox()
+		opened := 0
+		for range 1000 {
+			if b.mayOpen("mallory", 1) {
+				opened++
+			}
+			time.Sleep(time.Millisecond)
+		}
+		if opened < openBurst+openEvery-2 || opened > openBurst+openEvery || !b.mayOpen("alice", 1) {
+			t.Errorf("%d envelopes are opened in a second, want %d", opened, openBurst+openEvery)
+		}
+	})
+}
+
+// second is another coordinator of the network.
+func (c *cluster) second() *scripted {
+	c.tb.Helper()
+	node := c.net.Add(p2p.RoleCoordinator)
+	s := newScripted(c.tb, node.Host, c.net.Name, c.coord.approver)
+	s.node = node
+	node.Start()
+	for _, p := range c.parties {
+		c.net.Mesh(node, p.Node)
+	}
+	return s
+}
+
+// A coordinator that starts sessions without end has 64 of them, and those of
+// another one go on.
+func TestOneCoordinatorCannotTakeAllSessions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, p2ptest.Config{Transport: p2ptest.Simulated}, 3, nil)
+		other, party := c.second(), c.peers(0)[0]
+		var waiting []*protocol.Spec // no other member is asked
+		for range MaxSessionsPerCoordinator {
+			spec := c.coord.keygen(protocol.EdDSA, 2, c.peers())
+			if a := c.coord.answer(party, spec); a.Code != "" {
+				t.Fatalf("session %d: %+v", len(waiting), a)
+			}
+			waiting = append(waiting, spec)
+		}
+		late := c.coord.keygen(protocol.EdDSA, 2, c.peers())
+		if a := c.coord.answer(party, late); a.Code != protocol.CodeBusy || !strings.Contains(a.Detail, "64 sessions of coordinator "+c.coord.host.ID()) {
+			t.Errorf("one too many: %+v", a)
+		}
+		certificate(t, other.run(other.keygen(protocol.EdDSA, 2, c.peers())))
+		c.coord.send(party, protocol.Frame{Cancel: &protocol.Cancel{SID: waiting[0].SID(), Reason: "room is needed"}})
+		c.coord.awaitFailure(waiting[0].SID(), party)
+		synctest.Wait()
+		certificate(t, c.coord.run(late))
+	})
+}
+
+func TestRefusalsDoNotPileUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, p2ptest.Config{Transport: p2ptest.Simulated}, 2, nil)
+		p, from := c.parties[0], c.coord.host.ID()
+		c.net.Sim.Isolate(c.coord.node.Index, true)
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		for range 20 { // more than any window of the transport: it reads no answers
+			go p.Send(ctx, from, protocol.ChannelDispatch, make([]byte, maxFrame)) //nolint:errcheck // it is never read
+		}
+		synctest.Wait()
+		for range 10 * refusalsPerPeer {
+			spec := c.coord.keygen(protocol.EdDSA, 2, c.peers())
+			spec.Coordinator = "another"
+			p.node.propose(from, proposal{spec: spec})
+		}
+		refusals := 0
+		for _, name := range p.node.jobs.Running() {
+			if strings.HasPrefix(name, "refuse ") {
+				refusals++
+			}
+		}
+		if refusals != refusalsPerPeer {
+			t.Errorf("%d refusals are on their way to one coordinator, want %d", refusals, refusalsPerPeer)
+		}
+		time.Sleep(sendLimit + time.Second)
+		synctest.Wait()
+		p.node.mu.Lock()
+		defer p.node.mu.Unlock()
+		if len(p.node.refusing) != 0 {
+			t.Errorf("refusals are still counted: %v", p.node.refusing)
+		}
+	})
+}
