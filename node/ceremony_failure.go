@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -62,7 +61,7 @@ func (c *ceremony) failure(err error) protocol.Failure {
 	}
 	switch {
 	case errors.As(err, &aborted):
-		f.Code = codeOfAbort(aborted.Failure.Code)
+		f.Code = aborted.Failure.Code
 	case errors.Is(err, protocol.ErrDisagreement):
 		f.Code = protocol.CodeDisagreement
 	case blame != nil:
@@ -89,17 +88,6 @@ func fit(f protocol.Failure) protocol.Failure {
 		f.Evidence = nil
 	}
 	return f
-}
-
-// codeForm is the form of a protocol.Code.
-var codeForm = regexp.MustCompile(`^[a-z_]{1,32}$`)
-
-// codeOfAbort is the code that another member gave, if it is one.
-func codeOfAbort(c protocol.Code) protocol.Code {
-	if !codeForm.MatchString(string(c)) {
-		return protocol.CodeProtocol
-	}
-	return c
 }
 
 func (c *ceremony) waitingFor() string {

@@ -17,7 +17,7 @@ func newApp(io stdio) *cli.App {
 		ErrWriter:       io.err,
 		ExitErrHandler:  func(*cli.Context, error) {}, // main prints and exits
 		Commands: []*cli.Command{
-			networkCommand(), keysCommand(),
+			networkCommand(), keysCommand(), evidenceCommand(), quarantineCommand(),
 			bootstrapCommand(), partyCommand(), coordinatorCommand(),
 		},
 	}
@@ -35,6 +35,7 @@ func prepare(c *cli.Command) {
 	c.OnUsageError = usageError
 	c.HideHelpCommand = true
 	switch {
+	case c.Action != nil && c.ArgsUsage != "": // it has arguments, and checks them
 	case c.Action != nil:
 		c.Action = refuseArguments(c.Action)
 	default:

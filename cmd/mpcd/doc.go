@@ -7,6 +7,9 @@
 //	mpcd party                runs a party: it holds shares and signs
 //	mpcd coordinator          runs the coordinator: sessions and the HTTP API
 //	mpcd coordinator keys     makes, lists and revokes its API keys
+//	mpcd evidence verify|list what a party's evidence shows of whom, offline
+//	mpcd quarantine list|clear
+//	                          peers that a party does not sign with any more
 //
 // # Layers
 //
@@ -24,6 +27,7 @@
 //	0  it did what was asked, or was told to stop and drained
 //	1  it failed while it ran
 //	2  it could not start with what it was given; one line on stderr says why
+//	3  evidence verify: it is genuine, but whether it is a fault is its author's word
 //
 // # Files
 //
@@ -41,6 +45,8 @@
 //	approver.key    coordinators only: a copy of the network's
 //	api-keys.json   coordinators only: API keys, without their secrets
 //	webhooks.key    coordinators only: the key of webhooks' secrets
+//	evidence/       parties only: proofs of other members' faults, see node.EvidenceDir
+//	quarantine/     parties only: counts of those faults, see node.QuarantineDir
 //	run.json        while it runs: pid, peer id and addresses, for scripts
 //	mpcd.lock       held by the process that uses the folder
 //

@@ -8,9 +8,10 @@ import (
 
 // Exit codes, see the package comment.
 const (
-	exitOK      = 0
-	exitFailed  = 1
-	exitRefused = 2
+	exitOK       = 0
+	exitFailed   = 1
+	exitRefused  = 2
+	exitUnproven = 3
 )
 
 // errRefused marks what cannot be started or done as asked: exit code 2.
@@ -50,8 +51,11 @@ func (s exitStatus) orNil() error {
 }
 
 func exitCode(err error) int {
-	if errors.Is(err, errRefused) {
+	switch {
+	case errors.Is(err, errRefused):
 		return exitRefused
+	case errors.Is(err, errUnproven):
+		return exitUnproven
 	}
 	return exitFailed
 }

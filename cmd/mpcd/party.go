@@ -116,7 +116,7 @@ func (d *dataDir) party(c *cli.Context, cfg partyConfig, store *keystore.Store) 
 	}
 	part, err := node.New(node.Config{
 		Host: host, Store: store, Network: d.network.Name, PoolTarget: cfg.PreParams,
-		PlainUserShares: d.network.PlainUserShares, DrainTimeout: cfg.Drain, Software: software(), Labels: d.self.Labels,
+		DataDir: d.path, PlainUserShares: d.network.PlainUserShares, DrainTimeout: cfg.Drain, Software: software(), Labels: d.self.Labels,
 		Watch: d.worker, Interrupted: d.worker.Interrupted,
 	})
 	if err != nil {
