@@ -46,7 +46,8 @@ func (n *Node) admit(ctx context.Context, p proposal) (*key, error) {
 	return a.key, n.accept(ctx, p.spec, a.until)
 }
 
-// inspect checks a proposal; it changes nothing.
+// inspect checks a proposal; it changes nothing, but that a pending share of an
+// earlier attempt at a key may be completed or dropped.
 func (n *Node) inspect(ctx context.Context, p proposal) (admission, error) {
 	s, now := p.spec, time.Now()
 	if err := s.Validate(); err != nil {
@@ -86,9 +87,10 @@ func (n *Node) takesPartAs(role protocol.Role) bool {
 }
 
 // inspectKeygen checks a keygen. An admitted coordinator may start one; it may
-// not make the same key twice, nor begin another attempt once this party has signed
-// the certificate of an earlier one, which happens when its share is pending. An
-// attempt that fails in its rounds leaves no share.
+// not make the same key twice. An attempt that fails in its rounds leaves no share. One
+// that was interrupted later leaves a pending share, whose certificate this party has
+// signed: then another attempt may begin only when it is certain that there will never
+// be a key of the earlier one.
 func (n *Node) inspectKeygen(ctx context.Context, s *protocol.Spec) error {
 	gone, err := n.cfg.Store.Erased(ctx, s.Key, s.Epoch)
 	if err != nil {
@@ -103,9 +105,9 @@ func (n *Node) inspectKeygen(ctx context.Context, s *protocol.Spec) error {
 	case err != nil:
 		return refuse(protocol.CodeStorage, "%w", err)
 	case state == keystore.StateActive:
-		return refuse(protocol.CodeReplay, "this party already holds a share of the key")
+		return &refusal{code: protocol.CodeReplay, err: errHaveKey}
 	}
-	return &refusal{code: protocol.CodeReplay, err: errEarlier}
+	return n.resolveEarlier(ctx, s)
 }
 
 // inspectSign checks a signing against the key's own record, and its roster against

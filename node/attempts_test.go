@@ -14,8 +14,8 @@ import (
 )
 
 // A coordinator lets one member complete a key, gives the other two up in phase
-// confirm, and tries the key again without the first: the two keep their shares
-// of the key that may be in use.
+// confirm, and tries the key again while the first is away: the two keep their shares
+// of the key that may be in use. When the first is back, the next try completes it.
 func TestAPendingShareOutlivesALaterAttempt(t *testing.T) {
 	for name, role := range map[string]protocol.Role{"a party's": protocol.Persistent, "a user's": protocol.Delegate} {
 		t.Run(name, func(t *testing.T) {
@@ -27,6 +27,7 @@ func TestAPendingShareOutlivesALaterAttempt(t *testing.T) {
 				for _, p := range c.parties[1:3] {
 					p.interrupt(t, first)
 				}
+				c.parties[0].kill()
 				second := *first
 				second.Attempt, second.Roster = 2, members(c.peers(1, 2, 3))
 				second.Roster[1].Role = role
@@ -34,16 +35,25 @@ func TestAPendingShareOutlivesALaterAttempt(t *testing.T) {
 					second.Attempt, second.Roster = second.Attempt+1, roster
 					for i, p := range c.parties[1:3] {
 						a := c.coord.answer(p.ID(), &second)
-						if a.Code != protocol.CodeReplay || !strings.Contains(a.Detail, "make a new account") {
+						if a.Code != protocol.CodeReplay || !strings.Contains(a.Detail, "make a new account") || !slices.Equal(a.Peers, c.peers(0)) {
 							t.Errorf("party %d, attempt %d: %+v", i+1, second.Attempt, a)
 						}
 					}
 				}
-				for _, p := range c.parties {
-					p.restart()
-				}
+				c.parties[0].revive()
 				c.net.Mesh(c.hosts()...)
-				c.awaitActive(t, first, 1, 2)
+				second.Attempt, second.Roster = second.Attempt+1, members(c.peers(1, 2, 3))
+				second.Roster[1].Role = role
+				for i, p := range c.parties[1:3] {
+					if a := c.coord.answer(p.ID(), &second); a.Code != protocol.CodeReplay || !strings.Contains(a.Detail, errHaveKey.Error()) {
+						t.Errorf("party %d, all back: %+v", i+1, a)
+					}
+				}
+				for _, i := range []int{1, 2} {
+					if state := c.parties[i].stateOf(t, first); state != keystore.StateActive {
+						t.Errorf("party %d: %q", i, state)
+					}
+				}
 				if role == protocol.Delegate {
 					c.signWith(first, cert, digest(1), c.coord.share(c.peers(2)[0], first, nil))
 					return

@@ -70,6 +70,7 @@ func (c *ceremony) ended() bool {
 
 // finish marks the end; from now on the session belongs to receive.
 func (c *ceremony) finish() {
+	c.node.learn(c)
 	c.endedAt = time.Now()
 	close(c.done)
 	c.inbox.close()
@@ -237,6 +238,9 @@ func (c *ceremony) validate(data []byte) (p2p.PeerID, any, bool) {
 	o, err := protocol.OpenEnvelope(data, p2p.Verify)
 	if err != nil || o.Header().SID != c.sid {
 		return "", nil, false
+	}
+	if c.node.tap != nil {
+		c.node.tap(o.Header().From, data, true)
 	}
 	return o.Header().From, o, true
 }

@@ -131,6 +131,20 @@ func (p *party) stop() {
 	p.node = nil
 }
 
+// kill ends the party as kill -9 does: from now on nobody hears anything of it, and
+// nothing that it does reaches the disk for long enough to matter. It works in a simulated
+// network only.
+func (p *party) kill() {
+	p.Kill()
+	p.stop()
+}
+
+// revive starts a party that was killed.
+func (p *party) revive() {
+	p.Restart(true)
+	p.start()
+}
+
 // restart stops the node and its host and starts both again.
 func (p *party) restart() {
 	p.c.tb.Helper()

@@ -19,6 +19,7 @@ const (
 	kindPreParams keystore.Kind = "preparams"
 	kindRequest   keystore.Kind = "request"
 	kindOutcome   keystore.Kind = "outcome"
+	kindAbandon   keystore.Kind = "abandon"
 )
 
 // maxCachedKeys bounds the decoded shares in memory.
@@ -123,6 +124,26 @@ func (k *keyring) save(ctx context.Context, save *protocol.Save, also ...keystor
 	defer clear(payload)
 	share := keystore.Record{Header: shareHeader(kindShare, &save.Key.Spec, stateOf(save)), Payload: payload}
 	return k.store.PutAll(ctx, append(also, share)...)
+}
+
+// discardable tells whether a share may be deleted: it is the pending one of this
+// very attempt. The caller holds the lock of whoever writes it.
+func discardable(ctx context.Context, store *keystore.Store, spec *protocol.Spec) (bool, error) {
+	here, state, err := heldShare(ctx, store, spec.Key, spec.Epoch)
+	if errors.Is(err, errNoKey) {
+		return false, nil
+	}
+	return err == nil && state == keystore.StatePending && here.Spec.SID() == spec.SID(), err
+}
+
+// discard deletes the pending share of an attempt, if it is here.
+func (k *keyring) discard(ctx context.Context, spec *protocol.Spec) error {
+	k.saving.Lock()
+	defer k.saving.Unlock()
+	if may, err := discardable(ctx, k.store, spec); err != nil || !may {
+		return err
+	}
+	return k.store.Delete(ctx, kindShare, shareID(spec.Key, spec.Epoch))
 }
 
 func stateOf(save *protocol.Save) keystore.State {

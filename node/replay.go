@@ -69,6 +69,19 @@ func (n *Node) replayed(ctx context.Context, s *protocol.Spec, content [32]byte)
 	return nil
 }
 
+// refusedForEver tells whether a keygen's attempt is never accepted from now on: it
+// or a later one was before, or it has expired by all clocks. The caller holds requests.
+func (n *Node) refusedForEver(ctx context.Context, s *protocol.Spec, now time.Time) (bool, error) {
+	if now.After(s.Deadline().Add(protocol.MaxClockSkew)) {
+		return true, nil // requests are forgotten later, see forgetRequests
+	}
+	known, err := n.request(ctx, s.Session)
+	if errors.Is(err, keystore.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil && known.Attempt >= s.Attempt, err
+}
+
 func (n *Node) request(ctx context.Context, id string) (request, error) {
 	record, err := n.cfg.Store.Get(ctx, kindRequest, id)
 	if err != nil {

@@ -6,14 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"slices"
 	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/time/rate"
 
 	"github.com/meshmpc/mpcd/keystore"
-	"github.com/meshmpc/mpcd/p2p"
 	"github.com/meshmpc/mpcd/protocol"
 )
 
@@ -22,21 +21,33 @@ const (
 	resolveEvery = time.Minute
 	resolveLimit = 30 * time.Second // for one round over pending keys, and for one endorsement
 	endorseSlots = 16               // endorsements looked at a time; more are dropped, they come again
+	promptEvery  = time.Second      // questions that proposals bring about, on average
+	promptBurst  = 8
 )
 
-// resolver completes keys whose keygen was interrupted between the two saves: a
-// member that has its share on disk may always sign the certificate, and when all
-// have signed the key is active, whatever became of the session.
+// resolver ends keygens that were interrupted between the two saves: a member that
+// has its share on disk may always sign the certificate, and when all have signed
+// the key is active, whatever became of the session. Who has none and will never
+// sign says so, and then there will never be a key (abandon.go).
 type resolver struct {
 	slots  chan struct{}
+	prompt *rate.Limiter
 	agenda agenda
 
-	mu    sync.Mutex // held over reading a state and saving the next one, never over sending
-	heard map[string]*protocol.Certificate
+	doubtful sync.Map // by protocol.SID: keygens whose share could not be saved, see doubt
+
+	mu        sync.Mutex // held over reading a state and saving the next one, never over sending
+	heard     map[string]*protocol.Certificate
+	abandons  map[string]map[protocol.PeerID]*protocol.Abandon // as heard; by share id
+	inquiries map[*inquiry]struct{}
 }
 
 func newResolver() *resolver {
-	return &resolver{slots: make(chan struct{}, endorseSlots), heard: make(map[string]*protocol.Certificate)}
+	return &resolver{
+		slots: make(chan struct{}, endorseSlots), prompt: rate.NewLimiter(rate.Every(promptEvery), promptBurst),
+		heard: make(map[string]*protocol.Certificate), abandons: make(map[string]map[protocol.PeerID]*protocol.Abandon),
+		inquiries: make(map[*inquiry]struct{}),
+	}
 }
 
 // resolveLoop asks the members of pending keys for their signatures, at the
@@ -54,7 +65,7 @@ func (n *Node) resolveLoop(ctx context.Context) error {
 	}
 }
 
-// resolve sends what this party knows of its pending keys to their members.
+// resolve asks the members of pending keys what they know of them.
 func (n *Node) resolve(ctx context.Context) error {
 	turn, all, err := n.resolver.agenda.round(ctx, n.cfg.Store)
 	if err != nil {
@@ -65,7 +76,12 @@ func (n *Node) resolve(ctx context.Context) error {
 	asking.SetLimit(resolveAtATime)
 	for _, k := range turn {
 		asking.Go(func() error {
-			n.askMembers(ctx, k)
+			if len(n.keygens(k.key)) > 0 {
+				return nil // it completes the key, or asks by itself
+			}
+			if _, err := n.settle(ctx, k.key, k.epoch, sendLimit); err != nil {
+				log.Warnw("a pending share is left as it is; it will be tried again", "key", k.key, "error", err)
+			}
 			return nil
 		})
 	}
@@ -77,29 +93,13 @@ func (r *resolver) forget(pending map[string]bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	maps.DeleteFunc(r.heard, func(id string, _ *protocol.Certificate) bool { return !pending[id] })
+	maps.DeleteFunc(r.abandons, func(id string, _ map[protocol.PeerID]*protocol.Abandon) bool { return !pending[id] })
 }
 
-func (n *Node) askMembers(ctx context.Context, k pendingKey) {
-	record, state, err := n.made(ctx, k.key, k.epoch)
-	if err != nil || state != keystore.StatePending || len(n.keygens(k.key)) > 0 {
-		return
-	}
-	n.resolver.mu.Lock()
-	cert := n.resolver.gather(n.cfg.Host, record, nil)
-	n.resolver.mu.Unlock()
-	var sent sync.WaitGroup
-	for _, m := range n.others(&record.Spec) {
-		sent.Go(func() { n.sendEndorse(ctx, m.Peer, protocol.Endorse{Certificate: cert}) })
-	}
-	sent.Wait()
-}
-
-func (n *Node) sendEndorse(ctx context.Context, to protocol.PeerID, e protocol.Endorse) {
+func (n *Node) sendEndorse(ctx context.Context, to protocol.PeerID, e *protocol.Endorse) error {
 	ctx, cancel := context.WithTimeout(ctx, sendLimit)
 	defer cancel()
-	if err := n.sendDirect(ctx, to, protocol.DirectFrame{SID: e.Certificate.Body.SID, Endorse: &e}); err != nil {
-		log.Debugw("a member of a pending key was not reached; it will be tried again", "peer", to, "error", err)
-	}
+	return n.sendDirect(ctx, to, protocol.DirectFrame{SID: e.Certificate.Body.SID, Endorse: e})
 }
 
 // keygens returns the sessions under way that make a key. They complete it, or
@@ -120,6 +120,15 @@ func (n *Node) keygensLocked(keyID string) []*ceremony {
 	return list
 }
 
+// underWay tells whether an attempt has not ended here. When it has, it writes
+// nothing any more.
+func (n *Node) underWay(sid protocol.SID) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	c := n.sessions[sid]
+	return c != nil && !c.ended()
+}
+
 // endorsed takes what another member knows of a key.
 func (n *Node) endorsed(from protocol.PeerID, e *protocol.Endorse) {
 	select {
@@ -132,7 +141,9 @@ func (n *Node) endorsed(from protocol.PeerID, e *protocol.Endorse) {
 		defer func() { <-n.resolver.slots }()
 		reply, err := n.takeEndorsement(ctx, from, e)
 		if reply != nil {
-			n.sendEndorse(ctx, from, protocol.Endorse{Certificate: *reply, Reply: true})
+			if sent := n.sendEndorse(ctx, from, reply); sent != nil {
+				log.Debugw("a member that asked about a pending key was not answered; it asks again", "peer", from, "error", sent)
+			}
 		}
 		return err
 	})
@@ -141,95 +152,41 @@ func (n *Node) endorsed(from protocol.PeerID, e *protocol.Endorse) {
 	}
 }
 
-// takeEndorsement completes the key if nothing is missing any more, and returns
-// what the sender may lack.
-func (n *Node) takeEndorsement(ctx context.Context, from protocol.PeerID, e *protocol.Endorse) (*protocol.Certificate, error) {
+// takeEndorsement takes in what a member knows of a key, completes the key if
+// nothing is missing any more, and returns what the member may lack.
+func (n *Node) takeEndorsement(ctx context.Context, from protocol.PeerID, e *protocol.Endorse) (*protocol.Endorse, error) {
 	theirs := &e.Certificate
+	sid := theirs.Body.SID
+	if n.underWay(sid) {
+		return nil, nil // the session completes the key by itself
+	}
 	record, state, err := n.made(ctx, theirs.Body.Key, theirs.Body.Epoch)
-	if errors.Is(err, errNoKey) || len(n.keygens(theirs.Body.Key)) > 0 {
-		return nil, nil
+	if errors.Is(err, errNoKey) || err == nil && record.Spec.SID() != sid {
+		return n.withoutShare(ctx, from, e)
 	}
 	if err != nil {
 		return nil, err
 	}
 	body := bodyOf(record)
 	if !bytes.Equal(body.Signed(), theirs.Body.Signed()) || len(theirs.Signatures) != len(body.Roster) || roleIn(&record.Spec, from) == "" {
-		return nil, nil // of another attempt, or not a member's
+		return nil, nil // not about this key, or not a member's
+	}
+	if e.Reply {
+		defer n.resolver.answered(sid, from)
 	}
 	cert := record.Certificate
 	if state == keystore.StatePending {
+		if e.Reply && e.Abandon != nil {
+			n.resolver.hearAbandon(n.cfg.Host.ID(), &record.Spec, e.Abandon)
+		}
 		if cert, err = n.complete(ctx, theirs); err != nil {
 			return nil, err
 		}
 	}
-	if e.Reply {
+	if e.Reply || cert == nil {
 		return nil, nil
 	}
-	return cert, nil
-}
-
-// complete adds signatures to those of a pending key; with the last one the key
-// is active and its outcome is told. It returns what is known now.
-func (n *Node) complete(ctx context.Context, theirs *protocol.Certificate) (*protocol.Certificate, error) {
-	ctx = context.WithoutCancel(ctx)
-	cert, outcome, err := n.activate(ctx, theirs)
-	if outcome != nil {
-		n.outcomes.offer(ctx, outcome.Record.Body.Spec.Coordinator, *outcome)
-	}
-	return cert, err
-}
-
-// activate is the part of complete that must be alone. Share and outcome are
-// written together.
-func (n *Node) activate(ctx context.Context, theirs *protocol.Certificate) (*protocol.Certificate, *protocol.Outcome, error) {
-	n.resolver.mu.Lock()
-	defer n.resolver.mu.Unlock()
-	record, state, err := n.made(ctx, theirs.Body.Key, theirs.Body.Epoch)
-	if err != nil || state != keystore.StatePending { // somebody else's endorsement was faster
-		return record.Certificate, nil, err
-	}
-	cert := n.resolver.gather(n.cfg.Host, record, theirs.Signatures)
-	if cert.Verify(p2p.Verify) != nil {
-		return &cert, nil, nil
-	}
-	record.Certificate = &cert
-	signed := protocol.SignRecord(n.cfg.Host, protocol.RecordBody{Spec: record.Spec, Certificate: &cert})
-	outcome := &protocol.Outcome{SID: cert.Body.SID, Record: signed}
-	kept, err := n.outcomes.record(record.Spec.Coordinator, outcome)
-	if err != nil {
-		return nil, nil, err
-	}
-	if err := n.save(ctx, &protocol.Save{Active: true, Key: record}, kept); err != nil {
-		return nil, nil, fmt.Errorf("completed key %s: %w", record.Spec.Key, err)
-	}
-	delete(n.resolver.heard, shareID(record.Spec.Key, record.Spec.Epoch))
-	log.Infow("a key whose keygen was interrupted is complete", "key", record.Spec.Key, "session", record.Spec.Session)
-	return &cert, outcome, nil
-}
-
-// gather returns a pending key's certificate with this party's signature and
-// every other one that is known and good. The caller holds mu.
-func (r *resolver) gather(self protocol.Signer, record protocol.KeyRecord, more [][]byte) protocol.Certificate {
-	id, body := shareID(record.Spec.Key, record.Spec.Epoch), bodyOf(record)
-	data := body.Signed()
-	cert := r.heard[id]
-	if cert == nil || !bytes.Equal(cert.Body.Signed(), data) {
-		cert = &protocol.Certificate{Body: body, Signatures: make([][]byte, len(body.Roster))}
-		r.heard[id] = cert
-	}
-	for i, m := range body.Roster {
-		switch {
-		case m.Peer == self.ID():
-			cert.Signatures[i] = self.Sign(data)
-		case len(cert.Signatures[i]) == 0 && i < len(more) && p2p.Verify(m.Peer, data, more[i]):
-			cert.Signatures[i] = more[i]
-		}
-	}
-	return protocol.Certificate{Body: body, Signatures: slices.Clone(cert.Signatures)}
-}
-
-func bodyOf(r protocol.KeyRecord) protocol.CertificateBody {
-	return protocol.NewCertificateBody(&r.Spec, &protocol.Result{PublicKey: r.PublicKey, PublicHash: r.PublicHash}, r.ChainCode)
+	return &protocol.Endorse{Certificate: *cert, Reply: true}, nil
 }
 
 // made is heldShare of this party's store.

@@ -91,8 +91,8 @@ func TestAnInterruptedKeygenIsCompletedAfterARestart(t *testing.T) {
 	}
 }
 
-// A key that somebody has no share of stays pending: nobody can make it active
-// alone, and nobody deletes it.
+// A key stays pending as long as a member can neither sign its certificate nor say
+// that it never did: nobody can make it active alone, and nobody deletes it.
 func TestAKeyWithoutAllSharesStaysPending(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, p2ptest.Config{Transport: p2ptest.Simulated}, 3, nil)
@@ -100,7 +100,7 @@ func TestAKeyWithoutAllSharesStaysPending(t *testing.T) {
 		for _, p := range c.parties[:2] {
 			p.interrupt(t, key)
 		}
-		if err := c.parties[2].store.Delete(t.Context(), kindShare, shareID(key.Key, key.Epoch)); err != nil {
+		if err := c.parties[2].store.EraseEpoch(t.Context(), key.Key, key.Epoch); err != nil {
 			t.Fatal(err)
 		}
 		for _, p := range c.parties {
@@ -159,7 +159,7 @@ func TestEndorsementsAreChecked(t *testing.T) {
 			if err != nil || (reply != nil) != e.replied {
 				t.Errorf("%s: reply %v, error %v", name, reply, err)
 			}
-			if reply != nil && reply.Verify(p2p.Verify) == nil {
+			if reply != nil && reply.Certificate.Verify(p2p.Verify) == nil {
 				t.Errorf("%s: the reply has signatures that nobody gave", name)
 			}
 			if state := p.stateOf(t, key); state != keystore.StatePending {

@@ -60,10 +60,36 @@ func newUserShares(s *keystore.Store, self protocol.Signer) *userShares {
 // save writes what a session wants to be saved, for a delegate the share of its
 // user, for all others their own, together with what belongs to it.
 func (n *Node) save(ctx context.Context, save *protocol.Save, also ...keystore.Record) error {
-	if roleIn(&save.Key.Spec, n.cfg.Host.ID()) == protocol.Delegate {
-		return n.shares.save(ctx, save, also...)
+	if err := n.crashed(save, false); err != nil {
+		return err
 	}
-	return n.keys.save(ctx, save, also...)
+	write := n.keys.save
+	if roleIn(&save.Key.Spec, n.cfg.Host.ID()) == protocol.Delegate {
+		write = n.shares.save
+	}
+	if err := write(ctx, save, also...); err != nil {
+		if !save.Active {
+			n.resolver.doubt(save.Key.Spec.SID())
+		}
+		return err
+	}
+	return n.crashed(save, true)
+}
+
+// crashed lets a test end this party before or after a save.
+func (n *Node) crashed(save *protocol.Save, done bool) error {
+	if n.crash == nil {
+		return nil
+	}
+	return n.crash(save, done)
+}
+
+// discard deletes the pending share of an attempt that will never be a key.
+func (n *Node) discard(ctx context.Context, spec *protocol.Spec) error {
+	if roleIn(spec, n.cfg.Host.ID()) == protocol.Delegate {
+		return n.shares.discard(ctx, spec)
+	}
+	return n.keys.discard(ctx, spec)
 }
 
 // save writes a user's share, durably.
@@ -78,6 +104,21 @@ func (u *userShares) save(ctx context.Context, save *protocol.Save, also ...keys
 		share.Expires = time.Now().Add(userShareLife).Unix()
 	}
 	return u.put(ctx, &share, stateOf(save), also...)
+}
+
+// discard deletes the pending share of an attempt, if it is here. Its scope stays
+// for a later attempt.
+func (u *userShares) discard(ctx context.Context, spec *protocol.Spec) error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if may, err := discardable(ctx, u.store, spec); err != nil || !may {
+		return err
+	}
+	if err := u.store.Delete(ctx, kindUserShare, shareID(spec.Key, spec.Epoch)); err != nil {
+		return err
+	}
+	delete(u.due, shareID(spec.Key, spec.Epoch))
+	return nil
 }
 
 func (u *userShares) put(ctx context.Context, share *userShare, state keystore.State, also ...keystore.Record) error {

@@ -1,0 +1,167 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/meshmpc/mpcd/keystore"
+	"github.com/meshmpc/mpcd/p2p"
+	"github.com/meshmpc/mpcd/protocol"
+)
+
+// This file is about attempts that will never be a key: one member has no share
+// of it and will never sign, says so (protocol.Abandon), and the others drop theirs.
+//
+// Who drops a share has signed and therefore never gives such a word of its own.
+// It keeps the one that it has dropped the share for, and gives that to members
+// that ask later.
+
+// withoutShare answers a member's question about an attempt of which this party has
+// no share. It is silent unless it knows for sure that there will never be one.
+func (n *Node) withoutShare(ctx context.Context, from protocol.PeerID, e *protocol.Endorse) (*protocol.Endorse, error) {
+	s, body := e.Spec, &e.Certificate.Body
+	if e.Reply || s == nil || s.Validate() != nil || s.Kind != protocol.KindKeygen || s.Network != n.cfg.Network ||
+		s.SID() != body.SID || s.Key != body.Key || s.Epoch != body.Epoch ||
+		from == n.cfg.Host.ID() || roleIn(s, from) == "" || roleIn(s, n.cfg.Host.ID()) == "" {
+		return nil, nil
+	}
+	word, err := n.abandonOf(ctx, body.SID)
+	if err != nil {
+		return nil, err
+	}
+	if word == nil {
+		switch never, err := n.neverSigns(ctx, s); {
+		case errors.Is(err, keystore.ErrInvalid):
+			return nil, nil // no key has such an id
+		case err != nil || !never:
+			return nil, err
+		}
+		word = protocol.SignAbandon(n.cfg.Host, body.SID)
+		log.Warnw("this party has no share of an interrupted keygen and will never sign its certificate, and says so", "key", s.Key, "attempt", s.Attempt, "sid", body.SID.Short(), "peer", from)
+	}
+	empty := protocol.Certificate{Body: *body, Signatures: make([][]byte, len(body.Roster))}
+	return &protocol.Endorse{Certificate: empty, Reply: true, Abandon: word}, nil
+}
+
+// neverSigns reports that this party has not signed the certificate of an attempt
+// and cannot do so any more, whatever it is sent. Each condition stays as it is once
+// it holds: (1) the attempt is never accepted again; (2) if it was accepted before,
+// its session has ended and writes nothing any more; (3) it has left no share.
+//
+// A share may also have been here and be gone. What this party has dropped has left
+// an Abandon (drop), which its caller has looked for; what was erased for a user, the
+// mark of the erased scope; what was damaged, a record in quarantine, which is an error here.
+func (n *Node) neverSigns(ctx context.Context, s *protocol.Spec) (bool, error) {
+	n.requests.Lock() // nothing is accepted meanwhile
+	defer n.requests.Unlock()
+	refused, err := n.refusedForEver(ctx, s, time.Now())
+	if err != nil || !refused || n.underWay(s.SID()) || n.resolver.doubts(s.SID()) {
+		return false, err
+	}
+	gone, err := n.cfg.Store.Erased(ctx, s.Key, s.Epoch)
+	if err != nil || gone {
+		return false, err
+	}
+	record, _, err := n.made(ctx, s.Key, s.Epoch)
+	switch {
+	case errors.Is(err, errNoKey):
+		return true, nil
+	case err != nil:
+		return false, err
+	}
+	// A share of another attempt has taken nobody's place: see mayWrite.
+	return record.Spec.SID() != s.SID(), nil
+}
+
+// hearAbandon keeps a member's word about an attempt of which this party has a
+// pending share. It may come from any member, for it is signed.
+func (r *resolver) hearAbandon(self protocol.PeerID, s *protocol.Spec, a *protocol.Abandon) {
+	if a.SID != s.SID() || a.Party == self || roleIn(s, a.Party) == "" || !a.Verify(p2p.Verify) {
+		log.Warnw("a member's word about an interrupted keygen does not hold", "key", s.Key, "said_by", a.Party)
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	id := shareID(s.Key, s.Epoch)
+	if r.abandons[id] == nil {
+		r.abandons[id] = make(map[protocol.PeerID]*protocol.Abandon)
+	}
+	r.abandons[id][a.Party] = a
+}
+
+// abandoned returns the word of a member that will never sign the certificate of a
+// pending key. Who has signed it as well says two things, and counts for nothing.
+// The caller holds mu.
+func (r *resolver) abandoned(record protocol.KeyRecord) *protocol.Abandon {
+	id, sid := shareID(record.Spec.Key, record.Spec.Epoch), record.Spec.SID()
+	cert := r.heard[id]
+	var word *protocol.Abandon
+	for i, m := range record.Spec.Roster {
+		a := r.abandons[id][m.Peer]
+		if a == nil || a.SID != sid {
+			continue
+		}
+		if cert != nil && len(cert.Signatures[i]) > 0 && p2p.Verify(m.Peer, cert.Body.Signed(), cert.Signatures[i]) {
+			log.Errorw("a member has signed a key's certificate, and also that it never will: the share is kept; find out what runs there", "member", m.Peer, "key", record.Spec.Key, "sid", sid.Short())
+			continue
+		}
+		word = a
+	}
+	return word
+}
+
+// drop removes the pending share of an attempt that will never be a key. The reason
+// is on disk first: who finds a share beside it after a crash goes on from there, and
+// who finds it alone knows that this party has signed. The caller holds resolver.mu.
+//
+// The record is deleted, and the salt of its scope stays: later attempts at the key
+// are sealed under it. What is left of the share on disk until the store is compacted is
+// part of a key that nobody can ever have the certificate of.
+func (n *Node) drop(ctx context.Context, s *protocol.Spec, word *protocol.Abandon) error {
+	payload, err := protocol.Marshal(word)
+	if err != nil {
+		return err
+	}
+	header := keystore.Header{Kind: kindAbandon, ID: word.SID.String(), Account: s.Account, State: keystore.StateRetired}
+	if err := n.cfg.Store.Put(ctx, keystore.Record{Header: header, Payload: payload}); err != nil {
+		return fmt.Errorf("a pending share could not be dropped: %w", err)
+	}
+	if err := n.discard(ctx, s); err != nil {
+		return fmt.Errorf("a pending share could not be dropped: %w", err)
+	}
+	id := shareID(s.Key, s.Epoch)
+	delete(n.resolver.heard, id)
+	delete(n.resolver.abandons, id)
+	log.Warnw("a pending share was dropped: a member has never signed the certificate and never will, so that there is no key", "key", s.Key, "attempt", s.Attempt, "sid", word.SID.Short(), "member", word.Party)
+	return nil
+}
+
+// abandonOf returns the word for which this party has dropped the share of an
+// attempt, or is about to; nil if there is none.
+func (n *Node) abandonOf(ctx context.Context, sid protocol.SID) (*protocol.Abandon, error) {
+	record, err := n.cfg.Store.Get(ctx, kindAbandon, sid.String())
+	switch {
+	case errors.Is(err, keystore.ErrNotFound):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	}
+	var a protocol.Abandon
+	if err := protocol.Unmarshal(record.Payload, &a); err != nil {
+		return nil, fmt.Errorf("why the share of session %s was dropped: %w", sid.Short(), err)
+	}
+	return &a, nil
+}
+
+// doubt notes that a share could not be saved. Whether it is on disk is known for
+// sure after the next start; until then this party does not say that it is not.
+func (r *resolver) doubt(sid protocol.SID) {
+	r.doubtful.Store(sid, nil)
+}
+
+func (r *resolver) doubts(sid protocol.SID) bool {
+	_, doubtful := r.doubtful.Load(sid)
+	return doubtful
+}

@@ -1,0 +1,91 @@
+package node
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/meshmpc/mpcd/keystore"
+	"github.com/meshmpc/mpcd/p2p"
+	"github.com/meshmpc/mpcd/protocol"
+)
+
+// complete adds signatures to those of a pending key; with the last one the key
+// is active and its outcome is told. It returns what is known now.
+func (n *Node) complete(ctx context.Context, theirs *protocol.Certificate) (*protocol.Certificate, error) {
+	ctx = context.WithoutCancel(ctx)
+	cert, outcome, err := n.activate(ctx, theirs)
+	if outcome != nil {
+		n.outcomes.offer(ctx, outcome.Record.Body.Spec.Coordinator, *outcome)
+	}
+	return cert, err
+}
+
+// activate is the part of complete that must be alone. Share and outcome are
+// written together.
+func (n *Node) activate(ctx context.Context, theirs *protocol.Certificate) (*protocol.Certificate, *protocol.Outcome, error) {
+	n.resolver.mu.Lock()
+	defer n.resolver.mu.Unlock()
+	record, state, err := n.made(ctx, theirs.Body.Key, theirs.Body.Epoch)
+	if err != nil || state != keystore.StatePending { // somebody else's endorsement was faster
+		return record.Certificate, nil, err
+	}
+	cert := n.resolver.gather(n.cfg.Host, record, theirs.Signatures)
+	if cert.Verify(p2p.Verify) != nil {
+		return &cert, nil, nil
+	}
+	record.Certificate = &cert
+	signed := protocol.SignRecord(n.cfg.Host, protocol.RecordBody{Spec: record.Spec, Certificate: &cert})
+	outcome := &protocol.Outcome{SID: cert.Body.SID, Record: signed}
+	kept, err := n.outcomes.record(record.Spec.Coordinator, outcome)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := n.save(ctx, &protocol.Save{Active: true, Key: record}, kept); err != nil {
+		return nil, nil, fmt.Errorf("completed key %s: %w", record.Spec.Key, err)
+	}
+	delete(n.resolver.heard, shareID(record.Spec.Key, record.Spec.Epoch))
+	log.Infow("a key whose keygen was interrupted is complete", "key", record.Spec.Key, "session", record.Spec.Session)
+	return &cert, outcome, nil
+}
+
+// gather returns a pending key's certificate with this party's signature and
+// every other one that is known and good. The caller holds mu.
+func (r *resolver) gather(self protocol.Signer, record protocol.KeyRecord, more [][]byte) protocol.Certificate {
+	id, body := shareID(record.Spec.Key, record.Spec.Epoch), bodyOf(record)
+	data := body.Signed()
+	cert := r.heard[id]
+	if cert == nil || !bytes.Equal(cert.Body.Signed(), data) {
+		cert = &protocol.Certificate{Body: body, Signatures: make([][]byte, len(body.Roster))}
+		r.heard[id] = cert
+	}
+	for i, m := range body.Roster {
+		switch {
+		case m.Peer == self.ID():
+			cert.Signatures[i] = self.Sign(data)
+		case len(cert.Signatures[i]) == 0 && i < len(more) && p2p.Verify(m.Peer, data, more[i]):
+			cert.Signatures[i] = more[i]
+		}
+	}
+	return protocol.Certificate{Body: body, Signatures: slices.Clone(cert.Signatures)}
+}
+
+func bodyOf(r protocol.KeyRecord) protocol.CertificateBody {
+	return protocol.NewCertificateBody(&r.Spec, &protocol.Result{PublicKey: r.PublicKey, PublicHash: r.PublicHash}, r.ChainCode)
+}
+
+// learn keeps what a keygen's session has heard of the certificate and could not
+// complete. The goroutine that drives the session calls it at its end.
+func (n *Node) learn(c *ceremony) {
+	if c.session == nil || c.spec.Kind != protocol.KindKeygen || c.session.Phase() == protocol.PhaseDone {
+		return
+	}
+	cert := c.session.Confirmed()
+	if cert == nil {
+		return
+	}
+	n.resolver.mu.Lock()
+	defer n.resolver.mu.Unlock()
+	n.resolver.heard[shareID(c.spec.Key, c.spec.Epoch)] = cert
+}
