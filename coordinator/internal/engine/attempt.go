@@ -29,6 +29,13 @@ type attempt struct {
 	in     chan inbound
 	lost   chan protocol.PeerID // parties that answer no pings
 	broken chan error           // attempt.started could not be written
+
+	claimed []claim          // what members say of each other
+	verdict *ending          // how it ends, once grace is over
+	grace   <-chan time.Time // for what others have to say; nil without a verdict
+	saving  bool             // keygen: members have begun to save their shares
+	missed  int              // members that were lost since
+	back    chan struct{}    // one of them answers again
 }
 
 // member is a party of a running attempt.
@@ -38,8 +45,11 @@ type member struct {
 	heard    atomic.Int64  // Unix nanoseconds of its last frame
 
 	accepted bool
-	finished bool // its record is in the log, or on its way there
-	rejected bool // its record was wrong
+	finished bool   // its record is in the log, or on its way there
+	rejected bool   // its record was wrong
+	failed   bool   // it has given up
+	lost     bool   // it answers no pings
+	said     string // why it has failed
 	progress protocol.Progress
 	digest   []byte // keygen: of the certificate that it delivered
 }
@@ -57,7 +67,7 @@ func (r *runner) newAttempt(parties []registry.Party) (*attempt, error) {
 	a := &attempt{
 		e: r.e, session: r.id, req: r.req, spec: spec, sid: spec.SID(), parties: parties, deadline: spec.Deadline(), share: r.userShare,
 		members: make(map[protocol.PeerID]*member, len(parties)), in: make(chan inbound, inboxSize),
-		lost: make(chan protocol.PeerID, len(parties)), broken: make(chan error, 1),
+		lost: make(chan protocol.PeerID, len(parties)), broken: make(chan error, 1), back: make(chan struct{}, len(parties)),
 	}
 	for _, p := range parties {
 		a.members[p.Peer] = &member{Party: p, answered: make(chan struct{})}
@@ -88,32 +98,43 @@ func (a *attempt) run(ctx context.Context) ending {
 		return ending{problem: &registry.Problem{Code: registry.CodeInternal, Detail: "the proposal could not be encoded"}}
 	}
 	for {
-		var end *ending
-		select {
-		case <-ctx.Done():
-			switch {
-			case a.e.ctx.Err() != nil:
-				return ending{stopped: true}
-			case wasCancelled(ctx):
-				return ending{ended: true}
-			}
-			return a.expired()
-		case err := <-a.broken:
-			log.Errorw("an attempt could not be recorded", "session", a.session, "error", err)
-			return ending{problem: &registry.Problem{Code: registry.CodeStorage, Detail: "the coordinator could not record the session: its disk may be full"}}
-		case peer := <-a.lost:
-			end = a.lose(peer)
-		case in := <-a.in:
-			end = a.take(in)
-		}
-		if end != nil {
-			return *end
+		if end := a.next(ctx); end != nil {
+			return a.count(*end)
 		}
 	}
 }
 
+// next waits for the next thing to happen, and returns how the attempt ends, if
+// it does.
+func (a *attempt) next(ctx context.Context) *ending {
+	select {
+	case <-ctx.Done():
+		switch {
+		case a.e.ctx.Err() != nil:
+			return &ending{stopped: true}
+		case wasCancelled(ctx):
+			return &ending{ended: true}
+		case a.verdict != nil:
+			return a.verdict
+		}
+		return a.expired()
+	case err := <-a.broken:
+		log.Errorw("an attempt could not be recorded", "session", a.session, "error", err)
+		return &ending{problem: &registry.Problem{Code: registry.CodeStorage, Detail: "the coordinator could not record the session: its disk may be full"}}
+	case peer := <-a.lost:
+		return a.lose(ctx, peer)
+	case <-a.back:
+		a.returned()
+		return nil
+	case <-a.grace:
+		return a.verdict
+	case in := <-a.in:
+		return a.take(ctx, in)
+	}
+}
+
 // take handles one frame of a member.
-func (a *attempt) take(in inbound) *ending {
+func (a *attempt) take(ctx context.Context, in inbound) *ending {
 	m := a.members[in.from]
 	switch f := in.frame; {
 	case f.Answer != nil:
@@ -121,7 +142,7 @@ func (a *attempt) take(in inbound) *ending {
 	case f.Progress != nil:
 		a.advance(m, f.Progress)
 	case f.Outcome != nil && f.Outcome.Failure != nil:
-		return a.failure(m, f.Outcome.Failure)
+		return a.failure(ctx, m, f.Outcome.Failure)
 	case f.Outcome != nil:
 		return a.record(m, f.Outcome.Record)
 	}
@@ -135,13 +156,21 @@ func (a *attempt) answer(m *member, ans *protocol.Answer) *ending {
 		m.accepted = true
 		a.note(registry.Event{Type: registry.PartyAccepted, Party: m.Peer})
 		return nil
-	case ans.Code == "", m.finished:
+	case ans.Code == "", m.finished, m.failed:
 		return nil
 	case a.resumed && ans.Code == protocol.CodeReplay:
 		return nil // it knew the proposal from before the restart: its outcome will come
 	}
 	fault := registry.PartyProblem{Party: m.Party, Code: knownCode(ans.Code), Detail: bounded(ans.Detail)}
-	a.note(registry.Event{Type: registry.PartyRefused, Party: m.Peer, Code: string(fault.Code), Detail: fault.Detail})
+	claims := a.avoided(m, ans)
+	m.said, a.claimed = fault.Detail, append(a.claimed, claims...)
+	a.note(registry.Event{Type: registry.PartyRefused, Party: m.Peer, Code: string(fault.Code), Detail: fault.Detail, Blames: a.e.blamesOf(claims)})
+	if len(claims) > 0 { // the two are kept apart
+		return &ending{problem: &registry.Problem{
+			Code: registry.CodePartyRefused, Parties: append([]registry.PartyProblem{fault}, a.concerned(claims)...),
+			Detail: "party " + m.Name + " refused: " + fault.Detail,
+		}}
+	}
 	return &ending{
 		problem: &registry.Problem{
 			Code: registry.CodePartyRefused, Parties: []registry.PartyProblem{fault},
@@ -158,6 +187,7 @@ func (a *attempt) advance(m *member, p *protocol.Progress) {
 	}
 	forward := cmp.Or(cmp.Compare(slices.Index(phases, p.Phase), slices.Index(phases, m.progress.Phase)), cmp.Compare(p.Round, m.progress.Round)) > 0
 	m.progress.Missing = p.Missing
+	a.saving = a.saving || a.spec.Kind == protocol.KindKeygen && p.Phase == protocol.PhaseConfirm
 	if forward { // a party that goes back and forth would fill the log
 		m.progress = *p
 		a.note(registry.Event{Type: registry.PartyProgress, Party: m.Peer, Phase: p.Phase, Round: p.Round, Rounds: p.Rounds})
@@ -186,50 +216,19 @@ func knownCode(c protocol.Code) protocol.Code {
 
 const maxCode = 40 // bytes
 
-// lose ends the attempt because a member is gone, unless that does no harm any
-// more: it has delivered, or its signature is on a certificate that another
-// member has delivered, so that its share is on its disk and it may come back.
-func (a *attempt) lose(peer protocol.PeerID) *ending {
-	m := a.members[peer]
-	if m.finished {
-		return nil
-	}
-	fault := registry.PartyProblem{Party: m.Party, Code: protocol.CodeUnreachable, Detail: "it stopped answering"}
-	a.note(registry.Event{Type: registry.PartyLost, Party: peer, Detail: fault.Detail})
-	if a.spec.Kind == protocol.KindKeygen && a.anyFinished() {
-		return nil
-	}
-	return &ending{
-		problem: &registry.Problem{
-			Code: registry.CodePartyLost, Parties: []registry.PartyProblem{fault},
-			Detail: "party " + m.Name + " stopped answering while the session ran",
-		},
-		faults: []registry.PartyProblem{fault},
-	}
-}
-
-func (a *attempt) anyFinished() bool {
-	for _, m := range a.members {
-		if m.finished {
-			return true
-		}
-	}
-	return false
-}
-
 // expired blames whom others waited for and who never answered.
-func (a *attempt) expired() ending {
+func (a *attempt) expired() *ending {
 	var faults []registry.PartyProblem
 	for _, p := range a.parties {
 		switch m := a.members[p.Peer]; {
-		case m.finished:
+		case m.finished, m.failed, m.lost:
 		case !m.accepted:
 			faults = append(faults, registry.PartyProblem{Party: p, Code: protocol.CodeTimeout, Detail: "it never answered"})
 		case a.waitedFor(p.Peer):
 			faults = append(faults, registry.PartyProblem{Party: p, Code: protocol.CodeTimeout, Detail: "others waited for its messages"})
 		}
 	}
-	return ending{
+	return &ending{
 		timeout: true, faults: faults,
 		problem: &registry.Problem{
 			Code: registry.CodeSessionTimeout, Parties: faults,

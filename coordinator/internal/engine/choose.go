@@ -14,8 +14,8 @@ import (
 )
 
 // choose picks the parties of the next attempt: those that answer a ping, first
-// the ones that were not in the last attempt, then the least loaded, then at
-// random. After a restart, and with users' devices, it is patient while the
+// the ones with the fewest suspicions, then those that were not in the last attempt,
+// then the least loaded, then at random. After a restart, and with users' devices, it is patient while the
 // network comes up; nobody waits for who has refused.
 func (r *runner) choose(ctx context.Context) ([]registry.Party, *registry.Problem) {
 	for {
@@ -33,6 +33,7 @@ func (r *runner) choose(ctx context.Context) ([]registry.Party, *registry.Proble
 
 func (r *runner) chooseNow(ctx context.Context) ([]registry.Party, *registry.Problem) {
 	var chosen []registry.Party
+	r.together = false
 	for _, g := range r.groups() {
 		picked, problem := r.pick(ctx, g, chosen)
 		if problem != nil {
@@ -58,6 +59,9 @@ type group struct {
 func (r *runner) groups() []group {
 	if r.req.Kind == protocol.KindSign {
 		return r.signerGroups()
+	}
+	if r.pinned {
+		return []group{{from: r.previous, need: len(r.previous)}}
 	}
 	s := r.e.cfg.Registry.Session(r.id)
 	own := r.req.Threshold.N - r.req.Externals
@@ -115,7 +119,11 @@ func (r *runner) pick(ctx context.Context, g group, taken []registry.Party) ([]r
 	candidates, missing := r.candidates(g, taken)
 	var alive []registry.Party
 	if len(candidates) >= g.need {
-		alive = r.e.probe(ctx, candidates, g.need)
+		enough := g.need
+		if r.among(candidates, taken) {
+			enough = len(candidates) // to have a choice
+		}
+		alive = r.e.probe(ctx, candidates, enough)
 	}
 	if len(alive) < g.need {
 		for _, p := range candidates {
@@ -126,7 +134,7 @@ func (r *runner) pick(ctx context.Context, g group, taken []registry.Party) ([]r
 		return nil, r.tooFew(g.need, len(alive), missing)
 	}
 	r.rank(alive)
-	picked := alive[:g.need]
+	picked := r.keepApart(alive, g.need, taken)
 	if g.role != "" {
 		for i := range picked {
 			picked[i].Role = g.role
@@ -145,8 +153,8 @@ func (r *runner) candidates(g group, taken []registry.Party) (candidates []regis
 			missing = append(missing, registry.PartyProblem{Party: p, Code: protocol.CodeReplay, Detail: "it had another role in the last attempt"})
 			continue
 		}
-		if i := slices.IndexFunc(r.excluded, func(x registry.PartyProblem) bool { return x.Peer == p.Peer }); i >= 0 {
-			missing = append(missing, r.excluded[i])
+		if x := r.isExcluded(p.Peer); x != nil {
+			missing = append(missing, *x)
 			continue
 		}
 		if known, ok := r.e.cfg.Pool.Party(p.Peer); ok && known.Live && known.Draining {
@@ -205,15 +213,16 @@ func (r *runner) rank(parties []registry.Party) {
 }
 
 // rankOf returns what parties are compared by; lower is better.
-func (r *runner) rankOf(p registry.Party) (rank [4]int) {
+func (r *runner) rankOf(p registry.Party) (rank [5]int) {
+	rank[0] = r.degree(p.Peer)
 	if slices.Contains(r.previous, p) {
-		rank[0] = 1
+		rank[1] = 1
 	}
-	rank[1] = r.e.loadOf(p.Peer)
+	rank[2] = r.e.loadOf(p.Peer)
 	if known, ok := r.e.cfg.Pool.Party(p.Peer); ok {
-		rank[2] = known.Sessions
+		rank[3] = known.Sessions
 		if r.req.Kind == protocol.KindKeygen && r.req.Scheme == protocol.ECDSA {
-			rank[3] = -known.Stock
+			rank[4] = -known.Stock
 		}
 	}
 	return rank

@@ -123,7 +123,7 @@ func sleep(ctx context.Context, d time.Duration) bool {
 // cancel tells the members that have not finished that the attempt is over.
 func (a *attempt) cancel(reason string) {
 	for _, m := range a.members {
-		if !m.finished {
+		if !m.finished && !m.failed {
 			a.e.send(m.Peer, protocol.Frame{Cancel: &protocol.Cancel{SID: a.sid, Reason: reason}})
 		}
 	}

@@ -21,7 +21,7 @@ var log = logging.Logger("coordinator")
 const (
 	DefaultKeygenTimeout = 120 * time.Second
 	DefaultSignTimeout   = 60 * time.Second
-	maxAttempts          = 2
+	maxAttempts          = 2 // not counting those that have shown whom to leave out
 )
 
 // Timing of the conversation with parties.
@@ -79,6 +79,9 @@ type Config struct {
 	// Ended is told of each session that has ended; nil: nobody is. It must not
 	// block.
 	Ended func(*registry.Session)
+	// Blamed is told of each blame: its reason, one of a few words, and whether it
+	// is proven; nil: nobody is.
+	Blamed func(reason string, proven bool)
 }
 
 // Engine runs the sessions of one coordinator.

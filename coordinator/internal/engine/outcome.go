@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/decred/dcrd/dcrec/secp256k1/v4"
 	"github.com/decred/dcrd/dcrec/secp256k1/v4/ecdsa"
@@ -14,44 +13,6 @@ import (
 )
 
 var errRecord = errors.New("the record is not of this session and party")
-
-// failure ends the attempt because a member gave up.
-func (a *attempt) failure(m *member, f *protocol.Failure) *ending {
-	m.settle()
-	f.Code = knownCode(f.Code)
-	detail := bounded(f.Detail)
-	a.e.cfg.Registry.Note(a.e.ackWhenDurable(m.Peer, a.sid), a.event(registry.Event{
-		Type: registry.PartyFailed, Party: m.Peer, Code: string(f.Code), Detail: detail,
-	}))
-	m.finished = true // it needs no cancel
-	faults := a.blamed(m, f, detail)
-	return &ending{
-		faults: faults,
-		problem: &registry.Problem{
-			Code: registry.CodeCeremonyFailed, Parties: faults,
-			Detail: fmt.Sprintf("party %s reports %s: %s", m.Name, f.Code, detail),
-		},
-	}
-}
-
-// blamed returns whom a failure excludes from the next attempt: the culprits it
-// names, or the reporting party if the fault is its own.
-func (a *attempt) blamed(m *member, f *protocol.Failure, detail string) (faults []registry.PartyProblem) {
-	for _, p := range a.parties {
-		if slices.Contains(f.Culprits, p.Peer) {
-			faults = append(faults, registry.PartyProblem{Party: p, Code: f.Code, Detail: "party " + m.Name + " blames it: " + detail})
-		}
-	}
-	if len(faults) > 0 {
-		return faults
-	}
-	switch f.Code {
-	case protocol.CodeProtocol, protocol.CodeTimeout, protocol.CodeUnreachable, protocol.CodeCancelled, protocol.CodeDisagreement:
-		return nil // nobody is known to be at fault
-	default:
-		return []registry.PartyProblem{{Party: m.Party, Code: f.Code, Detail: detail}}
-	}
-}
 
 // record takes a member's result.
 func (a *attempt) record(m *member, rec *protocol.Record) *ending {

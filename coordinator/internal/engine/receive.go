@@ -106,20 +106,23 @@ func (e *Engine) takeLate(in inbound) {
 func (e *Engine) lateOutcome(s *registry.Session, in inbound) {
 	out := in.frame.Outcome
 	then := e.ackWhenDurable(in.from, out.SID)
-	event, keep := e.lateEvent(s, in.from, out)
-	keep = keep && !told(s, in.from, out)
-	if !keep || e.cfg.Registry.HasLate(out.SID, in.from) {
+	if told(s, in.from, out) || e.cfg.Registry.HasLate(out.SID, in.from) {
 		e.cfg.Registry.Note(then)
 		return
 	}
-	event.SID, event.Party = out.SID.String(), in.from
-	if !e.writing.start(event.SID, event.Party) {
+	sid := out.SID.String()
+	if !e.writing.start(sid, in.from) {
 		return // a copy of one that is on its way to the disk
 	}
+	var events []registry.Event
+	if event, keep := e.lateEvent(s, in.from, out); keep {
+		event.SID, event.Party = sid, in.from
+		events = append(events, event)
+	}
 	e.cfg.Registry.Note(func(err error) {
-		e.writing.end(event.SID, event.Party)
+		e.writing.end(sid, in.from)
 		then(err)
-	}, event)
+	}, events...)
 }
 
 // told reports whether the log has an outcome already: what came is a copy, sent
@@ -169,9 +172,13 @@ func (e *Engine) lateEvent(s *registry.Session, from protocol.PeerID, out *proto
 		if s == nil || !isMember(s, from) {
 			return event, false
 		}
-		return registry.Event{
+		event = registry.Event{
 			Stream: registry.SessionStream(s.ID), Type: registry.OutcomeLate, Code: string(knownCode(out.Failure.Code)), Detail: bounded(out.Failure.Detail),
-		}, true
+		}
+		if s.SID == out.SID.String() { // the roster of an earlier attempt is in the log alone
+			event.Attempt, event.Blames = s.Attempt, e.blamesOf(e.claims(out.SID, roster(s), from, out.Failure))
+		}
+		return event, true
 	}
 	body := &out.Record.Body
 	if body.Party != from || body.Spec.SID() != out.SID || out.Record.Verify(e.cfg.Verify) != nil {
@@ -211,4 +218,12 @@ func (e *Engine) ours(s *registry.Session, from protocol.PeerID, spec *protocol.
 
 func isMember(s *registry.Session, peer protocol.PeerID) bool {
 	return slices.ContainsFunc(s.Members, func(m registry.Member) bool { return m.Peer == peer })
+}
+
+// roster returns the parties of a session's last attempt.
+func roster(s *registry.Session) (parties []registry.Party) {
+	for _, m := range s.Members {
+		parties = append(parties, m.Party)
+	}
+	return parties
 }

@@ -36,13 +36,14 @@ func (e *Engine) Resume() {
 // not used again.
 func (e *Engine) restore(s *registry.Session) (*runner, error) {
 	now := time.Now()
-	r := &runner{e: e, id: s.ID, req: s.NewSession, durable: make(chan struct{}), number: maxAttempts, quiet: now.Add(resumeQuiet)}
+	r := &runner{e: e, id: s.ID, req: s.NewSession, durable: make(chan struct{}), number: maxAttempts, plain: 1, quiet: now.Add(resumeQuiet)}
 	close(r.durable)
+	r.recall(s)
 	if r.req.Externals > 0 {
 		r.quiet = now.Add(deviceGrace)
 	}
 	if r.req.Wait != "" {
-		r.number = 1
+		r.number, r.plain = 1, 0
 		return r, nil
 	}
 	if least := now.Add(resumeGrace + probeTimeout + e.attemptTimeout(&s.NewSession)); r.req.Expires.Before(least) {
@@ -55,7 +56,7 @@ func (e *Engine) restore(s *registry.Session) (*runner, error) {
 	if err := protocol.Unmarshal(s.Spec, &spec); err != nil {
 		return r, fmt.Errorf("session %s: %w", s.ID, err)
 	}
-	r.resumed = e.restoreAttempt(s, &spec, now)
+	r.resumed, r.plain = e.restoreAttempt(s, &spec, now), plainAttempts(s)
 	return r, nil
 }
 
@@ -63,7 +64,7 @@ func (e *Engine) restoreAttempt(s *registry.Session, spec *protocol.Spec, now ti
 	a := &attempt{
 		e: e, session: s.ID, req: s.NewSession, spec: spec, sid: spec.SID(), deadline: spec.Deadline(), resumed: true,
 		members: make(map[protocol.PeerID]*member, len(s.Members)), in: make(chan inbound, inboxSize),
-		lost: make(chan protocol.PeerID, len(s.Members)), broken: make(chan error, 1),
+		lost: make(chan protocol.PeerID, len(s.Members)), broken: make(chan error, 1), back: make(chan struct{}, len(s.Members)),
 	}
 	if least := now.Add(resumeGrace); a.deadline.Before(least) {
 		a.deadline = least
@@ -71,6 +72,7 @@ func (e *Engine) restoreAttempt(s *registry.Session, spec *protocol.Spec, now ti
 	for _, m := range s.Members {
 		a.parties = append(a.parties, m.Party)
 		restored := &member{Party: m.Party, answered: make(chan struct{}), accepted: m.State != registry.StateInvited}
+		a.saving = a.saving || spec.Kind == protocol.KindKeygen && m.Phase == protocol.PhaseConfirm
 		if m.Outcome != nil {
 			restored.finished, restored.digest = true, m.Outcome.Digest
 		}
@@ -80,4 +82,16 @@ func (e *Engine) restoreAttempt(s *registry.Session, spec *protocol.Spec, now ti
 		a.members[m.Peer] = restored
 	}
 	return a
+}
+
+// plainAttempts counts the attempts before the last one that have taught nothing
+// about the parties.
+func plainAttempts(s *registry.Session) int {
+	blamed := make(map[uint32]bool)
+	for _, b := range s.Blames {
+		if b.Attempt < s.Attempt {
+			blamed[b.Attempt] = true
+		}
+	}
+	return int(s.Attempt) - 1 - len(blamed)
 }

@@ -23,7 +23,9 @@ type runner struct {
 	number    uint32    // of the next attempt
 	resumed   *attempt  // to be finished first, after a restart
 	quiet     time.Time // before this, a party that is missing may just not be connected yet
-	excluded  []registry.PartyProblem
+	suspects
+	plain     int               // attempts that failed and taught nothing about the parties
+	pinned    bool              // no others can take the place of the last attempt's parties
 	previous  []registry.Party  // roster of the last attempt
 	lastFault *registry.Problem // how the last attempt ended
 	timedOut  bool              // the last attempt ran into its deadline
@@ -35,8 +37,12 @@ type ending struct {
 	stopped bool // the coordinator stops; the session stays open
 	ended   bool // a user has cancelled it
 	timeout bool
+	pinned  bool // keygen: some have saved a share, and take part in no other roster
+	final   bool // keygen: some hold the key, and take part in no other attempt
 	problem *registry.Problem
 	faults  []registry.PartyProblem // who must not be in the next attempt
+	proven  []registry.PartyProblem // who has broken the protocol, which it signed
+	pairs   []pair                  // who blames whom
 }
 
 func (e *Engine) newRunner(id string, req registry.NewSession) *runner {
@@ -131,14 +137,27 @@ func (r *runner) again(ctx context.Context, a *attempt, end ending) bool {
 		Stream: registry.SessionStream(r.id), Type: registry.AttemptFailed,
 		Attempt: a.spec.Attempt, SID: a.sid.String(), Code: end.problem.Code, Problem: end.problem,
 	})
-	if a.spec.Attempt >= maxAttempts {
+	if !r.mayTryAgain(a, &end) {
 		r.fail(end.problem)
 		return false
 	}
 	r.number = a.spec.Attempt + 1
-	r.previous, r.lastFault, r.timedOut = a.parties, end.problem, end.timeout
+	r.previous, r.lastFault, r.timedOut, r.pinned = a.parties, end.problem, end.timeout, end.pinned
 	r.exclude(end.faults)
 	return true
+}
+
+// mayTryAgain learns from an attempt, and bounds the attempts: maxAttempts, not
+// counting those that have shown whom to leave out. Of those a session has no more
+// than its key has members, which is enough to leave out one that accuses everybody.
+func (r *runner) mayTryAgain(a *attempt, end *ending) bool {
+	if !r.learn(end.proven, end.pairs) {
+		r.plain++
+		if r.together {
+			return false // these have accused each other before, and there are no others
+		}
+	}
+	return !end.final && r.plain < maxAttempts && int(a.spec.Attempt) < max(maxAttempts, r.req.Threshold.N)
 }
 
 // exclude keeps parties from the next attempt. A user's device that was lost is

@@ -23,13 +23,13 @@
 //	session/<id>    session.created    Session                     a session in status created
 //	session/<id>    attempt.started    Attempt, SID, Start         status running, its parties invited
 //	session/<id>    party.accepted     SID, Party                  the party's state
-//	session/<id>    party.refused      SID, Party, Code, Detail    the party's state
+//	session/<id>    party.refused      SID, Party, Code, Detail    the party's state; Blames: because of whom
 //	session/<id>    party.progress     SID, Party, Phase, Round    the party's state
 //	session/<id>    party.finished     SID, Party, Outcome         the party's state; a keygen's record is kept
-//	session/<id>    party.failed       SID, Party, Code, Detail    the party's state
+//	session/<id>    party.failed       SID, Party, Code, Detail    the party's state; Blames: whom it blames
 //	session/<id>    party.lost         SID, Party, Detail          the party's state: it answers no pings
 //	session/<id>    outcome.rejected   SID, Party, Code, Detail    the party's state: its result is wrong
-//	session/<id>    outcome.late       SID, Party, Code, Outcome   the party's state, if the attempt is the last
+//	session/<id>    outcome.late       SID, Party, Code, Outcome   the party's state, if the attempt is the last; Blames
 //	session/<id>    attempt.failed     Attempt, SID, Problem       nothing: the next event tells
 //	session/<id>    session.completed  SID, Signature              status completed
 //	session/<id>    session.failed     Problem                     status failed
@@ -49,6 +49,10 @@
 //	webhook/<id>    webhook.deleted                                it is gone
 //	auth/failures   auth.failed        Code, Count, Actor          nothing: for the audit log
 //	orphan/<sid>    outcome.orphaned   SID, Party, Outcome         nothing: kept for a rebuild
+//
+// A Blame names a party, a reason and, where there is some, evidence in brief
+// (at most 32 KiB); whether it proves the blame was decided when it was written. A
+// session keeps the first 64 of them in memory, without evidence.
 //
 // Any event may carry an Actor (who asked for it) and an Idem (the request that
 // it answers, so that a repeated one finds it).

@@ -67,6 +67,7 @@ type Event struct {
 	Signature *Signature  `json:"signature,omitempty"`
 	Key       *Key        `json:"key,omitempty"`
 	Problem   *Problem    `json:"problem,omitempty"`
+	Blames    []Blame     `json:"blames,omitempty"` // party.failed, party.refused, outcome.late: whom Party blames
 
 	Actor     *Actor     `json:"actor,omitempty"`     // who asked for it
 	Idem      *Idem      `json:"idem,omitempty"`      // the request that it answers

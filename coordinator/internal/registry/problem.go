@@ -55,8 +55,9 @@ type Problem struct {
 // PartyProblem is one party's part in a problem.
 type PartyProblem struct {
 	Party
-	Code   protocol.Code `json:"code"`
-	Detail string        `json:"detail,omitempty"`
+	Code   protocol.Code   `json:"code"`
+	Reason protocol.Reason `json:"reason,omitempty"` // of a party that is blamed
+	Detail string          `json:"detail,omitempty"`
 }
 
 func (p *Problem) Error() string { return p.Code + ": " + p.Detail }

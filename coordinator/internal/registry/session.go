@@ -57,6 +57,7 @@ type Session struct {
 	Invites   []InviteState
 	Joined    []Party  // external parties that have used an invite
 	Approved  []string // approvals (JWS) that have come, those of the request included
+	Blames    []Blamed // of all attempts, in the order in which they came
 }
 
 // InviteState is an invite and what became of it.
@@ -93,6 +94,7 @@ func (s *Session) clone() *Session {
 	c.Members = slices.Clone(s.Members)
 	c.Invites = slices.Clone(s.Invites)
 	c.Joined, c.Approved = slices.Clone(s.Joined), slices.Clone(s.Approved)
+	c.Blames = slices.Clone(s.Blames)
 	return &c
 }
 
@@ -162,8 +164,9 @@ func (s *Session) finish(e *Event, status Status) {
 }
 
 // foldMember applies an event about a party; what is about an earlier attempt
-// changes nothing.
+// changes no member.
 func (s *Session) foldMember(e *Event) {
+	s.foldBlames(e)
 	i := slices.IndexFunc(s.Members, func(m Member) bool { return m.Peer == e.Party })
 	if i < 0 || e.SID != s.SID {
 		return

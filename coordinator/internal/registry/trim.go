@@ -26,9 +26,16 @@ func (s *Session) trim() {
 }
 
 // Complete returns the snapshot with Payload and Message as the session was made
-// with, from disk if they are not in it. It returns the snapshot as it is when
-// the session was pruned meanwhile.
+// with, and with the details and evidence of its blames, from disk if they are
+// not in it. It returns the snapshot as it is when the session was pruned
+// meanwhile.
 func (r *Registry) Complete(s *Session) (*Session, error) {
+	if len(s.Blames) > 0 {
+		s = s.clone()
+		if err := r.completeBlames(s); err != nil {
+			return nil, err
+		}
+	}
 	if !s.Trimmed {
 		return s, nil
 	}

@@ -1,0 +1,136 @@
+package engine
+
+import (
+	"context"
+	"time"
+
+	"github.com/meshmpc/mpcd/coordinator/internal/registry"
+	"github.com/meshmpc/mpcd/protocol"
+)
+
+// failure takes what a member says when it gives up.
+func (a *attempt) failure(ctx context.Context, m *member, f *protocol.Failure) *ending {
+	m.settle()
+	if m.finished || m.rejected || m.failed { // a copy, or of no interest any more
+		a.e.cfg.Registry.Note(a.e.ackWhenDurable(m.Peer, a.sid))
+		return nil
+	}
+	f.Code = knownCode(f.Code)
+	m.failed, m.said = true, bounded(f.Detail)
+	claims := a.e.claims(a.sid, a.parties, m.Peer, f)
+	a.claimed = append(a.claimed, claims...)
+	a.e.cfg.Registry.Note(a.e.ackWhenDurable(m.Peer, a.sid), a.event(registry.Event{
+		Type: registry.PartyFailed, Party: m.Peer, Code: string(f.Code), Detail: m.said, Blames: a.e.blamesOf(claims),
+	}))
+	end := &ending{problem: &registry.Problem{Code: registry.CodeCeremonyFailed, Detail: "party " + m.Name + " reports " + string(f.Code) + ": " + m.said}}
+	own := registry.PartyProblem{Party: m.Party, Code: f.Code, Detail: m.said}
+	switch f.Code {
+	case protocol.CodeProtocol, protocol.CodeDisagreement, protocol.CodeTimeout, protocol.CodeUnreachable, protocol.CodeCancelled:
+		// nobody is known to be at fault, unless others say so
+	case protocol.CodeCrashed: // it is back, and not to blame for what may have made it crash
+		end.problem.Parties = []registry.PartyProblem{own}
+	default:
+		if len(claims) == 0 {
+			end.problem.Parties, end.faults = []registry.PartyProblem{own}, []registry.PartyProblem{own}
+		}
+	}
+	return a.conclude(ctx, m, f.Code, end)
+}
+
+// lose takes note that a member is gone, which does no harm if it has delivered,
+// or its signature is on a certificate that another member has delivered: its
+// share is on its disk then, and it may come back.
+func (a *attempt) lose(ctx context.Context, peer protocol.PeerID) *ending {
+	m := a.members[peer]
+	if m.finished || m.failed {
+		return nil
+	}
+	fault := registry.PartyProblem{Party: m.Party, Code: protocol.CodeUnreachable, Detail: "it stopped answering"}
+	m.lost, m.said = true, fault.Detail
+	a.note(registry.Event{Type: registry.PartyLost, Party: peer, Detail: fault.Detail})
+	if a.isCertified() {
+		return nil
+	}
+	return a.conclude(ctx, m, protocol.CodeUnreachable, &ending{
+		problem: &registry.Problem{
+			Code: registry.CodePartyLost, Parties: []registry.PartyProblem{fault},
+			Detail: "party " + m.Name + " stopped answering while the session ran",
+		},
+		faults: []registry.PartyProblem{fault},
+	})
+}
+
+// isCertified reports whether a member of a keygen has delivered the certificate:
+// then every member has its share on disk, and the others' records will come.
+func (a *attempt) isCertified() bool {
+	return a.spec.Kind == protocol.KindKeygen && a.any(func(m *member) bool { return m.finished })
+}
+
+func (a *attempt) any(holds func(*member) bool) bool {
+	for _, m := range a.members {
+		if holds(m) {
+			return true
+		}
+	}
+	return false
+}
+
+// Times for what comes after a failure.
+const (
+	blameGrace  = 200 * time.Millisecond // for the other members to say whom they blame
+	returnGrace = 20 * time.Second       // for a member of a keygen that was lost to come back
+	settleTime  = 3 * time.Second        // for the members of a keygen to find out what they have saved
+)
+
+// conclude ends the attempt: at once or, when others may have something to say
+// that is worth it, a little later. The first failure is nearest to the cause: it
+// is the one that is told.
+func (a *attempt) conclude(ctx context.Context, m *member, code protocol.Code, end *ending) *ending {
+	switch {
+	case a.saving, a.isCertified():
+		a.interrupt(ctx, m, code, end)
+		return nil
+	case a.verdict != nil:
+		end = a.verdict
+	case code == protocol.CodeProtocol, code == protocol.CodeDisagreement:
+		a.verdict, a.grace = end, time.After(blameGrace)
+	default:
+		return end
+	}
+	if a.any(func(m *member) bool { return !m.finished && !m.failed && !m.rejected && !m.lost }) {
+		return nil
+	}
+	return end
+}
+
+// interrupt breaks off a keygen some of whose members have a share on disk
+// already. Nobody else can take their place: the members find out among themselves
+// whether all of them can have it, once the session is over for them and who was
+// lost is back. Then records complete it, or the same members try once more.
+func (a *attempt) interrupt(ctx context.Context, m *member, code protocol.Code, end *ending) {
+	if a.verdict == nil {
+		a.verdict, a.grace = end, time.After(settleTime)
+		a.cancel(end.problem.Code)
+	}
+	if a.isCertified() && (code == protocol.CodeCrashed || code == protocol.CodeDraining) { // it will deliver once it is back
+		a.grace = time.After(returnGrace)
+	}
+	if !m.lost {
+		return
+	}
+	if a.missed++; a.missed == 1 {
+		a.verdict.faults, a.grace = append(a.verdict.faults, end.faults...), time.After(returnGrace)
+	}
+	a.e.spawn(func() {
+		if a.e.reach(ctx, m.Party) {
+			a.back <- struct{}{} // has room for every member
+		}
+	})
+}
+
+// returned takes note that a member that was lost answers again.
+func (a *attempt) returned() {
+	if a.missed--; a.missed == 0 {
+		a.verdict.faults, a.grace = nil, time.After(settleTime)
+	}
+}
