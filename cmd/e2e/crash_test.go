@@ -1,0 +1,253 @@
+package e2e
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/meshmpc/mpcd/cmd/e2e/cluster"
+)
+
+// backWithin is how soon a party whose worker has crashed is of use again.
+const backWithin = time.Second
+
+// faultVariable names the file with the payload whose signing panics in builds with
+// the tag faults.
+const faultVariable = "MPCD_FAULT_FILE"
+
+// crashable returns a cluster of its own whose p1 panics when it is told to.
+func crashable(t *testing.T) *cluster.Cluster {
+	t.Helper()
+	ctx, dir := waiting(t), t.TempDir()
+	binary, err := cluster.Build(ctx, filepath.Join(dir, "mpcd"), "faults")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := cluster.Prepare(ctx, cluster.Config{Dir: filepath.Join(dir, "cluster"), Binary: binary, PreParams: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	p1 := c.Process("p1")
+	p1.Env = []string{faultVariable + "=" + faultFile(p1)}
+	if err := c.Start(ctx); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func faultFile(p *cluster.Process) string { return p.DataDir + ".fault" }
+
+// TestAPanicEndsTheWorkerOnly makes a goroutine inside a signature panic while
+// other signatures run at the same party: its worker is back within a second, no
+// session is left without an answer, and the party signs with the same shares.
+func TestAPanicEndsTheWorkerOnly(t *testing.T) {
+	c := crashable(t)
+	p1 := c.Process("p1")
+	ecdsa, eddsa := newAccount(t, c, cluster.ECDSA), newAccount(t, c, cluster.EdDSA)
+	fixSigners(t, c, eddsa, "p1", "p2")
+	before := runFile(t, p1)
+
+	payload := randomMessage()
+	if err := os.WriteFile(faultFile(p1), []byte(hex.EncodeToString(payload)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var sessions []string
+	fixSigners(t, c, ecdsa, "p1", "p2", "p3") // whom p1 fails may be replaced
+	for range 4 {
+		sessions = append(sessions, begin(t, c, ecdsa, randomMessage()))
+	}
+	fixSigners(t, c, ecdsa, "p1", "p2")
+	sessions = append(sessions, begin(t, c, ecdsa, payload))
+
+	awaitFault(t, p1)
+	since := time.Now()
+	signWhenBack(t, c, eddsa)
+	wantWithin(t, "a party whose worker had panicked signed", since, backWithin)
+	wantBack(t, p1, before, 1)
+
+	for _, id := range sessions {
+		wantAnswer(t, c, id)
+	}
+	wantSigners(t, mustSign(t, c, ecdsa), "p1", "p2")
+	wantSigners(t, mustSign(t, c, eddsa), "p1", "p2")
+	wantStack(t, p1)
+}
+
+// TestResultsOutliveACrash kills a worker that holds the only copy of a result: the
+// coordinator, which was away, and the other signer, which stays away, do not have
+// it.
+func TestResultsOutliveACrash(t *testing.T) {
+	c := shared(t, cluster.QUIC)
+	account := newAccount(t, c, cluster.ECDSA)
+	p1 := c.Process("p1")
+	fixSigners(t, c, account, "p1", "p2")
+	before := runFile(t, p1)
+	id := begin(t, c, account, randomMessage())
+	waitRunning(t, c, account)
+	kill(t, c, "coordinator")
+	awaitLine(t, p1, func(l logLine) bool { return l.Msg == "session completed" && l.Session == id })
+	kill(t, c, "p2")
+	killWorker(t, p1, before)
+	start(t, c, "coordinator")
+	session, err := c.API.Wait(waiting(t), id, func(cluster.Session) {})
+	if err != nil || session.Status != "completed" || session.Signature == nil {
+		t.Fatalf("the result was on the disk of p1; the session is %+v (%v)", session, err)
+	}
+	wantBack(t, p1, before, before.Restarts+1)
+}
+
+// killWorker kills the worker of a party, as the kernel does when memory is short,
+// and waits for the next one.
+func killWorker(t *testing.T, p *cluster.Process, was cluster.RunInfo) {
+	t.Helper()
+	if err := syscall.Kill(was.WorkerPID, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	err := cluster.Poll(waiting(t), func() (bool, error) {
+		run, err := p.RunFile()
+		return run.WorkerPID != was.WorkerPID, err
+	})
+	if err != nil {
+		t.Fatalf("wait for another worker of %s: %v", p.Name, err)
+	}
+}
+
+func fixSigners(t *testing.T, c *cluster.Cluster, account cluster.Account, names ...string) {
+	t.Helper()
+	body := map[string][]string{"parties": names}
+	if err := c.API.Call(waiting(t), "PUT", "/api/v1/accounts/"+account.ID+"/signing-parties", body, nil); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func begin(t *testing.T, c *cluster.Cluster, account cluster.Account, message []byte) string {
+	t.Helper()
+	id, err := c.API.BeginSign(waiting(t), account.ID, cluster.SignRequest{Message: hex.EncodeToString(message)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
+
+func runFile(t *testing.T, p *cluster.Process) cluster.RunInfo {
+	t.Helper()
+	run, err := p.RunFile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return run
+}
+
+// awaitFault waits for the panic: it takes away the file that asks for it.
+func awaitFault(t *testing.T, p *cluster.Process) {
+	t.Helper()
+	err := cluster.Poll(waiting(t), func() (bool, error) {
+		_, err := os.Stat(faultFile(p))
+		return errors.Is(err, fs.ErrNotExist), nil
+	})
+	if err != nil {
+		t.Fatalf("wait for the panic: %v", err)
+	}
+}
+
+// signWhenBack signs until it works.
+func signWhenBack(t *testing.T, c *cluster.Cluster, account cluster.Account) {
+	t.Helper()
+	ctx := waiting(t)
+	err := cluster.Poll(ctx, func() (bool, error) {
+		_, err := sign(ctx, c, account)
+		if problem := (*cluster.Problem)(nil); errors.As(err, &problem) {
+			t.Logf("not yet: %v", problem)
+			return false, nil
+		}
+		return err == nil, err
+	})
+	if err != nil {
+		t.Fatalf("sign: %v", err)
+	}
+}
+
+// wantBack wants another worker of the same party at the same addresses.
+func wantBack(t *testing.T, p *cluster.Process, before cluster.RunInfo, restarts int) {
+	t.Helper()
+	after := runFile(t, p)
+	switch {
+	case !p.Running() || after.PID != before.PID:
+		t.Errorf("%s was process %d and is %d", p.Name, before.PID, after.PID)
+	case after.WorkerPID == before.WorkerPID || after.Restarts != restarts:
+		t.Errorf("the worker of %s was %d and is %d after %d restarts, want %d", p.Name, before.WorkerPID, after.WorkerPID, after.Restarts, restarts)
+	case !slices.Equal(after.Addresses, before.Addresses):
+		t.Errorf("%s listened on %v and listens on %v", p.Name, before.Addresses, after.Addresses)
+	}
+}
+
+// wantAnswer wants a session to end with a signature or with a reason.
+func wantAnswer(t *testing.T, c *cluster.Cluster, id string) {
+	t.Helper()
+	session, err := c.API.Wait(waiting(t), id, func(cluster.Session) {})
+	switch {
+	case err != nil:
+		t.Fatal(err)
+	case session.Status == "completed" && session.Signature != nil:
+		t.Logf("session completed in attempt %d", session.Attempt)
+	case session.Error != nil && session.Error.Code != "" && session.Error.Detail != "":
+		t.Logf("session %s in attempt %d: %v", session.Status, session.Attempt, session.Error)
+	default:
+		t.Errorf("session %+v ended without a reason", session)
+	}
+}
+
+// wantStack wants the stack of the panic and the supervisor's account of it.
+func wantStack(t *testing.T, p *cluster.Process) {
+	t.Helper()
+	log, err := os.ReadFile(p.LogFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"panic: injected", "goroutine ", "the worker crashed and is started again", "exit status 2"} {
+		if !bytes.Contains(log, []byte(want)) {
+			t.Errorf("the log of %s lacks %q", p.Name, want)
+		}
+	}
+}
+
+// logLine is what is read of a line of a log.
+type logLine struct{ Msg, Session string }
+
+// awaitLine waits for a line in a process's log.
+func awaitLine(t *testing.T, p *cluster.Process, is func(logLine) bool) {
+	t.Helper()
+	err := cluster.Poll(waiting(t), func() (bool, error) {
+		log, err := os.ReadFile(p.LogFile)
+		if err != nil {
+			return false, err
+		}
+		lines := bufio.NewScanner(strings.NewReader(string(log)))
+		lines.Buffer(nil, 1<<20)
+		for lines.Scan() {
+			var line logLine
+			if json.Unmarshal(lines.Bytes(), &line) == nil && is(line) {
+				return true, nil
+			}
+		}
+		return false, lines.Err()
+	})
+	if err != nil {
+		t.Fatalf("wait for a line in the log of %s: %v", p.Name, err)
+	}
+}
