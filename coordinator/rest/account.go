@@ -75,6 +75,8 @@ type Approval struct {
 	By   string   `json:"by" enum:"coordinator,approvers" doc:"coordinator: the network's approver key, which coordinators hold; approvers: keys that only their owners hold."`
 	M    int      `json:"m" doc:"Approvals needed."`
 	Keys []string `json:"keys" doc:"Key ids of the approvers: SHA-256 of their SubjectPublicKeyInfo, hex."`
+	// PublicKeys make a lie about the approvers of a key with a certificate evident.
+	PublicKeys []string `json:"public_keys,omitempty" maxItems:"32" doc:"The approvers' SubjectPublicKeyInfo, base64 DER, in the order in which the key certificate's hash of the approvers has them."`
 }
 
 // PartyName names a party.

@@ -32,6 +32,7 @@ type PartyProblem struct {
 	PeerID string `json:"peer_id"`
 	Name   string `json:"name"`
 	Code   string `json:"code" example:"unreachable" doc:"A stable word for what the matter is with the party."`
+	Reason string `json:"reason,omitempty" example:"contradiction" doc:"Of a party that broke the protocol, or is said to have: how. See the session's blame."`
 	Detail string `json:"detail,omitempty"`
 }
 

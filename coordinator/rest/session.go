@@ -62,7 +62,22 @@ type Session struct {
 	CreatedAt       time.Time      `json:"created_at"`
 	ExpiresAt       time.Time      `json:"expires_at"`
 	FinishedAt      *time.Time     `json:"finished_at,omitempty"`
+	Blame           []Blame        `json:"blame,omitempty" doc:"Who is blamed for attempts that failed, of all attempts; at most 64. Lists leave out detail and evidence."`
 	Error           *Problem       `json:"error,omitempty" doc:"Why the session ended without a result."`
+}
+
+// Blame is what one party says of another's part in a failed attempt. Unless it is
+// proven it is that party's word: nobody is shut out by it, the two are kept apart
+// in later attempts.
+type Blame struct {
+	Party    PartyName `json:"party" doc:"Who is blamed."`
+	By       PartyName `json:"by" doc:"Who says so."`
+	Attempt  uint32    `json:"attempt"`
+	SID      string    `json:"sid" doc:"Hex: the attempt among the parties."`
+	Reason   string    `json:"reason" example:"contradiction" doc:"A stable word: contradiction, false_digest, invalid_message, invalid_value, invalid_proof, invalid_contribution, invalid_confirmation, library_panic, quarantined (the other refuses to take part with it), unknown_reason."`
+	Proven   bool      `json:"proven" doc:"true: evidence proves it to anybody, and the coordinator has verified that."`
+	Detail   string    `json:"detail,omitempty" doc:"What the party says that happened, in its words."`
+	Evidence string    `json:"evidence,omitempty" doc:"Base64: what the blamed party has signed, in canonical CBOR, without the payloads that a proof does not need; mpcd evidence verify reads it. There may be some without a proof."`
 }
 
 // SessionParty is a party in an attempt.
@@ -96,6 +111,7 @@ type Event struct {
 	Code    string     `json:"code,omitempty"`
 	Detail  string     `json:"detail,omitempty"`
 	Roster  []string   `json:"roster,omitempty" doc:"Peer ids of the attempt that starts."`
+	Blame   []Blame    `json:"blame,omitempty" doc:"Whom the party blames."`
 	Actor   *Actor     `json:"actor,omitempty" doc:"Who asked for it."`
 }
 

@@ -70,8 +70,10 @@ func (s *server) eventView(e *registry.Event, session *registry.Session, names m
 		v.Party = &rest.PartyName{PeerID: e.Joined.Peer, Name: e.Joined.Name, Role: string(e.Joined.Member().Role)}
 	}
 	if e.Party != "" {
-		v.Party = &rest.PartyName{PeerID: e.Party, Name: s.nameOf(e.Party, session, names)}
+		party := s.partyName(e.Party, session, names)
+		v.Party = &party
 	}
+	v.Blame = s.eventBlame(e, session, names)
 	return v
 }
 

@@ -34,7 +34,7 @@ func problemOf(err error) *rest.Problem {
 	p := newProblem(r.Code, r.Detail)
 	p.SessionID = r.Session
 	for _, party := range r.Parties {
-		p.Parties = append(p.Parties, rest.PartyProblem{PeerID: party.Peer, Name: party.Name, Code: string(party.Code), Detail: party.Detail})
+		p.Parties = append(p.Parties, rest.PartyProblem{PeerID: party.Peer, Name: party.Name, Code: string(party.Code), Reason: string(party.Reason), Detail: party.Detail})
 	}
 	return p
 }

@@ -2,6 +2,7 @@ package api
 
 import (
 	"cmp"
+	"encoding/base64"
 	"slices"
 	"time"
 
@@ -45,6 +46,7 @@ func (s *server) listedView(r *registry.Session) rest.Session {
 	if r.Problem != nil {
 		v.Error = problemOf(r.Problem)
 	}
+	v.Blame = s.blameView(r)
 	return v
 }
 
@@ -107,6 +109,7 @@ func (s *server) approvalView(a *registry.Account) rest.Approval {
 	}
 	for _, key := range approvers.Keys {
 		v.Keys = append(v.Keys, protocol.ApproverID(key))
+		v.PublicKeys = append(v.PublicKeys, base64.StdEncoding.EncodeToString(key))
 	}
 	slices.Sort(v.Keys)
 	return v

@@ -44,6 +44,13 @@ func (m *Metrics) RateLimited(limit string) {
 	}
 }
 
+// Blame counts that a party blamed another one; the reason is one of a few words.
+func (m *Metrics) Blame(reason string, proven bool) {
+	if m != nil {
+		m.blames.WithLabelValues(reason, strconv.FormatBool(proven)).Inc()
+	}
+}
+
 // Session counts a session that has ended: its kind (keygen, co_managed_keygen,
 // sign, …), how (completed, failed, cancelled, expired), and how long after its creation.
 func (m *Metrics) Session(kind, outcome string, d time.Duration) {

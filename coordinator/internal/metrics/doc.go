@@ -15,12 +15,14 @@
 //	mpc_session_duration_seconds                  histogram  kind, outcome        from creation to end
 //	mpc_keygen_success_total                      counter                         keys that were made
 //	mpc_sign_success_total                        counter                         signatures that were made and verified
+//	mpc_blames_total                              counter    reason, proven       times that a party blamed another for a failure
 //	mpc_live_parties                              gauge                           parties that can take part in a session
 //	mpc_registry_events_total                     counter                         events in the registry's log, over all runs
 //	mpc_tls_certificate_expiry_timestamp_seconds  gauge                           end of the certificate's validity; only with TLS
 //
 // A route is a pattern such as /api/v1/accounts/{id}, or "unmatched". Values of
-// reason are those of package access; of limit "reads", "writes", "anonymous"
+// reason are those of package access, and for blames those of package protocol,
+// "quarantined" and "unknown_reason"; of limit "reads", "writes", "anonymous"
 // and "failures". The collectors of the Prometheus client add go_* and
 // process_*.
 package metrics

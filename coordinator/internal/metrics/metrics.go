@@ -37,6 +37,7 @@ type Metrics struct {
 	limited    *prometheus.CounterVec
 	sessions   *prometheus.CounterVec
 	durations  *prometheus.HistogramVec
+	blames     *prometheus.CounterVec
 	keygens    prometheus.Counter
 	signatures prometheus.Counter
 }
@@ -59,11 +60,12 @@ func New(cfg Config) *Metrics {
 		sessions: counters("mpc_sessions_total", "Sessions that have ended.", "kind", "outcome"),
 		durations: histograms("mpc_session_duration_seconds", "Time from a session's creation to its end.",
 			durationBuckets, "kind", "outcome"),
+		blames:     counters("mpc_blames_total", "Times that a party blamed another for a failure.", "reason", "proven"),
 		keygens:    counter("mpc_keygen_success_total", "Keys that were made."),
 		signatures: counter("mpc_sign_success_total", "Signatures that were made and verified."),
 	}
 	m.registry.MustRegister( // panics only if two of these had one name
-		m.requests, m.latency, m.failures, m.limited, m.sessions, m.durations, m.keygens, m.signatures,
+		m.requests, m.latency, m.failures, m.limited, m.sessions, m.durations, m.blames, m.keygens, m.signatures,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	m.watch(cfg)

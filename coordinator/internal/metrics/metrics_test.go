@@ -28,6 +28,7 @@ func full() *Metrics {
 	m.Request("/api/v1/accounts/{id}", http.MethodGet, 200, 3*time.Millisecond)
 	m.FailedAuth("unknown_key")
 	m.RateLimited("reads")
+	m.Blame("contradiction", true)
 	m.Session("keygen", Completed, 2*time.Second)
 	m.Session("co_managed_keygen", Completed, 2*time.Second)
 	m.Session("sign", Completed, 20*time.Millisecond)
@@ -81,6 +82,7 @@ func TestServed(t *testing.T) {
 		`mpc_http_request_duration_seconds_bucket{code="200",method="GET",route="/api/v1/accounts/{id}",le="0.005"} 1`,
 		`mpc_http_failed_authentications_total{reason="unknown_key"} 1`,
 		`mpc_http_rate_limited_total{limit="reads"} 1`,
+		`mpc_blames_total{proven="true",reason="contradiction"} 1`,
 		`mpc_sessions_total{kind="sign",outcome="failed"} 1`,
 		`mpc_session_duration_seconds_sum{kind="keygen",outcome="completed"} 2`,
 		`mpc_keygen_success_total 2`,
@@ -166,6 +168,7 @@ func TestNilCountsNothing(t *testing.T) {
 	m.Request("/", "GET", 200, time.Second)
 	m.FailedAuth("unknown_key")
 	m.RateLimited("reads")
+	m.Blame("contradiction", true)
 	m.Session("sign", Completed, time.Second)
 }
 
