@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/meshmpc/mpcd/keystore"
+	"github.com/meshmpc/mpcd/p2p"
 	"github.com/meshmpc/mpcd/protocol"
 )
 
@@ -92,6 +93,11 @@ func (n *Node) ask(ctx context.Context, record protocol.KeyRecord, limit time.Du
 	n.resolver.mu.Lock()
 	question := &protocol.Endorse{Certificate: n.resolver.gather(n.cfg.Host, record, nil), Spec: &record.Spec}
 	n.resolver.mu.Unlock()
+	if question.Certificate.Verify(p2p.Verify) == nil { // it only could not be saved
+		if _, err := n.complete(ctx, &question.Certificate); err == nil {
+			return
+		}
+	}
 	sid, others := record.Spec.SID(), n.others(&record.Spec)
 	i := n.resolver.open(sid, others)
 	defer n.resolver.close(i)
