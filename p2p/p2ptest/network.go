@@ -38,9 +38,10 @@ type Network struct {
 	Sim       *p2psim.Network // nil unless Simulated
 	Nodes     []*Node         // in the order of Add
 
-	tb  testing.TB
-	cfg Config
-	key ed25519.PrivateKey
+	tb   testing.TB
+	cfg  Config
+	key  ed25519.PrivateKey
+	raws int // modified clients in the simulated network
 }
 
 // New makes a network without nodes.
