@@ -33,16 +33,22 @@ const refuseLimit = "20"
 //	issue DATA ROLE AGE    puts a credential into a data folder that was issued AGE ago for an hour
 //	hangup DATA            sends SIGHUP to the daemon of a data folder
 //	unchanged DIR          wants a folder as it was when this was first asked
+//	evidence KIND FORM FILE, conduct DATA KEY PEER FAILURES
+//	                       write what a party keeps of CHEAT, see evidence_test.go
+//	exits CODE command…    wants an exit code
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata",
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("KEY", strings.Repeat("0123456789abcdef", 4))
+			env.Setenv("CHEAT", cheat.ID())
+			env.Setenv("WITNESS", witness.ID())
 			env.Values[snapshots{}] = map[string]string{}
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"refused": refused, "await": await, "occupy": occupy, "issue": issue, "hangup": hangup, "unchanged": unchanged,
+			"evidence": makeEvidence, "conduct": makeConduct, "exits": exits,
 		},
 	})
 }
