@@ -51,7 +51,12 @@ func (s exitStatus) orNil() error {
 }
 
 func exitCode(err error) int {
+	var status exitStatus
 	switch {
+	case err == nil:
+		return exitOK
+	case errors.As(err, &status):
+		return int(status)
 	case errors.Is(err, errRefused):
 		return exitRefused
 	case errors.Is(err, errUnproven):

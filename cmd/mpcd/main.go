@@ -37,13 +37,8 @@ func run(ctx context.Context, args []string, io stdio) int {
 	app := newApp(io)
 	ignoreEmptyVariables(app)
 	err := app.RunContext(ctx, args)
-	var status exitStatus
-	switch {
-	case err == nil:
-		return exitOK
-	case errors.As(err, &status):
-		return int(status)
+	if err != nil && !errors.As(err, new(exitStatus)) {
+		fmt.Fprintf(io.err, "mpcd: %s\n", oneLine(err))
 	}
-	fmt.Fprintf(io.err, "mpcd: %s\n", oneLine(err))
 	return exitCode(err)
 }

@@ -9,8 +9,12 @@ import (
 	"go.uber.org/goleak"
 )
 
-// TestMain lets the scripts of testdata run this binary as mpcd.
+// TestMain lets the scripts of testdata run this binary as mpcd, and tests of the
+// supervisor as fake workers.
 func TestMain(m *testing.M) {
+	if code, fake := runFake(); fake {
+		os.Exit(code)
+	}
 	testscript.Main(leakChecked{m}, map[string]func(){"mpcd": main})
 }
 

@@ -121,10 +121,7 @@ func (w *worker) Ended(s node.SessionRef) { w.report(report{Ended: &s}) }
 
 // end says that the worker is about to end with err.
 func (w *worker) end(err error) error {
-	code := exitOK
-	if err != nil {
-		code = exitCode(err)
-	}
+	code := exitCode(err)
 	w.report(report{Exit: &code})
 	return err
 }

@@ -1,0 +1,350 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/meshmpc/mpcd/node"
+	"github.com/meshmpc/mpcd/protocol"
+)
+
+// Variables that make this test binary a worker, or a supervisor with such a
+// worker, which does the named thing.
+const (
+	fakeWorkerVariable     = "FAKE_WORKER"
+	fakeSupervisorVariable = "FAKE_SUPERVISOR"
+	fakeFolderVariable     = "FAKE_FOLDER" // where each worker writes its first order, as N.json
+)
+
+// runFake does what a fake process is to do.
+func runFake() (code int, fake bool) {
+	switch {
+	case os.Getenv(fakeWorkerVariable) != "":
+		return fakeWorker(os.Getenv(fakeWorkerVariable)), true
+	case os.Getenv(fakeSupervisorVariable) != "":
+		return fakeSupervisor(os.Getenv(fakeSupervisorVariable)), true
+	}
+	return 0, false
+}
+
+func fakeSupervisor(does string) int {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // as main does
+	fmt.Println("ended:", newSupervisor(fakeCommand(does, os.Getenv(fakeFolderVariable))).run(ctx))
+	return exitOK
+}
+
+// fakeCommand starts this binary as a worker. What it prints goes where this
+// process prints.
+func fakeCommand(does, folder string) func() *exec.Cmd {
+	return func() *exec.Cmd {
+		cmd := exec.Command(os.Args[0])
+		cmd.Env = append(os.Environ(), fakeSupervisorVariable+"=", fakeWorkerVariable+"="+does, fakeFolderVariable+"="+folder)
+		cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+		return cmd
+	}
+}
+
+// ref makes a reference to a session.
+func ref(n byte) node.SessionRef {
+	return node.SessionRef{SID: protocol.SID{n}, Coordinator: "coordinator", Kind: protocol.KindSign, Key: "key", Epoch: uint32(n)}
+}
+
+// fakeWorker is a worker that does one of several things.
+func fakeWorker(does string) int {
+	w, err := inheritedWorker()
+	if err != nil {
+		fmt.Println(err)
+		return 99
+	}
+	first, err := json.Marshal(w.workerStart)
+	if err == nil {
+		err = os.WriteFile(filepath.Join(os.Getenv(fakeFolderVariable), strconv.Itoa(w.Restarts)+".json"), first, 0o600)
+	}
+	if err != nil {
+		fmt.Println(err)
+		return 99
+	}
+	what, number, _ := strings.Cut(does, " ")
+	n, _ := strconv.Atoi(number)
+	ctx := w.obey(context.Background(), func() { os.Exit(98) })
+	switch what {
+	case "refuse": // before it is ready
+		return exitCode(w.end(refusef("no")))
+	case "fall": // before it is ready
+		die()
+	case "exit": // in order, with a code
+		w.ready([]string{"here"})
+		return exitCode(w.end(map[int]error{exitFailed: errors.New("failed")}[n]))
+	case "crash": // n times, with a session that has ended and one that has not
+		w.ready([]string{"here"})
+		if w.Restarts < n {
+			w.Began(ref(byte(2 * w.Restarts)))
+			w.Began(ref(byte(2*w.Restarts + 1)))
+			w.Ended(ref(byte(2 * w.Restarts)))
+			die()
+		}
+	case "vanish": // once, without a word and as if all were well
+		w.ready(nil)
+		if w.Restarts == 0 {
+			return exitOK
+		}
+	case "serve": // until it is told to stop
+		w.ready(nil)
+		fmt.Println("serving")
+		<-ctx.Done()
+		fmt.Println("drained")
+	case "hang": // whatever it is told
+		w.ready(nil)
+		fmt.Println("serving")
+		<-ctx.Done()
+		fmt.Println("draining")
+		select {}
+	}
+	return exitCode(w.end(nil))
+}
+
+// die panics where nobody can recover.
+func die() {
+	go panic("injected")
+	select {}
+}
+
+// supervised returns a supervisor of fake workers, and the pauses that it makes.
+func supervised(t *testing.T, does string) (s *supervisor, folder string, pauses *[]time.Duration) {
+	t.Helper()
+	folder, pauses = t.TempDir(), new([]time.Duration)
+	s = newSupervisor(fakeCommand(does, folder))
+	s.after = func(d time.Duration) <-chan time.Time {
+		*pauses = append(*pauses, d)
+		return time.After(0)
+	}
+	return s, folder, pauses
+}
+
+// started reads what the n-th worker was told.
+func started(t *testing.T, folder string, n int) workerStart {
+	t.Helper()
+	var w workerStart
+	data, err := os.ReadFile(filepath.Join(folder, strconv.Itoa(n)+".json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(data, &w); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+// TestAnEndInOrderIsTheSupervisors checks that the exit code of a worker that ends
+// in order is the daemon's.
+func TestAnEndInOrderIsTheSupervisors(t *testing.T) {
+	for does, want := range map[string]int{"refuse": exitRefused, "exit 0": exitOK, "exit 1": exitFailed} {
+		s, _, pauses := supervised(t, does)
+		err := s.run(t.Context())
+		var status exitStatus
+		if err != nil && !errors.As(err, &status) || int(status) != want {
+			t.Errorf("%s: got %v, want exit code %d", does, err, want)
+		}
+		if len(*pauses) != 0 {
+			t.Errorf("%s: it was started again", does)
+		}
+	}
+}
+
+// TestACrashAtTheStartIsFinal checks that a daemon that cannot start is not tried
+// for ever.
+func TestACrashAtTheStartIsFinal(t *testing.T) {
+	s, _, pauses := supervised(t, "fall")
+	if err := s.run(t.Context()); err == nil || exitCode(err) != exitFailed || !strings.Contains(err.Error(), "exit status 2") {
+		t.Errorf("got %v", err)
+	}
+	if len(*pauses) != 0 {
+		t.Error("it was started again")
+	}
+	s = newSupervisor(func() *exec.Cmd { return exec.Command("/nonexistent/mpcd") })
+	if err := s.run(t.Context()); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a program that is not there: %v", err)
+	}
+}
+
+// TestCrashesFollowedByAnother checks the pauses between crashes, and what later
+// workers are told.
+func TestCrashesFollowedByAnother(t *testing.T) {
+	s, folder, pauses := supervised(t, "crash 8")
+	if err := s.run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	ms := time.Millisecond
+	if want := []time.Duration{0, 250 * ms, 500 * ms, 1000 * ms, 2000 * ms, 4000 * ms, 5000 * ms, 5000 * ms}; !slices.Equal(*pauses, want) {
+		t.Errorf("pauses %v, want %v", *pauses, want)
+	}
+	if first := started(t, folder, 0); len(first.Listen)+len(first.Interrupted) != 0 {
+		t.Errorf("the first worker was told %+v", first)
+	}
+	third := started(t, folder, 2)
+	slices.SortFunc(third.Interrupted, func(a, b node.SessionRef) int { return int(a.SID[0]) - int(b.SID[0]) })
+	if want := []node.SessionRef{ref(1), ref(3)}; !slices.Equal(third.Interrupted, want) {
+		t.Errorf("the third worker was told of %v, want %v", third.Interrupted, want)
+	}
+	if third.Restarts != 2 || !slices.Equal(third.Listen, []string{"here"}) {
+		t.Errorf("the third worker was told %+v", third)
+	}
+}
+
+// TestAPauseForgets checks that a worker that has served for long is started again
+// at once.
+func TestAPauseForgets(t *testing.T) {
+	s := newSupervisor(nil)
+	var got []time.Duration
+	for _, served := range []time.Duration{healthy, 0, 0, healthy, 0} {
+		s.crashes++
+		got = append(got, s.nextPause(served))
+	}
+	if want := []time.Duration{0, restartFirst, 2 * restartFirst, 0, restartFirst}; !slices.Equal(got, want) {
+		t.Errorf("pauses %v, want %v", got, want)
+	}
+}
+
+// TestSilentExit checks that a worker that ends without having said so has crashed,
+// whatever its exit code.
+func TestSilentExit(t *testing.T) {
+	s, folder, _ := supervised(t, "vanish")
+	if err := s.run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if again := started(t, folder, 1); again.Restarts != 1 {
+		t.Errorf("the second worker was told %+v", again)
+	}
+}
+
+// TestStopInAPause checks that a supervisor that waits ends when it is told to.
+func TestStopInAPause(t *testing.T) {
+	s, _, _ := supervised(t, "crash 1")
+	ctx, stop := context.WithCancel(t.Context())
+	s.after = func(time.Duration) <-chan time.Time {
+		stop()
+		return nil
+	}
+	if err := s.run(ctx); err != nil {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestStop checks that a worker is told to stop, and that its end is waited for.
+func TestStop(t *testing.T) {
+	p := startProcess(t, "serve")
+	p.want("serving")
+	p.signal(syscall.SIGTERM)
+	p.want("drained")
+	p.want("ended: <nil>")
+	p.wantGone()
+}
+
+// TestNoWorkerWithoutSupervisor kills supervisors: their workers end at once, also
+// one that was told to drain and does not come to an end.
+func TestNoWorkerWithoutSupervisor(t *testing.T) {
+	p := startProcess(t, "serve")
+	p.want("serving")
+	p.signal(syscall.SIGKILL)
+	p.wantGone()
+
+	p = startProcess(t, "hang")
+	p.want("serving")
+	p.signal(syscall.SIGTERM)
+	p.want("draining")
+	p.signal(syscall.SIGTERM)
+	p.wantGone()
+}
+
+// TestNobodysWorker checks that the mark of a worker is not believed blindly.
+func TestNobodysWorker(t *testing.T) {
+	for _, pid := range []string{"x", "1"} {
+		cmd := exec.Command(os.Args[0])
+		cmd.Env = append(os.Environ(), fakeWorkerVariable+"=exit 0", workerVariable+"="+pid)
+		if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(out), "unset it") {
+			t.Errorf("%s=%s: %v, %s", workerVariable, pid, err, out)
+		}
+	}
+}
+
+// process is a fake supervisor in a process of its own.
+type process struct {
+	t     *testing.T
+	cmd   *exec.Cmd
+	lines chan string // what it and its worker print; closed when both are gone
+}
+
+func startProcess(t *testing.T, does string) *process {
+	t.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), fakeSupervisorVariable+"="+does, fakeFolderVariable+"="+t.TempDir())
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	p := &process{t: t, cmd: cmd, lines: make(chan string, 16)}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		defer close(p.lines)
+		for lines := bufio.NewScanner(out); lines.Scan(); {
+			p.lines <- lines.Text()
+		}
+		_ = cmd.Wait() // a signal may have ended it
+	}()
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill() // it has ended, if all went well
+		<-ended
+	})
+	return p
+}
+
+// want waits for a line.
+func (p *process) want(line string) {
+	p.t.Helper()
+	if got, ok := p.next(); !ok || got != line {
+		p.t.Fatalf("it printed %q, want %q", got, line)
+	}
+}
+
+// wantGone waits until supervisor and worker are gone.
+func (p *process) wantGone() {
+	p.t.Helper()
+	if line, ok := p.next(); ok {
+		p.t.Fatalf("it printed %q, and should be gone", line)
+	}
+}
+
+func (p *process) next() (line string, ok bool) {
+	p.t.Helper()
+	select {
+	case line, ok = <-p.lines:
+	case <-time.After(awaitLimit):
+		p.t.Fatal("the supervisor or its worker hangs")
+	}
+	return line, ok
+}
+
+func (p *process) signal(s syscall.Signal) {
+	p.t.Helper()
+	if err := p.cmd.Process.Signal(s); err != nil {
+		p.t.Fatal(err)
+	}
+}
