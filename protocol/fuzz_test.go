@@ -237,6 +237,12 @@ func FuzzSchedule(f *testing.F) {
 	f.Fuzz(func(t *testing.T, seed uint64) { schedule(t, seed) })
 }
 
+// FuzzMalice tries villains beyond those of TestNoHonestMemberIsBlamed.
+func FuzzMalice(f *testing.F) {
+	f.Add(uint64(1))
+	f.Fuzz(func(t *testing.T, seed uint64) { malice(t, seed) })
+}
+
 // No token is accepted but what an approver has signed, and no claims but those
 // of the request, in their one form.
 func FuzzApproval(f *testing.F) {

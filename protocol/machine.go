@@ -51,6 +51,7 @@ type Machine interface {
 	Waiting() []Slot
 	// Echoes lists the rounds, ascending, whose last message may be delivered only
 	// when all members have shown that they heard the same broadcasts so far. They
-	// have no confidential messages.
+	// have no confidential messages. What the result of a keygen makes public follows
+	// from these broadcasts, so that a member with another result is at fault.
 	Echoes() []int
 }

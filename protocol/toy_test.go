@@ -10,9 +10,8 @@ import (
 // toy is a ceremony of four rounds that is as strict as the contract of Machine
 // allows: round 1 broadcasts a nonce, round 2 sends a confidential number to each
 // member beside a broadcast, round 3 broadcasts what was received, and round 4 what
-// nobody may say before all have heard the same. The result is
-// a hash of everything public, so that all members agree only if all heard the
-// same. It knows no cryptography and keeps no secret.
+// nobody may say before all have heard the same. The result is a hash of what was
+// broadcast before, so that all members agree only if all heard the same. It knows no cryptography and keeps no secret.
 type toy struct {
 	self  PeerID
 	peers []PeerID // in roster order
@@ -116,7 +115,7 @@ func (m *toy) transcript(names ...string) []byte {
 }
 
 func (m *toy) result() *Result {
-	sum := m.transcript("Nonce", "Echo", "Sum", "End")
+	sum := m.transcript("Nonce", "Echo", "Sum")
 	if m.kind == KindSign {
 		return &Result{Signature: append(slices.Clone(sum), sum...), Recovery: 1}
 	}
