@@ -13,14 +13,19 @@ type inbox struct {
 	slots  map[Slot]*Envelope
 	held   []*Envelope // round messages that the machine has not taken yet
 	count  map[PeerID]int
+	bytes  map[PeerID]int // of payloads
 }
 
 func newInbox(rounds int, echoes []int) inbox {
-	return inbox{rounds: rounds, echoes: echoes, slots: make(map[Slot]*Envelope), count: make(map[PeerID]int)}
+	return inbox{rounds: rounds, echoes: echoes, slots: make(map[Slot]*Envelope), count: make(map[PeerID]int), bytes: make(map[PeerID]int)}
 }
 
 // perRound is the most messages that one member sends to one other in a round.
 const perRound = 2
+
+// perMember is the most that one member sends to one other in a ceremony, in bytes.
+// Key generation has 190 kB; messages of later rounds are kept until their round.
+const perMember = 512 << 10
 
 // slotOf names the place of an envelope. Only rounds' messages and digests have a name.
 func slotOf(h *Header) Slot {
@@ -47,6 +52,10 @@ func (b *inbox) put(e *Envelope) (dropped string, err error) {
 	if h.Type == TypeRound && b.count[h.From] >= perRound*b.rounds {
 		return "more messages than the ceremony has", nil
 	}
+	if b.bytes[h.From]+len(e.Payload) > perMember && h.Type != TypeAbort {
+		return "more bytes than the ceremony has", nil
+	}
+	b.bytes[h.From] += len(e.Payload)
 	b.slots[slot] = e
 	if h.Type == TypeRound {
 		b.count[h.From]++
