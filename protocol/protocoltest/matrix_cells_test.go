@@ -1,0 +1,188 @@
+package protocoltest_test
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/meshmpc/mpcd/protocol"
+)
+
+// mutation is what the malicious member does to one of its messages.
+type mutation string
+
+const (
+	drop       mutation = "drop"
+	duplicate  mutation = "duplicate"
+	overwrite  mutation = "overwrite"
+	wrongFlag  mutation = "flag"
+	wrongFrom  mutation = "sender"
+	wrongSID   mutation = "session"
+	truncate   mutation = "truncate"
+	oversize   mutation = "oversize"
+	zeroed     mutation = "zero"
+	multiple   mutation = "order"
+	offCurve   mutation = "curve"
+	bitFlip    mutation = "flip"
+	equivocate mutation = "equivocate"
+	reorder    mutation = "reorder"
+)
+
+// mutations are the columns of the matrix.
+var mutations = []mutation{
+	drop, duplicate, overwrite, wrongFlag, wrongFrom, wrongSID, truncate, oversize, zeroed, multiple, offCurve, bitFlip, equivocate, reorder,
+}
+
+// ceremony is one kind of session.
+type ceremony struct {
+	kind    protocol.Kind
+	scheme  protocol.Scheme
+	th      protocol.Threshold
+	targets []*target
+}
+
+// target is a type of message: a row of the matrix.
+type target struct {
+	in     *ceremony
+	typ    protocol.Type
+	name   string // of a round's message or a digest
+	direct bool
+	last   bool // after it a member is done with what it sends
+}
+
+func (c *ceremony) String() string {
+	return fmt.Sprintf("%.5s %s %v", c.scheme, c.kind, c.th)
+}
+
+// members is the number of parties that take part.
+func (c *ceremony) members() int {
+	if c.kind == protocol.KindSign {
+		return c.th.T
+	}
+	return c.th.N
+}
+
+func (t *target) String() string {
+	switch t.typ {
+	case protocol.TypeRound:
+		return t.name
+	case protocol.TypeDigest:
+		return "digest " + t.name
+	}
+	return string(t.typ)
+}
+
+// is tells whether an envelope is of the type.
+func (t *target) is(h *protocol.Header) bool { return h.Type == t.typ && h.Name == t.name }
+
+// final tells whether an envelope gives away what cannot be taken back: a part of the
+// signature, or the signature on a key's certificate.
+func (c *ceremony) final(h *protocol.Header) bool {
+	last := c.lastRound()
+	return h.Type == protocol.TypeConfirm || h.Type == protocol.TypeRound && last.last && h.Name == last.name
+}
+
+func (c *ceremony) lastRound() *target {
+	i := slices.IndexFunc(c.targets, func(t *target) bool { return t.typ != protocol.TypeRound })
+	return c.targets[i-1]
+}
+
+// newCeremony lists the targets: round messages, marked with > if direct, and what
+// sessions say besides.
+func newCeremony(kind protocol.Kind, scheme protocol.Scheme, th protocol.Threshold) *ceremony {
+	c := &ceremony{kind: kind, scheme: scheme, th: th}
+	rounds, digests := roundMessages(kind, scheme)
+	for _, name := range rounds {
+		t := &target{in: c, typ: protocol.TypeRound, name: name}
+		if name[0] == '>' {
+			t.name, t.direct = name[1:], true
+		}
+		c.targets = append(c.targets, t)
+	}
+	c.targets[len(c.targets)-1].last = kind == protocol.KindSign
+	c.targets = append(c.targets, &target{in: c, typ: protocol.TypeReady})
+	if c.members() > 2 { // two members have no echo
+		for _, round := range digests {
+			c.targets = append(c.targets, &target{in: c, typ: protocol.TypeDigest, name: strconv.Itoa(round)})
+		}
+	}
+	if kind == protocol.KindKeygen {
+		c.targets = append(c.targets, &target{in: c, typ: protocol.TypeConfirm, last: true})
+	}
+	c.targets = append(c.targets, &target{in: c, typ: protocol.TypeAbort})
+	return c
+}
+
+func roundMessages(kind protocol.Kind, scheme protocol.Scheme) (names []string, digests []int) {
+	switch {
+	case kind == protocol.KindKeygen && scheme == protocol.ECDSA:
+		return []string{"KGRound1Message", ">KGRound2Message1", "KGRound2Message2", "KGRound3Message"}, []int{1}
+	case kind == protocol.KindKeygen:
+		return []string{"KGRound1Message", ">KGRound2Message1", "KGRound2Message2"}, []int{1}
+	case scheme == protocol.ECDSA:
+		return []string{
+			">SignRound1Message1", "SignRound1Message2", ">SignRound2Message", "SignRound3Message", "SignRound4Message", "SignRound5Message",
+			"SignRound6Message", "SignRound7Message", "SignRound8Message", "SignRound9Message",
+		}, []int{3, 8}
+	}
+	return []string{"SignRound1Message", "SignRound2Message", "SignRound3Message"}, []int{2}
+}
+
+// cell is one place of the matrix: all attacks of a mutation on a target.
+type cell struct {
+	target   *target
+	mutation mutation
+	attacks  []attack
+	reason   string // why there is no attack
+}
+
+func (c *cell) String() string { return fmt.Sprintf("%v/%v/%s", c.target.in, c.target, c.mutation) }
+
+// cells lists the places of a ceremony that keep says, applicable or not.
+func (c *ceremony) cells(keep func(*target, mutation) bool) []*cell {
+	var cells []*cell
+	for _, t := range c.targets {
+		for _, m := range mutations {
+			if !keep(t, m) {
+				continue
+			}
+			found := &cell{target: t, mutation: m}
+			if found.reason = t.inapplicable(m); found.reason == "" {
+				found.attacks = t.attacks(m)
+			}
+			cells = append(cells, found)
+		}
+	}
+	return cells
+}
+
+// inapplicable says why a mutation makes no sense for a target.
+func (t *target) inapplicable(m mutation) string {
+	empty := t.typ == protocol.TypeReady && t.in.kind == protocol.KindSign
+	switch {
+	case m == equivocate && t.direct:
+		return "a direct message has one receiver"
+	case m == equivocate && t.in.members() == 2:
+		return "a broadcast with one receiver cannot be different for another"
+	case m == multiple && len(t.fieldsOf(scalar)) == 0:
+		return "it has no scalar"
+	case m == offCurve && len(t.fieldsOf(coordinate)) == 0:
+		return "it has no point"
+	case empty && m == zeroed:
+		return "it has no payload"
+	}
+	return ""
+}
+
+// sampled are the cells of signing with three members: what two members do not have.
+func sampled(t *target, m mutation) bool {
+	return m == equivocate || t.typ == protocol.TypeDigest || t.name == "SignRound3Message"
+}
+
+func eddsaCells() []*cell {
+	all := func(*target, mutation) bool { return true }
+	cells := newCeremony(protocol.KindKeygen, protocol.EdDSA, small).cells(all)
+	cells = append(cells, newCeremony(protocol.KindSign, protocol.EdDSA, small).cells(all)...)
+	cells = append(cells, newCeremony(protocol.KindSign, protocol.EdDSA, large).cells(sampled)...)
+	return append(cells, newCeremony(protocol.KindKeygen, protocol.EdDSA, large).cells(sampled)...)
+}
