@@ -92,11 +92,10 @@ func (r *resolver) hearAbandon(self protocol.PeerID, s *protocol.Spec, a *protoc
 }
 
 // abandoned returns the word of a member that will never sign the certificate of a
-// pending key. Who has signed it as well says two things, and counts for nothing.
-// The caller holds mu.
-func (r *resolver) abandoned(record protocol.KeyRecord) *protocol.Abandon {
+// key, of which cert has the signatures that are known. Who has signed it as well says two
+// things, and counts for nothing. The caller holds mu.
+func (r *resolver) abandoned(record protocol.KeyRecord, cert *protocol.Certificate) *protocol.Abandon {
 	id, sid := shareID(record.Spec.Key, record.Spec.Epoch), record.Spec.SID()
-	cert := r.heard[id]
 	var word *protocol.Abandon
 	for i, m := range record.Spec.Roster {
 		a := r.abandons[id][m.Peer]
@@ -104,7 +103,7 @@ func (r *resolver) abandoned(record protocol.KeyRecord) *protocol.Abandon {
 			continue
 		}
 		if cert != nil && len(cert.Signatures[i]) > 0 && p2p.Verify(m.Peer, cert.Body.Signed(), cert.Signatures[i]) {
-			log.Errorw("a member has signed a key's certificate, and also that it never will: the share is kept; find out what runs there", "member", m.Peer, "key", record.Spec.Key, "sid", sid.Short())
+			log.Errorw("a member has signed a key's certificate, and says that it never will: the share is kept; find out what runs there", "member", m.Peer, "key", record.Spec.Key, "sid", sid.Short())
 			continue
 		}
 		word = a

@@ -75,10 +75,11 @@ func bodyOf(r protocol.KeyRecord) protocol.CertificateBody {
 	return protocol.NewCertificateBody(&r.Spec, &protocol.Result{PublicKey: r.PublicKey, PublicHash: r.PublicHash}, r.ChainCode)
 }
 
-// learn keeps what a keygen's session has heard of the certificate and could not
-// complete. The goroutine that drives the session calls it at its end.
+// learn keeps what a keygen's session has heard of the certificate, for its key may
+// still be pending; if not, it is forgotten in the next round. The goroutine that drives
+// the session calls it at its end.
 func (n *Node) learn(c *ceremony) {
-	if c.session == nil || c.spec.Kind != protocol.KindKeygen || c.session.Phase() == protocol.PhaseDone {
+	if c.session == nil || c.spec.Kind != protocol.KindKeygen {
 		return
 	}
 	cert := c.session.Confirmed()

@@ -127,27 +127,34 @@ func (n *Node) decide(ctx context.Context, asked *protocol.Spec) (verdict, error
 	switch {
 	case errors.Is(err, errNoKey):
 		return verdict{}, nil
-	case err != nil || state != keystore.StatePending || record.Spec.SID() != asked.SID():
+	case err != nil || record.Spec.SID() != asked.SID():
 		return verdict{state: state}, err
+	case state == keystore.StateActive:
+		r.abandoned(record, record.Certificate)
+		delete(r.abandons, shareID(asked.Key, asked.Epoch))
+		return verdict{state: state}, nil
+	}
+	cert := r.heard[shareID(asked.Key, asked.Epoch)]
+	if cert != nil && cert.Body.SID != record.Spec.SID() {
+		cert = nil
 	}
 	word, err := n.abandonOf(ctx, record.Spec.SID())
 	if err != nil {
 		return verdict{}, err
 	}
 	if word == nil {
-		word = r.abandoned(record)
+		word = r.abandoned(record, cert)
 	}
 	if word != nil {
 		return verdict{}, n.drop(ctx, &record.Spec, word)
 	}
-	return verdict{state: state, waiting: r.unsigned(record)}, nil
+	return verdict{state: state, waiting: unsigned(&record.Spec, cert)}, nil
 }
 
-// unsigned lists the other members whose signature is not known. The caller holds mu.
-func (r *resolver) unsigned(record protocol.KeyRecord) []protocol.PeerID {
+// unsigned lists the members whose signature is not known.
+func unsigned(s *protocol.Spec, cert *protocol.Certificate) []protocol.PeerID {
 	var peers []protocol.PeerID
-	cert := r.heard[shareID(record.Spec.Key, record.Spec.Epoch)]
-	for i, m := range record.Spec.Roster {
+	for i, m := range s.Roster {
 		if cert == nil || len(cert.Signatures[i]) == 0 {
 			peers = append(peers, m.Peer)
 		}

@@ -21,6 +21,7 @@ func (p *party) interrupt(t *testing.T, key *protocol.Spec) {
 		t.Fatal(err)
 	}
 	record.Certificate = nil
+	p.node.resolver.forget(nil) // what it has heard is lost
 	save := &protocol.Save{Key: record}
 	payload, err := protocol.Marshal(save.Key)
 	if roleIn(key, p.ID()) == protocol.Delegate {

@@ -1,0 +1,290 @@
+package node
+
+import (
+	"bufio"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	logging "github.com/ipfs/go-log/v2"
+
+	"github.com/meshmpc/mpcd/keystore"
+	"github.com/meshmpc/mpcd/p2p"
+	"github.com/meshmpc/mpcd/p2p/p2ptest"
+	"github.com/meshmpc/mpcd/protocol"
+)
+
+// question is what a member asks about an attempt of which it has a pending share.
+func question(cert *protocol.Certificate, spec *protocol.Spec) *protocol.Endorse {
+	return &protocol.Endorse{Certificate: protocol.Certificate{Body: cert.Body, Signatures: make([][]byte, len(cert.Signatures))}, Spec: spec}
+}
+
+// logged collects what is logged as an error until the function that it returns is called.
+func logged(t *testing.T) func() string {
+	t.Helper()
+	pipe := logging.NewPipeReader(logging.PipeFormat(logging.JSONOutput), logging.PipeLevel(logging.LevelError))
+	var (
+		reading sync.WaitGroup
+		lines   strings.Builder
+	)
+	reading.Go(func() {
+		for scan := bufio.NewScanner(pipe); scan.Scan(); {
+			lines.WriteString(scan.Text() + "\n")
+		}
+	})
+	return func() string {
+		if err := pipe.Close(); err != nil {
+			t.Error(err)
+		}
+		reading.Wait()
+		return lines.String()
+	}
+}
+
+// lose deletes a party's record of a key behind its back: as in a party that lies, or
+// that was restored from a backup which is older than the key.
+func (p *party) lose(t *testing.T, key *protocol.Spec) {
+	t.Helper()
+	if err := p.store.Delete(t.Context(), kindShare, shareID(key.Key, key.Epoch)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A party says that it will never sign only if it is certain, for ever, and only to
+// members.
+func TestWhoMaySayThatItNeverSigns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, p2ptest.Config{Transport: p2ptest.Simulated}, 3, nil)
+		p, member := c.parties[0], c.peers(1)[0]
+		key, cert := c.key(protocol.EdDSA, 2)
+		user, userCert := c.hybrid(protocol.EdDSA, nil)
+		d := c.parties[2]
+		never := func(p *party, from p2p.PeerID, e *protocol.Endorse) bool {
+			t.Helper()
+			reply, err := p.node.takeEndorsement(t.Context(), from, e)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if reply == nil || reply.Abandon == nil {
+				return false
+			}
+			if a := reply.Abandon; a.SID != e.Certificate.Body.SID || a.Party != p.ID() || !a.Verify(p2p.Verify) || !reply.Reply {
+				t.Errorf("%+v", reply)
+			}
+			return true
+		}
+		ask := func(change func(e *protocol.Endorse)) *protocol.Endorse {
+			e := question(cert, clone(key))
+			change(e)
+			return e
+		}
+		as := func(change func(s *protocol.Spec)) *protocol.Endorse {
+			return ask(func(e *protocol.Endorse) { change(e.Spec); e.Certificate.Body.SID = e.Spec.SID() })
+		}
+		same := func(*protocol.Endorse) {}
+		if never(p, member, ask(same)) {
+			t.Error("with an active share")
+		}
+		p.interrupt(t, key)
+		if never(p, member, ask(same)) {
+			t.Error("with a pending share")
+		}
+		if err := d.node.shares.erase(t.Context(), user.Key, user.Epoch); err != nil {
+			t.Fatal(err)
+		}
+		if never(d, c.peers(0)[0], question(userCert, user)) {
+			t.Error("after a user's share was erased")
+		}
+		p.lose(t, key)
+		p.node.resolver.doubt(key.SID())
+		if never(p, member, ask(same)) {
+			t.Error("after a save that failed, which may have reached the disk")
+		}
+		p.node.resolver.doubtful.Clear()
+		for name, e := range map[string]struct {
+			from protocol.PeerID
+			e    *protocol.Endorse
+			want bool
+		}{
+			"a member asks":        {member, ask(same), true},
+			"an outsider asks":     {c.net.Pool(1)[0].ID(), ask(same), false},
+			"it asks itself":       {p.ID(), ask(same), false},
+			"a reply":              {member, ask(func(e *protocol.Endorse) { e.Reply = true }), false},
+			"without a spec":       {member, ask(func(e *protocol.Endorse) { e.Spec = nil }), false},
+			"another spec":         {member, ask(func(e *protocol.Endorse) { e.Spec.Owner = "somebody" }), false},
+			"another key":          {member, ask(func(e *protocol.Endorse) { e.Certificate.Body.Key = newID(t) }), false},
+			"another network":      {member, as(func(s *protocol.Spec) { s.Network += "x" }), false},
+			"not a member":         {member, as(func(s *protocol.Spec) { s.Roster = s.Roster[1:] }), false},
+			"a later attempt":      {member, as(func(s *protocol.Spec) { s.Attempt++ }), false},
+			"a session never seen": {member, as(func(s *protocol.Spec) { s.Session = newID(t); s.Key = s.Session }), false},
+			"a signing":            {member, as(func(s *protocol.Spec) { s.Kind, s.Payload = protocol.KindSign, digest(1) }), false},
+			"an id that cannot be": {member, as(func(s *protocol.Spec) { s.Session = strings.Repeat("k", 300); s.Key = s.Session }), false},
+			"expired, just now":    {member, as(func(s *protocol.Spec) { s.Attempt++; s.Expires = time.Now().Add(-time.Second).Unix() }), false},
+			"expired, by all clocks": {member, as(func(s *protocol.Spec) {
+				s.Attempt++
+				s.Expires = time.Now().Add(-protocol.MaxClockSkew - time.Second).Unix()
+			}), true},
+		} {
+			if e.e.Spec != nil && e.e.Certificate.Body.Key == key.Key {
+				e.e.Certificate.Body.Key = e.e.Spec.Key
+			}
+			if got := never(p, e.from, e.e); got != e.want {
+				t.Errorf("%s: says that it never signs: %v", name, got)
+			}
+		}
+	})
+}
+
+// A party is silent while the attempt runs, and also while it waits for its user.
+func TestAPartyInASessionSaysNothingAboutIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, p2ptest.Config{Transport: p2ptest.Simulated}, 3, nil)
+		_, cert := c.key(protocol.EdDSA, 2)
+		spec := c.coord.keygen(protocol.EdDSA, 2, c.peers())
+		if a := c.coord.answer(c.peers(0)[0], spec); a.Code != "" { // the others do not know of it: it waits for them
+			t.Fatalf("%+v", a)
+		}
+		n := c.parties[0].node
+		ask := func() *protocol.Endorse {
+			t.Helper()
+			e := question(cert, spec)
+			e.Certificate.Body = protocol.NewCertificateBody(spec, &protocol.Result{}, [32]byte{})
+			reply, err := n.takeEndorsement(t.Context(), c.peers(1)[0], e)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return reply
+		}
+		if ask() != nil {
+			t.Error("it may still sign, and says that it does not")
+		}
+		c.giveUp(spec, 0)
+		if reply := ask(); reply == nil || reply.Abandon == nil {
+			t.Error("it will never sign, and does not say so")
+		}
+	})
+}
+
+// What does not hold of a member's word counts for nothing.
+func TestAWordThatDoesNotHoldDropsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, p2ptest.Config{Transport: p2ptest.Simulated}, 3, nil)
+		key, cert := c.key(protocol.EdDSA, 2)
+		other, _ := c.key(protocol.EdDSA, 2)
+		p, liar := c.parties[0], c.parties[1]
+		for _, p := range c.parties {
+			p.interrupt(t, key)
+		}
+		outsider := c.net.Pool(1)[0]
+		forged := protocol.SignAbandon(liar.Host, key.SID())
+		forged.Signature = slices.Clone(forged.Signature)
+		forged.Signature[3] ^= 1
+		stolen := protocol.SignAbandon(liar.Host, key.SID())
+		stolen.Party = c.peers(2)[0]
+		for name, a := range map[string]*protocol.Abandon{
+			"forged": forged, "of another member": stolen, "an outsider's": protocol.SignAbandon(outsider.Host, key.SID()),
+			"of another attempt": protocol.SignAbandon(liar.Host, other.SID()), "its own": protocol.SignAbandon(p.Host, key.SID()), "empty": {},
+		} {
+			e := question(cert, nil)
+			e.Reply, e.Abandon = true, a
+			if reply, err := p.node.takeEndorsement(t.Context(), liar.ID(), e); reply != nil || err != nil {
+				t.Errorf("%s: %+v, %v", name, reply, err)
+			}
+			if v, err := p.node.decide(t.Context(), key); err != nil || v.state != keystore.StatePending {
+				t.Errorf("%s: the share is %q, %v", name, v.state, err)
+			}
+		}
+		e := question(cert, nil) // the same word, unasked for
+		e.Abandon = protocol.SignAbandon(liar.Host, key.SID())
+		if _, err := p.node.takeEndorsement(t.Context(), liar.ID(), e); err != nil {
+			t.Error(err)
+		}
+		if v, err := p.node.decide(t.Context(), key); err != nil || v.state != keystore.StatePending {
+			t.Errorf("unasked for: the share is %q, %v", v.state, err)
+		}
+	})
+}
+
+// A member that was restored from an old backup says that it never signed. Whoever
+// asks hears from another that the key is complete, and completes it as well.
+func TestACompleteKeyWinsOverAWord(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, p2ptest.Config{Transport: p2ptest.Simulated}, 3, nil)
+		key, _ := c.key(protocol.EdDSA, 2)
+		c.parties[0].interrupt(t, key)
+		c.parties[2].lose(t, key)
+		if v, err := c.parties[0].node.settle(t.Context(), key.Key, key.Epoch, retryLimit); err != nil || v.state != keystore.StateActive {
+			t.Errorf("%+v, %v", v, err)
+		}
+	})
+}
+
+// A member gives its signature to one and says to another that it never signed. Who
+// hears both keeps the share, and says who it is; who hears one alone drops it. Either
+// way the coordinator never has everyone's result, so that nobody is told of the key.
+func TestAMemberThatSaysTwoThings(t *testing.T) {
+	for name, apart := range map[string]bool{"the honest hear of both": false, "one of them is away": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				text := logged(t)
+				c := newCluster(t, p2ptest.Config{Transport: p2ptest.Simulated}, 3, nil)
+				a, b, liar := c.parties[0], c.parties[1], c.parties[2]
+				for _, p := range c.parties { // all have signed and heard each other, and nobody can save that
+					p.node.crash = func(save *protocol.Save, done bool) error {
+						if save.Active {
+							return errKilled
+						}
+						return nil
+					}
+				}
+				key := c.coord.keygen(protocol.EdDSA, 2, c.peers())
+				c.coord.propose(key)
+				for _, p := range c.parties {
+					eventually(t, "the session has ended", func() bool { return p.stateOf(t, key) == keystore.StatePending && !p.node.underWay(key.SID()) })
+				}
+				liar.lose(t, key)
+				a.restart() // it has forgotten what it heard
+				c.net.Mesh(c.hosts()...)
+				b.node.crash = nil
+				want := keystore.StateActive
+				if apart {
+					c.net.Sim.Isolate(b.Index, true)
+					b.node.resolver.mu.Lock()
+					b.node.resolver.heard[shareID(key.Key, key.Epoch)].Signatures[0] = nil // not what a has sent
+					b.node.resolver.mu.Unlock()
+					want = keystore.StatePending
+				}
+				_, err := a.node.settle(t.Context(), key.Key, key.Epoch, retryLimit)
+				if err != nil {
+					t.Error(err)
+				}
+				if state := a.stateOf(t, key); apart != (state == "") {
+					t.Errorf("a has %q", state)
+				}
+				if apart {
+					c.net.Sim.Isolate(b.Index, false)
+					c.net.Mesh(c.hosts()...)
+				}
+				if _, err := b.node.settle(t.Context(), key.Key, key.Epoch, retryLimit); err != nil {
+					t.Error(err)
+				}
+				if state := b.stateOf(t, key); state != want {
+					t.Errorf("b has %q, although it has the liar's signature", state)
+				}
+				c.coord.mu.Lock()
+				for peer, o := range c.coord.outcomes[key.SID()] {
+					if o.Record != nil && peer == liar.ID() {
+						t.Error("the liar delivered")
+					}
+				}
+				c.coord.mu.Unlock()
+				if text := text(); !strings.Contains(text, "never will") || !strings.Contains(text, liar.ID()) {
+					t.Errorf("nobody says who it is: %s", text)
+				}
+			})
+		})
+	}
+}
