@@ -65,8 +65,14 @@
 //	mpc/committee/v1       threshold and roster: who holds a key's shares
 //	mpc/sealkey/v1         SealKey: a delegate says which key users seal to
 //	mpc/usershare-delivered/v1  KeyRecord without Delivered: what a delegate signs when it gives a user's share out
+//	mpc/abandon/v1         SID and the peer id: a member will never sign this keygen's certificate
 //	mpc/join/v1            what a device signs to join by invite, see JoinStatement
 //	mpc/roster/v1          what people compare, see Fingerprint
+//
+// The payload of an echo, an envelope of type "digest", is a Digest; that of an
+// abort a Failure; that of a confirmation the signature on the certificate. What is
+// signed of a broadcast in a Digest is the header that Heard stands for: this
+// version, this session, to everyone.
 //
 // testdata/vectors.txt has an example of each, with every byte.
 //

@@ -31,7 +31,11 @@ func sampleFrames() map[string]Frame {
 		"progress": {Progress: &Progress{SID: sid, Phase: PhaseRounds, Round: 2, Rounds: 9, Missing: []PeerID{parties[0].id}}},
 		"keygen":   {Outcome: &Outcome{SID: sid, Record: sampleKeygenRecord()}},
 		"sign":     {Outcome: &Outcome{SID: sid, Record: SignRecord(parties[0], RecordBody{Spec: *spec, Signature: make([]byte, 64), Recovery: 1})}},
-		"failure":  {Outcome: &Outcome{SID: sid, Failure: &Failure{Code: CodeProtocol, Detail: "a proof is wrong", Culprits: []PeerID{parties[1].id}}}},
+		"declined": {Answer: &Answer{SID: sid, Code: CodeQuarantined, Detail: "a member is in quarantine", Peers: []PeerID{parties[1].id}}},
+		"blame": {Outcome: &Outcome{SID: sid, Failure: &Failure{
+			Code: CodeProtocol, Detail: "two messages", Culprits: []PeerID{parties[1].id}, Reason: ReasonContradiction, Evidence: sampleContradiction(),
+		}}},
+		"failure": {Outcome: &Outcome{SID: sid, Failure: &Failure{Code: CodeProtocol, Detail: "a proof is wrong", Culprits: []PeerID{parties[1].id}}}},
 	}
 }
 
@@ -43,6 +47,8 @@ func sampleDirectFrames() map[string]DirectFrame {
 		"pull":       {SID: SID{1}, Pull: &Pull{Have: []Have{{TypeReady, ""}, {TypeRound, "Nonce"}}}},
 		"empty pull": {SID: SID{1}, Pull: &Pull{}},
 		"endorse":    {SID: keygenSpec(2, 3).SID(), Endorse: &Endorse{Certificate: *partial, Reply: true}},
+		"question":   {SID: keygenSpec(2, 3).SID(), Endorse: &Endorse{Certificate: *partial, Spec: keygenSpec(2, 3)}},
+		"abandon":    {SID: keygenSpec(2, 3).SID(), Endorse: &Endorse{Reply: true, Abandon: SignAbandon(parties[1], keygenSpec(2, 3).SID())}},
 	}
 }
 

@@ -73,6 +73,7 @@ func FuzzDecodeDirectFrame(f *testing.F) {
 	f.Add(encode(f, DirectFrame{}))
 	net := newNetwork(f, keygenSpec(2, 3))
 	net.run()
+	abandon := sampleDirectFrames()["abandon"].Endorse.Abandon
 	f.Fuzz(func(t *testing.T, data []byte) {
 		frame, err := DecodeDirectFrame(data)
 		if err != nil {
@@ -84,6 +85,12 @@ func FuzzDecodeDirectFrame(f *testing.F) {
 		}
 		if frame.Endorse != nil {
 			_ = frame.Endorse.Certificate.Verify(verify)
+			if s := frame.Endorse.Spec; s != nil {
+				_ = s.Validate()
+			}
+			if a := frame.Endorse.Abandon; a != nil && a.Verify(verify) && (a.SID != abandon.SID || a.Party != abandon.Party) {
+				t.Fatalf("%s never abandoned %s", a.Party, a.SID)
+			}
 		}
 		if frame.Pull != nil {
 			for _, answer := range net.players[0].session.Answer(parties[1].id, frame.Pull) {

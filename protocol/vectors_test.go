@@ -82,7 +82,8 @@ func vectors(tb testing.TB) []*vector {
 	list = append(list, recordVectors(tb)...)
 	list = append(list, frameVectors(tb)...)
 	list = append(list, approvalVectors(tb)...)
-	return append(list, shareVectors(tb)...)
+	list = append(list, shareVectors(tb)...)
+	return append(list, blameVectors(tb)...)
 }
 
 func identityVectors() *vector {
