@@ -23,10 +23,26 @@ func main() {
 // realMain ends gracefully at the first SIGINT or SIGTERM, and at once at the
 // second.
 func realMain() int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := untilSignal()
 	defer stop()
-	context.AfterFunc(ctx, stop)
 	return run(ctx, os.Args, stdio{out: os.Stdout, err: os.Stderr})
+}
+
+// untilSignal returns a context that ends with the first SIGINT or SIGTERM. When it
+// has ended, the next one has its usual effect.
+func untilSignal() (ctx context.Context, stop func()) {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() {
+		select {
+		case <-signals:
+		case <-ctx.Done():
+		}
+		signal.Stop(signals)
+		cancel()
+	}()
+	return ctx, cancel
 }
 
 // stdio is where a command prints: results to out, its one error line to err.

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -41,8 +40,8 @@ func runFake() (code int, fake bool) {
 }
 
 func fakeSupervisor(does string) int {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // as main does
+	ctx, stop := untilSignal()
+	defer stop()
 	fmt.Println("ended:", newSupervisor(fakeCommand(does, os.Getenv(fakeFolderVariable))).run(ctx))
 	return exitOK
 }
