@@ -40,7 +40,7 @@ func TestKeygenAndSignECDSA(t *testing.T) {
 	}
 }
 
-func checkECDSA(t *testing.T, res rest.SignResult) {
+func checkECDSA(t testing.TB, res rest.SignResult) {
 	t.Helper()
 	sig := res.Signature
 	raw, err := hex.DecodeString(sig.RSV)

@@ -2,6 +2,7 @@ package coordinator
 
 import (
 	"crypto/ecdh"
+	"slices"
 	"sync"
 	"time"
 
@@ -14,11 +15,14 @@ type script struct {
 	silent      bool          // no heartbeats, all else works
 	refuse      protocol.Code // every proposal
 	fail        *protocol.Failure
-	dieInRounds bool // after it has accepted
-	mute        bool // accepts, and then says nothing more
-	wrong       bool // delivers a result that does not verify
-	otherKey    bool // keygen: a certificate for another key
-	hold        bool // keeps its outcomes until released
+	blame       func(*protocol.Spec) *protocol.Failure // gives up; the other members do so, too, and blame nobody. Nil: it does not
+	avoid       []protocol.PeerID                      // refuses rosters with them: they are in quarantine
+	saves       bool                                   // tells that it saves its share; then it acts on the rest
+	dieInRounds bool                                   // after it has accepted
+	mute        bool                                   // accepts, and then says nothing more
+	wrong       bool                                   // delivers a result that does not verify
+	otherKey    bool                                   // keygen: a certificate for another key
+	hold        bool                                   // keeps its outcomes until released
 
 	deaf      bool          // it answers no pings
 	shareCode protocol.Code // delegates: refuse to give shares out, or to erase them
@@ -134,6 +138,11 @@ func (p *party) propose(f *protocol.Propose) {
 			answer.Code, answer.Detail = code, "the user's share that came does not do"
 		}
 	}
+	for _, peer := range act.avoid {
+		if slices.Contains(s.Peers(), peer) && peer != p.ID() {
+			answer.Code, answer.Peers = protocol.CodeQuarantined, append(answer.Peers, peer)
+		}
+	}
 	if answer.Code != "" && answer.Detail == "" {
 		answer.Detail = "scripted"
 	}
@@ -142,6 +151,9 @@ func (p *party) propose(f *protocol.Propose) {
 		return
 	}
 	p.net.deliver(p.ID(), protocol.Frame{Progress: &protocol.Progress{SID: sid, Phase: protocol.PhaseRounds, Round: 1, Rounds: 9}})
+	if act.saves {
+		p.net.deliver(p.ID(), protocol.Frame{Progress: &protocol.Progress{SID: sid, Phase: protocol.PhaseConfirm, Rounds: 9}})
+	}
 	if act.dieInRounds {
 		p.set(script{dead: true})
 		return
@@ -158,7 +170,12 @@ func (p *party) finish(s *protocol.Spec) {
 		return
 	}
 	out := protocol.Outcome{SID: s.SID(), Failure: act.fail}
-	if act.fail == nil {
+	if act.blame != nil {
+		out.Failure = act.blame(s)
+	} else if p.net.isSpoiled(s) {
+		out.Failure = &protocol.Failure{Code: protocol.CodeProtocol, Reason: protocol.ReasonUnattributed, Detail: "another member gave up"}
+	}
+	if out.Failure == nil {
 		out.Record = p.record(s, act)
 	}
 	d := &delivery{frame: protocol.Frame{Outcome: &out}, acked: make(chan struct{})}
@@ -179,6 +196,14 @@ func (p *party) finish(s *protocol.Spec) {
 		case <-tick.C:
 		}
 	}
+}
+
+// isSpoiled reports whether a member gives up, and the others because of it.
+func (n *fakeNet) isSpoiled(s *protocol.Spec) bool {
+	return slices.ContainsFunc(s.Peers(), func(peer protocol.PeerID) bool {
+		blame := n.at(peer).now().blame
+		return blame != nil && blame(s) != nil
+	})
 }
 
 func (p *party) record(s *protocol.Spec, act script) *protocol.Record {

@@ -117,7 +117,7 @@ func (r *runner) signerGroups() (groups []group) {
 // pick chooses the best parties of a group that answer.
 func (r *runner) pick(ctx context.Context, g group, taken []registry.Party) ([]registry.Party, *registry.Problem) {
 	candidates, missing := r.candidates(g, taken)
-	var alive []registry.Party
+	alive := candidates // if they are too few anyway
 	if len(candidates) >= g.need {
 		enough := g.need
 		if r.among(candidates, taken) {

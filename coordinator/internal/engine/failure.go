@@ -122,8 +122,14 @@ func (a *attempt) interrupt(ctx context.Context, m *member, code protocol.Code, 
 		a.verdict.faults, a.grace = append(a.verdict.faults, end.faults...), time.After(returnGrace)
 	}
 	a.e.spawn(func() {
-		if a.e.reach(ctx, m.Party) {
-			a.back <- struct{}{} // has room for every member
+		for ctx.Err() == nil {
+			trying, stop := context.WithTimeout(ctx, pingEvery) // a ping of a host that is gone may take for ever
+			found := a.e.reach(trying, m.Party)
+			stop()
+			if found {
+				a.back <- struct{}{} // has room for every member
+				return
+			}
 		}
 	})
 }
