@@ -137,25 +137,21 @@ func (d QuarantineDir) Clear(key string, peer protocol.PeerID) (Conduct, error) 
 	}
 	defer unlock()
 	c, err := d.Get(key, peer)
-	if err != nil {
-		return Conduct{}, err
+	if err == nil {
+		err = d.remove(&c)
 	}
-	return c, d.remove(&c)
+	switch dir := filepath.Dir(d.file(key, peer)); {
+	case err != nil:
+		return Conduct{}, err
+	case os.Remove(dir) == nil: // it was the key's last one
+		return c, syncDir(string(d))
+	default:
+		return c, syncDir(dir)
+	}
 }
 
-// remove removes a pair's file and, with the last one, the key's folder. The caller
-// holds the lock.
-func (d QuarantineDir) remove(c *Conduct) error {
-	file := d.file(c.Key, c.Peer)
-	if err := os.Remove(file); err != nil {
-		return err
-	}
-	dir := filepath.Dir(file)
-	if err := os.Remove(dir); err != nil { // it has other peers
-		return syncDir(dir)
-	}
-	return syncDir(string(d))
-}
+// remove removes a pair's file. The caller holds the lock.
+func (d QuarantineDir) remove(c *Conduct) error { return os.Remove(d.file(c.Key, c.Peer)) }
 
 // fault is one failure of a peer with a key.
 type fault struct {
@@ -181,7 +177,7 @@ func (d QuarantineDir) count(f fault, now time.Time) (Conduct, error) {
 	c, err := d.Get(f.key, f.peer)
 	switch {
 	case errors.Is(err, ErrNoConduct):
-		if err := d.makeRoom(); err != nil {
+		if err := d.makeRoom(maxPairs); err != nil {
 			return Conduct{}, err
 		}
 		c = Conduct{Keygen: true}
@@ -215,15 +211,17 @@ func (c *Conduct) add(f fault, now time.Time) {
 	}
 }
 
-// makeRoom removes some pairs when there are too many. The caller holds the lock.
-func (d QuarantineDir) makeRoom() error {
+// makeRoom removes a quarter of the pairs when there are so many. The caller holds
+// the lock.
+func (d QuarantineDir) makeRoom(most int) error {
 	list, err := d.List()
-	if err != nil || len(list) < maxPairs {
+	if err != nil || len(list) < most {
 		return err
 	}
 	slices.SortFunc(list, crowd)
-	for i := range list[:len(list)-maxPairs*3/4] {
+	for i := range list[:len(list)-most*3/4] {
 		err = errors.Join(err, d.remove(&list[i]))
+		os.Remove(filepath.Dir(d.file(list[i].Key, list[i].Peer))) //nolint:errcheck // unless it has other peers
 	}
 	return err
 }

@@ -28,6 +28,9 @@ type play struct {
 	topic *p2p.Topic
 	faces []*face
 	inbox chan heardOf
+
+	// alter changes what is sent, and signs it again; nil: nothing is changed.
+	alter func(to p2p.PeerID, h *protocol.Header, payload []byte) []byte
 }
 
 // face is what a rogue shows to some of the other members.
@@ -203,7 +206,26 @@ func (p *play) perform(ctx context.Context, f *face, out protocol.Output) {
 	}
 }
 
+// altered is an envelope as the rogue wants it to be.
+func (p *play) altered(to p2p.PeerID, envelope []byte) []byte {
+	if p.alter == nil {
+		return envelope
+	}
+	var e protocol.Envelope
+	if err := protocol.Unmarshal(envelope, &e); err != nil {
+		p.r.c.tb.Errorf("an envelope: %v", err)
+		return envelope
+	}
+	payload := p.alter(to, &e.Header, e.Payload)
+	data, err := protocol.Seal(p.r.Host, e.Header, payload).Encode()
+	if err != nil {
+		p.r.c.tb.Errorf("an envelope: %v", err)
+	}
+	return data
+}
+
 func (p *play) send(ctx context.Context, to p2p.PeerID, envelope []byte) {
+	envelope = p.altered(to, envelope)
 	data, err := protocol.Marshal(protocol.DirectFrame{SID: p.spec.SID(), Envelope: envelope})
 	if err == nil {
 		err = p.r.Send(ctx, to, protocol.ChannelDirect, data)

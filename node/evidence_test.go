@@ -1,0 +1,127 @@
+package node
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/meshmpc/mpcd/protocol"
+)
+
+// identity is a node's key without a node.
+type identity struct{ key ed25519.PrivateKey }
+
+func newIdentity(n byte) identity {
+	return identity{ed25519.NewKeyFromSeed(bytes.Repeat([]byte{n}, ed25519.SeedSize))}
+}
+
+func (i identity) ID() protocol.PeerID {
+	return protocol.PeerIDOf(i.key.Public().(ed25519.PublicKey))
+}
+func (i identity) Sign(data []byte) []byte { return ed25519.Sign(i.key, data) }
+
+// claim is evidence that proves nothing.
+func claim(by protocol.Signer, sid protocol.SID) *protocol.Evidence {
+	v := proof(by, sid)
+	v.Reason, v.Exhibits = protocol.ReasonProof, v.Exhibits[:1]
+	return v
+}
+
+func TestEvidenceIsOneFileForEachCulpritOfAnAttempt(t *testing.T) {
+	d, by, sid := EvidenceIn(t.TempDir()), newIdentity(1), protocol.SID{1, 2, 3, 4}
+	for _, v := range []*protocol.Evidence{proof(by, sid), proof(by, sid), claim(by, sid)} {
+		if _, err := d.write("session-1", v); err != nil {
+			t.Fatal(err)
+		}
+	}
+	bad := proof(by, sid)
+	bad.Exhibits[0].Signature[0] ^= 1
+	if name, err := d.write("session-2", bad); err == nil {
+		t.Errorf("evidence that does not hold is %s", name)
+	}
+	if _, err := d.write("../../elsewhere", proof(by, sid)); err != nil {
+		t.Fatal(err)
+	}
+	files, err := d.List()
+	if err != nil || len(files) != 3 {
+		t.Fatalf("%d files, error %v", len(files), err)
+	}
+	for _, f := range files {
+		if f.Err != nil || f.Finding.Culprit != by.ID() || f.Finding.Proven != strings.HasSuffix(f.Name, extProven) || !strings.Contains(f.Name, ".01020304."+by.ID()+".") {
+			t.Errorf("%s: %+v", f.Name, f)
+		}
+	}
+	info, err := os.Stat(filepath.Join(string(d), files[0].Name))
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("mode %v, error %v", info.Mode(), err)
+	}
+}
+
+// The folder has room for so many files and bytes: what proves nothing goes first,
+// the oldest first, and what is no evidence stays.
+func TestEvidenceIsBounded(t *testing.T) {
+	d, by := EvidenceIn(t.TempDir()), newIdentity(1)
+	touch := func(name string, age time.Duration, size int64) {
+		t.Helper()
+		file := filepath.Join(string(d), name)
+		if err := os.WriteFile(file, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Truncate(file, size); err != nil {
+			t.Fatal(err)
+		}
+		at := time.Now().Add(-age)
+		if err := os.Chtimes(file, at, at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.MkdirAll(string(d), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	touch("oldest.proven.cbor", 100*time.Hour, 10)
+	touch("notes.txt", 200*time.Hour, 10)
+	touch(newFile+"stale", 2*staleFile, 10)
+	touch(newFile+"fresh", 0, 10)
+	for i := range maxEvidenceFiles - 2 {
+		touch(protocol.SID{byte(i >> 8), byte(i)}.String()+extClaimed, time.Duration(maxEvidenceFiles-i)*time.Minute, 10)
+	}
+	first, second := protocol.SID{}.String()+extClaimed, protocol.SID{0, 1}.String()+extClaimed
+	here := func(want bool, names ...string) {
+		t.Helper()
+		for _, name := range names {
+			if exists := func() bool { _, err := os.Stat(filepath.Join(string(d), name)); return err == nil }(); exists != want {
+				t.Errorf("%s is here: %v", name, exists)
+			}
+		}
+	}
+	write := func(sid byte) string {
+		t.Helper()
+		name, err := d.write("s", proof(by, protocol.SID{0xff, sid}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return name
+	}
+	one := write(1)
+	here(true, one, first, second, "oldest.proven.cbor", "notes.txt", newFile+"fresh")
+	here(false, newFile+"stale")
+	two := write(2)
+	here(true, one, two, second, "oldest.proven.cbor")
+	here(false, first)
+
+	touch("large"+extClaimed, 0, maxEvidenceBytes) // the newest of those that prove nothing
+	three := write(3)
+	here(true, one, two, three, "oldest.proven.cbor", "notes.txt")
+	here(false, second, "large"+extClaimed)
+	if files, err := d.List(); err != nil || len(files) != 4 {
+		t.Errorf("%d files, error %v", len(files), err)
+	}
+	touch("large"+extProven, 0, maxEvidenceBytes-100)
+	four := write(4)
+	here(true, four)
+	here(false, one, two, three, "oldest.proven.cbor")
+}
