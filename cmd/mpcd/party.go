@@ -122,11 +122,11 @@ func (d *dataDir) party(c *cli.Context, cfg partyConfig, store *keystore.Store) 
 	if err != nil {
 		return errors.Join(refuse(err), host.Close())
 	}
+	d.worker.ready(host.Listening())
 	withdraw, err := d.announce(host.Addrs(), nil)
 	if err != nil {
 		return errors.Join(err, host.Close())
 	}
 	defer withdraw()
-	d.worker.ready(host.Listening())
 	return serve(c.Context, part, host, store)
 }

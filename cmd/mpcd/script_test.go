@@ -32,6 +32,9 @@ const refuseLimit = "20"
 //	occupy TCP UDP         listens on loopback and puts the ports' numbers into these variables
 //	issue DATA ROLE AGE    puts a credential into a data folder that was issued AGE ago for an hour
 //	hangup DATA            sends SIGHUP to the daemon of a data folder
+//	crash DATA             kills the worker of a data folder's party, and waits for the next one
+//	interrupt DATA         sends SIGTERM to that worker
+//	serving DATA           waits until the run.json of a data folder is of a process that runs
 //	unchanged DIR          wants a folder as it was when this was first asked
 //	evidence KIND FORM FILE, conduct DATA KEY PEER FAILURES
 //	                       write what a party keeps of CHEAT, see evidence_test.go
@@ -48,6 +51,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"refused": refused, "await": await, "occupy": occupy, "issue": issue, "hangup": hangup, "unchanged": unchanged,
+			"crash": crash, "interrupt": interrupt, "serving": serving,
 			"evidence": makeEvidence, "conduct": makeConduct, "exits": exits,
 		},
 	})
