@@ -22,6 +22,25 @@
 // because every user of a machine sees the arguments of its processes; they
 // come from the environment or from a file.
 //
+// # Supervisor and worker
+//
+// `mpcd party` is two processes of the same program: the one that was started, the
+// supervisor, holds no keys and opens no files of the data folder; all that a party
+// does is done by the other one, its worker. A panic in a goroutine of the library
+// that computes, from which no code of ours could recover, and any other unexpected
+// end, such as by the kernel when memory is short, is the end of a worker only. The
+// next one is started at once, when crashes follow each other closely after a pause
+// of up to 5 s, for as long as it takes; the log counts the restarts. It has the
+// addresses of the first one, ports that the system chose included, and tells the
+// coordinators of the sessions that were interrupted (party_crashed).
+//
+// A worker that ends in order, or that crashes before the first one was ready, is not
+// started again: the supervisor ends with its exit code. Signals are for the
+// supervisor, whose pid is in run.json. On SIGTERM or SIGINT it has the worker drain
+// and waits for it; whatever ends the supervisor itself, also SIGKILL, ends the
+// worker, which notices by a pipe (worker.go). A worker that is told to
+// stop, as by a service manager that signals all processes, drains and ends both.
+//
 // # Exit codes
 //
 //	0  it did what was asked, or was told to stop and drained
@@ -47,7 +66,8 @@
 //	webhooks.key    coordinators only: the key of webhooks' secrets
 //	evidence/       parties only: proofs of other members' faults, see node.EvidenceDir
 //	quarantine/     parties only: counts of those faults, see node.QuarantineDir
-//	run.json        while it runs: pid, peer id and addresses, for scripts
+//	run.json        while it runs: pid, peer id and addresses, for scripts; of a party
+//	                also the pid of its worker and how often one has crashed
 //	mpcd.lock       held by the process that uses the folder
 //
 // and what packages keystore and coordinator keep in it.
