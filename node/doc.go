@@ -59,6 +59,39 @@
 // account. An attempt that fails before, in its rounds, leaves no share, and another
 // may follow.
 //
+// # Blame and quarantine
+//
+// A failed attempt names whom this party has seen to break the protocol, or whom
+// evidence proves to have (protocol.Blame): in the log, to the other members in the
+// abort, and to the coordinator, with reason, culprits and evidence. What another
+// member says of somebody without a proof is its word and is not passed on. Nobody
+// is named for a time-out, a refusal or a lost connection, nor where the numbers do
+// not match and an honest member could be framed (protocol.ReasonUnattributed). A
+// party never names itself.
+//
+// With Config.DataDir, two folders keep it, before the coordinator is told:
+//
+//	evidence/SESSION.SID.CULPRIT.proven.cbor    whole evidence (protocol.Evidence) that proves the fault to anybody
+//	evidence/SESSION.SID.CULPRIT.claimed.cbor   the same, resting on the word of who has seen it
+//	quarantine/KEY/PEER.json                    Conduct: how often the peer has broken the protocol with the key
+//
+// Evidence takes 1,024 files and 64 MiB at most: what proves nothing goes first, then the oldest. Counts are
+// of 4,096 pairs of key and peer at most: failed keygens go first, then who is not in quarantine,
+// then the oldest. A name that is not letters, digits and hyphens, at most 64, is
+// replaced by a hash of it in paths. Files are replaced atomically; when one cannot be
+// written, that is logged and changes nothing else.
+//
+// After QuarantineAfter failures with one key a peer is in quarantine for that
+// key, over restarts, until an operator clears it (mpcd quarantine clear; a running party
+// sees that at once). A party then refuses to sign with it (protocol.CodeQuarantined, the
+// members in Answer.Peers), but only if the key can be used without it: the party asks
+// the key's other members for a sign of life, for a second at most, and takes part
+// with a warning in the log when fewer than t, itself included, answer. A delegate counts
+// if it is in the roster only, for it needs the user. A damaged file counts as a
+// quarantine: what an operator has not cleared does not end by an accident. Keygens
+// are never refused for this, since they make new keys; their failures are counted under the
+// key that was to be made, and matter if a later attempt makes it.
+//
 // # Order of start and stop
 //
 // New opens nothing and starts nothing. Run registers the channels, looks for user
