@@ -13,7 +13,7 @@
 // The coordinator is trusted with nothing. For each proposal a party checks, by
 // its own knowledge: the spec's rules, network, clock, its role in the roster; for
 // a keygen, that it has no share of the key, not even a pending one of an earlier
-// attempt; for a signing, that everything is as the key's record has it, the
+// attempt that may still become a key; for a signing, that everything is as the key's record has it, the
 // approvals of the record's approvers, and that the request was not accepted before
 // (replay.go). A device then asks its user (Config.Consent) and checks again. Other
 // members must be admitted to the network as what the roster says: devices as
@@ -47,17 +47,33 @@
 // # Interrupted keygens
 //
 // A share is on disk twice: pending, before its member signs the certificate, and
-// active, with everyone's signature, in one transaction with the outcome. Who finds
-// a pending share asks the other members for their signatures, at the start and
-// every minute, the newest keys first (resolve.go, pending.go), and tells the outcome
-// when it has all.
+// active, with everyone's signature, in one transaction with the outcome. A pending
+// share is never deleted by time-out, but for a user's after 30 days, and never
+// signs: with this member's signature the others may have completed the key. Who finds one
+// asks the other members what they know, at the start and every minute, the newest keys first
+// (pending.go), and also when another attempt at the key is proposed, for two
+// seconds at most (inquiry.go). It goes on with what it hears:
 //
-// A pending share is never deleted by time-out, but for a user's after 30 days, and
-// never signs. It is never replaced either: with this member's signature the others
-// may have completed the key, and money may be on its way to it. So no other attempt
-// at the key is accepted any more (protocol.CodeReplay), and the caller makes a new
-// account. An attempt that fails before, in its rounds, leaves no share, and another
-// may follow.
+//   - All have signed the certificate: the key is active, and the outcome is told.
+//     This comes before everything else.
+//   - A member says, signed, that it has not signed and never will
+//     (protocol.Abandon): there will never be a key. The share is dropped, and the
+//     attempt that was proposed may begin.
+//   - Neither: the share stays, and other attempts at the key are refused
+//     (protocol.CodeReplay) with the members that have to come back in Answer.Peers.
+//
+// A member says that only if it holds for ever: no share of the attempt is on its
+// disk, its session has ended, and the attempt is never accepted again, because it was
+// before or has expired (abandon.go). It is silent if a share may have been here:
+// erased for a user, damaged, or lost in a save that failed. A confirmation leaves this
+// party only after its share is on disk, so nobody says both. Who has dropped a share
+// has signed, and passes on the word that it was dropped for, which it keeps.
+//
+// A member that signs and also says that it never will counts for nothing: the share
+// is kept and the log names it as an error. If one of two honest members hears only
+// the one and drops its share, the account never becomes active, for the coordinator
+// waits for everybody's result. The same goes for a party that was restored from a
+// backup older than the key and speaks without remembering.
 //
 // # Blame and quarantine
 //
@@ -109,4 +125,5 @@
 //	preparams  random        one set of pre-parameters; states fresh, used
 //	request    session id    what was accepted under a request id, see replay.go
 //	outcome    sid           protocol.Outcome; kept until the coordinator acknowledges it
+//	abandon    sid           protocol.Abandon for which this party has dropped its share; kept for ever
 package node
