@@ -10,18 +10,29 @@ import (
 )
 
 // CreateAccount makes an account and waits for its key. The answer's key
-// certificate, public key, addresses and, when the request names approvers,
-// those were verified.
+// certificate, public key and addresses were verified, and that the members have
+// made the key as the request asks for it: scheme, threshold, custody, and the
+// parties (by peer id) and approvers that it names. Otherwise there is no account,
+// and the error is ErrVerification.
 func (c *Client) CreateAccount(ctx context.Context, req rest.CreateAccount) (*rest.Account, error) {
 	a, err := post[rest.Account](ctx, c, prefix+"/accounts", req)
 	if err != nil {
 		return nil, err
 	}
-	key, err := c.trusted(a)
+	if a.UserID != req.UserID {
+		return nil, refuted("asked for an account of %q, the answer is about one of %q", req.UserID, a.UserID)
+	}
+	key, err := VerifyAccount(a)
 	if err != nil {
 		return nil, err
 	}
-	return a, key.matches(&req)
+	if err := wantedBy(&req).Check(key); err != nil { // before it is remembered as the account's
+		return nil, err
+	}
+	if err := c.trust(key); err != nil {
+		return nil, err
+	}
+	return a, nil
 }
 
 // StartAccount begins to make an account and returns the session, without
@@ -55,7 +66,10 @@ func (c *Client) AwaitAccount(ctx context.Context, session string, req rest.Crea
 	if key.Session != s.ID {
 		return nil, refuted("session %s made another key than account %s has", s.ID, a.ID)
 	}
-	return a, key.matches(&req)
+	if err := wantedBy(&req).Check(key); err != nil {
+		return nil, err
+	}
+	return a, nil
 }
 
 // Account shows an account. When it is active, what CreateAccount verifies was

@@ -11,7 +11,11 @@
 // of them is taken on its word:
 //
 //   - An account's key certificate is checked with the signatures of all members,
-//     and public key, threshold, members and addresses are compared with it.
+//     and public key, threshold, members, approvers and addresses are compared
+//     with it; for a new account also what was asked for. A coordinator that had
+//     the key made for other approvers has not got an account from here.
+//   - A blame that is said to be proven is checked by VerifyBlame, and the evidence
+//     of a party's own by VerifyEvidence.
 //   - Sign hashes the message itself, compares the digest, and verifies the
 //     signature under the certified key, in each of its forms.
 //   - The key of an account is remembered (Config.Pins): the first one that is

@@ -218,7 +218,7 @@ func TestWait(t *testing.T) {
 	}
 	wanted.Scheme = "eddsa-ed25519"
 	_, err = c.AwaitAccount(waiting(t), keygen.ID, wanted)
-	wantError(t, err, client.ErrVerification, "asked for a key of scheme")
+	wantError(t, err, client.ErrVerification, "should be of scheme")
 	_, err = c.AwaitAccount(waiting(t), session.ID, wanted)
 	wantError(t, err, client.ErrVerification, "no keygen")
 	if keygen, err = c.Wait(waiting(t), keygen.ID); err != nil || keygen.Status != "completed" {

@@ -92,12 +92,17 @@ func (c *Client) trusted(a *rest.Account) (*Key, error) {
 	if err != nil {
 		return nil, err
 	}
+	return k, c.trust(k)
+}
+
+// trust compares a verified key with what is known, and remembers it.
+func (c *Client) trust(k *Key) error {
 	if err := c.cfg.Trust.Check(k); err != nil {
-		return nil, err
+		return err
 	}
 	if err := c.cfg.Pins.Pin(k); err != nil {
-		return nil, err
+		return err
 	}
 	c.keys.Add(k.Account, k)
-	return k, nil
+	return nil
 }

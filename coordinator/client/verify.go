@@ -50,7 +50,7 @@ func VerifyCertificate(encoded []byte) (*Key, error) {
 
 // VerifyAccount checks an account's certificate, and that what the account says
 // of its key is what the certificate says: scheme, threshold, public key,
-// members, addresses. Errors are ErrVerification.
+// members, addresses, approvers. Errors are ErrVerification.
 func VerifyAccount(a *rest.Account) (*Key, error) {
 	if a.Certificate == nil {
 		return nil, refuted("account %s has no key certificate", a.ID)
@@ -78,8 +78,11 @@ func VerifyAccount(a *rest.Account) (*Key, error) {
 	return k, k.describes(a)
 }
 
-// describes compares members and addresses.
+// describes compares members, approvers and addresses.
 func (k *Key) describes(a *rest.Account) error {
+	if err := k.approvedBy(a); err != nil {
+		return err
+	}
 	if !slices.EqualFunc(a.Parties, k.Roster, func(p rest.PartyName, m protocol.Member) bool {
 		return p.PeerID == m.Peer && (p.Role == "" || p.Role == string(m.Role))
 	}) {
@@ -101,23 +104,23 @@ func (k *Key) describes(a *rest.Account) error {
 	return nil
 }
 
-// matches checks that a new key is what was asked for.
-func (k *Key) matches(req *rest.CreateAccount) error {
-	if scheme, err := protocol.ParseScheme(req.Scheme); err != nil || scheme != k.Scheme {
-		return refuted("asked for a key of scheme %q, and got %q", req.Scheme, k.Scheme)
-	}
-	if t := req.Threshold; t != nil && (protocol.Threshold{T: t.T, N: t.N}) != k.Threshold {
-		return refuted("asked for %d-of-%d, and got %v", t.T, t.N, k.Threshold)
-	}
-	if req.Approvers == nil {
-		return nil
-	}
-	approvers, err := parseApprovers(req.Approvers)
+// approvedBy compares the approvers that the account names with those that the key
+// was made with.
+func (k *Key) approvedBy(a *rest.Account) error {
+	says, err := parseApprovers(&rest.Approvers{M: a.Approval.M, Keys: a.Approval.PublicKeys})
 	if err != nil {
-		return err
+		return refuted("account %s: who approves its signatures cannot be checked: %w", a.ID, err)
 	}
-	if approvers.Hash() != k.Approvers {
-		return refuted("the key was made with other approvers than those asked for")
+	if hash := says.Hash(); hash != k.Approvers {
+		return refuted("account %s: its approvers (hash %x) are not those that the key was made with (hash %x)", a.ID, hash, k.Approvers)
+	}
+	ids := make([]string, len(says.Keys))
+	for i, key := range says.Keys {
+		ids[i] = protocol.ApproverID(key)
+	}
+	slices.Sort(ids)
+	if !slices.Equal(ids, slices.Sorted(slices.Values(a.Approval.Keys))) {
+		return refuted("account %s: the ids of its approvers are not those of their keys", a.ID)
 	}
 	return nil
 }

@@ -149,18 +149,26 @@ func TestSignatureOfAnother(t *testing.T) {
 func TestAlteredAccounts(t *testing.T) {
 	s, c := start(t)
 	victim, other := newAccount(t, c, rest.CreateAccount{UserID: "u"}), newAccount(t, c, rest.CreateAccount{})
+	_, stranger := approverKeys(t)
 	for name, change := range map[string]func(*rest.Account){
-		"id":                    func(a *rest.Account) { a.ID += "x" },
-		"keygen session":        func(a *rest.Account) { a.KeygenSessionID += "x" },
-		"scheme":                func(a *rest.Account) { a.Scheme = "eddsa-ed25519" },
-		"threshold":             func(a *rest.Account) { a.ThresholdT = 3 },
-		"size":                  func(a *rest.Account) { a.ThresholdN = 4 },
-		"public key":            func(a *rest.Account) { a.PublicKey = other.PublicKey },
-		"address":               func(a *rest.Account) { a.Addresses.Ethereum = other.Addresses.Ethereum },
-		"address on a chain":    func(a *rest.Account) { a.Addresses.Bitcoin = a.Addresses.BitcoinTestnet },
-		"members":               func(a *rest.Account) { a.Parties[0].PeerID = a.Parties[1].PeerID },
-		"a member less":         func(a *rest.Account) { a.Parties = a.Parties[1:] },
-		"a member's role":       func(a *rest.Account) { a.Parties[0].Role = "external" },
+		"id":                 func(a *rest.Account) { a.ID += "x" },
+		"keygen session":     func(a *rest.Account) { a.KeygenSessionID += "x" },
+		"scheme":             func(a *rest.Account) { a.Scheme = "eddsa-ed25519" },
+		"threshold":          func(a *rest.Account) { a.ThresholdT = 3 },
+		"size":               func(a *rest.Account) { a.ThresholdN = 4 },
+		"public key":         func(a *rest.Account) { a.PublicKey = other.PublicKey },
+		"address":            func(a *rest.Account) { a.Addresses.Ethereum = other.Addresses.Ethereum },
+		"address on a chain": func(a *rest.Account) { a.Addresses.Bitcoin = a.Addresses.BitcoinTestnet },
+		"members":            func(a *rest.Account) { a.Parties[0].PeerID = a.Parties[1].PeerID },
+		"a member less":      func(a *rest.Account) { a.Parties = a.Parties[1:] },
+		"a member's role":    func(a *rest.Account) { a.Parties[0].Role = "external" },
+		"approvers' keys":    func(a *rest.Account) { a.Approval.PublicKeys = []string{stranger} },
+		"no approvers' keys": func(a *rest.Account) { a.Approval.PublicKeys = nil },
+		"approvals needed": func(a *rest.Account) {
+			a.Approval.M, a.Approval.PublicKeys = 2, append(a.Approval.PublicKeys, stranger)
+		},
+		"an approver's id":      func(a *rest.Account) { a.Approval.Keys[0] = flip(a.Approval.Keys[0]) },
+		"one approver's id":     func(a *rest.Account) { a.Approval.Keys = append(a.Approval.Keys, a.Approval.Keys[0]) },
 		"no certificate":        func(a *rest.Account) { a.Certificate = nil },
 		"no certificate's text": func(a *rest.Account) { a.Certificate.Encoded = "" },
 		"network":               func(a *rest.Account) { a.Certificate.Network = "x" },
@@ -266,24 +274,57 @@ func TestTrust(t *testing.T) {
 	}
 }
 
+// TestCreatedAccountIsWhatWasAskedFor: an account that is right by itself, and
+// another one than the request asked for, is not returned and not remembered.
 func TestCreatedAccountIsWhatWasAskedFor(t *testing.T) {
 	s, c := start(t)
-	good := newAccount(t, c, rest.CreateAccount{})
-	s.Alter(func(v any) {
-		if a, ok := v.(*rest.Account); ok {
-			*a = *good
-		}
-	})
-	_, key := approverKeys(t)
-	for name, req := range map[string]rest.CreateAccount{
-		"scheme":    {Scheme: "eddsa-ed25519"},
-		"threshold": {Threshold: &rest.Threshold{T: 3, N: 3}},
-		"approvers": {Approvers: &rest.Approvers{M: 1, Keys: []string{key}}},
+	_, mine := approverKeys(t)
+	_, theirs := approverKeys(t)
+	approvers := &rest.Approvers{M: 1, Keys: []string{mine}}
+	ask := rest.CreateAccount{UserID: "u", Approvers: approvers}
+	stranger := newAccount(t, newClient(t, clienttest.New(t), nil), rest.CreateAccount{}).Parties[0].PeerID
+	for name, tt := range map[string]struct {
+		made, asked rest.CreateAccount
+		says        string
+	}{
+		"scheme":            {rest.CreateAccount{UserID: "u"}, rest.CreateAccount{UserID: "u", Scheme: "eddsa-ed25519"}, "scheme"},
+		"default scheme":    {rest.CreateAccount{UserID: "u", Scheme: "eddsa-ed25519"}, rest.CreateAccount{UserID: "u"}, "scheme"},
+		"threshold":         {ask, rest.CreateAccount{UserID: "u", Threshold: &rest.Threshold{T: 3, N: 3}, Approvers: approvers}, "3-of-3"},
+		"default threshold": {rest.CreateAccount{UserID: "u", Threshold: &rest.Threshold{T: 2, N: 4}}, rest.CreateAccount{UserID: "u"}, "2-of-3"},
+		"custody":           {rest.CreateAccount{UserID: "u", UserShare: true}, rest.CreateAccount{UserID: "u"}, "custody"},
+		"user":              {rest.CreateAccount{UserID: "v"}, rest.CreateAccount{UserID: "u"}, `one of "v"`},
+		"parties":           {rest.CreateAccount{UserID: "u"}, rest.CreateAccount{UserID: "u", Parties: []string{stranger}}, "should hold a share"},
+		"approvers":         {rest.CreateAccount{UserID: "u", Approvers: &rest.Approvers{M: 1, Keys: []string{theirs}}}, ask, "other approvers than it should have"},
+		"no approvers":      {rest.CreateAccount{UserID: "u"}, ask, "other approvers than it should have"},
+		"more approvers":    {rest.CreateAccount{UserID: "u", Approvers: &rest.Approvers{M: 1, Keys: []string{mine, theirs}}}, ask, "other approvers than it should have"},
 	} {
-		req.UserID = "u"
-		_, err := c.CreateAccount(waiting(t), req)
-		if !errors.Is(err, client.ErrVerification) {
-			t.Errorf("another %s: %v", name, err)
-		}
+		t.Run(name, func(t *testing.T) {
+			made := newAccount(t, c, tt.made)
+			s.Alter(func(v any) {
+				if a, ok := v.(*rest.Account); ok {
+					*a = *made
+				}
+			})
+			defer s.Alter(nil)
+			pins := client.NewPins()
+			fresh := newClient(t, s, func(c *client.Config) { c.Pins = pins })
+			a, err := fresh.CreateAccount(waiting(t), tt.asked)
+			wantError(t, err, client.ErrVerification, tt.says)
+			if a != nil {
+				t.Errorf("an account was returned: %+v", a)
+			}
+			key, err := client.VerifyAccount(made)
+			if err != nil {
+				t.Fatal(err)
+			}
+			key.PublicKey = []byte("another")
+			if err := pins.Pin(key); err != nil {
+				t.Errorf("the refused key was remembered: %v", err)
+			}
+		})
+	}
+	a, err := c.CreateAccount(waiting(t), ask)
+	if err != nil || a.Approval.By != "approvers" {
+		t.Errorf("control: what was asked for: %+v, %v", a, err)
 	}
 }

@@ -110,6 +110,7 @@ func (a *account) approve(s *Server, req *rest.Approvers) error {
 	a.Approval.M = a.approvers.M
 	for _, k := range a.approvers.Keys {
 		a.Approval.Keys = append(a.Approval.Keys, protocol.ApproverID(k))
+		a.Approval.PublicKeys = append(a.Approval.PublicKeys, base64.StdEncoding.EncodeToString(k))
 	}
 	return a.approvers.Validate()
 }

@@ -38,6 +38,9 @@ func newParty(name string) *party {
 	return &party{name, protocol.PeerIDOf(pub), key, seal}
 }
 
+// NewSigner returns a node's identity.
+func NewSigner() protocol.Signer { return newParty("") }
+
 // ID and Sign make it a protocol.Signer.
 func (p *party) ID() protocol.PeerID     { return p.id }
 func (p *party) Sign(data []byte) []byte { return ed25519.Sign(p.key, data) }
