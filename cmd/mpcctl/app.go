@@ -24,7 +24,7 @@ func newApp(io stdio) *cli.App {
 			accountCommand(), signCommand(), sessionCommand(), partiesCommand(),
 			inviteCommand(), joinCommand(), shareCommand(),
 			approvalsCommand(), approveCommand(), keygenApproverCommand(),
-			auditCommand(), webhookCommand(), verifyCommand(), completionCommand(),
+			auditCommand(), webhookCommand(), verifyCommand(), certificateCommand(), completionCommand(),
 		},
 	}
 	app.OnUsageError = usageError

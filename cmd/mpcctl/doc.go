@@ -11,7 +11,8 @@
 //	mpcctl share export|import|list  backups of the shares on this device
 //	mpcctl approvals list, approve SESSION, keygen-approver
 //	mpcctl audit, webhook create|list|delete|deliveries
-//	mpcctl verify              checks key certificates and signatures, offline
+//	mpcctl certificate verify FILE  checks a key certificate, offline
+//	mpcctl verify              checks an account and a signature, offline
 //	mpcctl completion bash|zsh|fish
 //
 // # Settings

@@ -86,6 +86,9 @@ func explainProblem(p *rest.Problem) string {
 	}
 	for _, party := range p.Parties {
 		fmt.Fprintf(&b, "; party %s: %s", nameOr(party.Name, party.PeerID), party.Code)
+		if party.Reason != "" {
+			b.WriteString(", " + party.Reason)
+		}
 		if party.Detail != "" {
 			b.WriteString(" (" + party.Detail + ")")
 		}

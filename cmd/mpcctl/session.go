@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+
 	"github.com/urfave/cli/v2"
 
 	"github.com/meshmpc/mpcd/coordinator/client"
@@ -56,6 +58,20 @@ func statusText(s *rest.Session) string {
 	return s.Status
 }
 
+// blameText says who is blamed, by whom and what for. That something is proven is
+// said only when the evidence that came along proves it here.
+func blameText(b *rest.Blame) string {
+	text := fmt.Sprintf("%s: %s in attempt %d", nameOr(b.Party.Name, b.Party.PeerID), b.Reason, b.Attempt)
+	by := nameOr(b.By.Name, b.By.PeerID)
+	switch f, err := client.VerifyBlame(b); {
+	case err != nil:
+		return text + ", says the coordinator; but " + err.Error()
+	case f.Proven:
+		return text + ", proven by its own signatures, which " + by + " brought"
+	}
+	return text + ", says " + by
+}
+
 func showSession(c *cli.Context) error {
 	return call(c, func(api *client.Client) error {
 		s, err := api.Session(c.Context, c.Args().First())
@@ -97,6 +113,9 @@ func printSession(c *cli.Context, api *client.Client, s *rest.Session) error {
 		t.field("fingerprint", s.Fingerprint)
 		for _, p := range s.Parties {
 			t.row("party", nameOr(p.Name, p.PeerID)+"  "+partyState(&p))
+		}
+		for _, b := range s.Blame {
+			t.row("blame", blameText(&b))
 		}
 		for _, i := range s.Invites {
 			t.row("invite", inviteText(&i))

@@ -172,6 +172,10 @@ func TestAlteredAccounts(t *testing.T) {
 		"no certificate":        func(a *rest.Account) { a.Certificate = nil },
 		"no certificate's text": func(a *rest.Account) { a.Certificate.Encoded = "" },
 		"network":               func(a *rest.Account) { a.Certificate.Network = "x" },
+		"shown threshold":       func(a *rest.Account) { a.Certificate.ThresholdT = 1 },
+		"shown approvers":       func(a *rest.Account) { a.Certificate.Approvers = flip(a.Certificate.Approvers) },
+		"shown member":          func(a *rest.Account) { a.Certificate.Roster[1].PeerID = a.Certificate.Roster[0].PeerID },
+		"shown signature":       func(a *rest.Account) { a.Certificate.Roster[1].Signature = a.Certificate.Roster[0].Signature },
 		"a certificate's bit": func(a *rest.Account) {
 			raw, _ := base64.StdEncoding.DecodeString(a.Certificate.Encoded)
 			raw[len(raw)/2] ^= 1

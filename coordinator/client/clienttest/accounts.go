@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/meshmpc/mpcd/coordinator/client"
 	"github.com/meshmpc/mpcd/coordinator/rest"
 	"github.com/meshmpc/mpcd/protocol"
 	"github.com/meshmpc/mpcd/protocol/chain"
@@ -143,9 +144,8 @@ func (a *account) certify(s *Server, members []*party, recipient string) error {
 		return err
 	}
 	a.PublicKey = hex.EncodeToString(a.record.PublicKey)
-	a.Certificate = &rest.Certificate{
-		Version: 1, Network: Network, Account: a.ID, Key: a.KeygenSessionID, Scheme: a.Scheme, ThresholdT: a.ThresholdT, ThresholdN: a.ThresholdN,
-		PublicKey: a.PublicKey, Encoded: base64.StdEncoding.EncodeToString(encoded),
+	if a.Certificate, err = client.DescribeCertificate(encoded); err != nil {
+		return err
 	}
 	addresses, err := chain.AddressesOf(spec.Scheme, a.record.PublicKey)
 	if err != nil {
