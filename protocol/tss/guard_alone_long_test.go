@@ -26,7 +26,7 @@ func TestLibraryKeygen(t *testing.T) {
 		inputs[i] = tss.LibraryPreParams(set)
 	}
 	inputs[1].PaillierSK = smooth.key()
-	p, q := safe(inputs[2].P), safe(inputs[2].Q)
+	p, q := safePrime(inputs[2].P), safePrime(inputs[2].Q)
 	phi := product(below(p), below(q))
 	inputs[2].PaillierSK = &paillier.PrivateKey{
 		PublicKey: paillier.PublicKey{N: inputs[2].NTildei}, PhiN: phi, LambdaN: phi, P: p, Q: q,
@@ -64,9 +64,6 @@ func TestLibraryKeygen(t *testing.T) {
 		}
 	}
 }
-
-// safe returns 2q + 1.
-func safe(q *big.Int) *big.Int { return new(big.Int).Add(product(q, big.NewInt(2)), big.NewInt(1)) }
 
 // keygenSSID returns the library's session identifier of a keygen.
 func keygenSSID(ids tsslib.SortedPartyIDs) []byte {

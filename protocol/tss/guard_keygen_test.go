@@ -40,8 +40,8 @@ func verdictOf(f func() bool) (o outcome) {
 	return named
 }
 
-// pre returns the library's form of bob's or alice's pre-parameters.
-func pre(t *testing.T, i int) keygen.LocalPreParams {
+// pre returns the library's form of alice's (0), bob's or carol's pre-parameters.
+func pre(t testing.TB, i int) keygen.LocalPreParams {
 	t.Helper()
 	return tss.LibraryPreParams(protocoltest.PreParams(t, 3)[i])
 }
@@ -108,14 +108,59 @@ func primeModulus(*testing.T) outcome {
 	return verdictOf(func() bool { return proof.Verify(h1, h2, p) })
 }
 
+// bobModProof is a proof about bob's N, made once in a process, and his N.
+func bobModProof(t *testing.T) (parts [][]byte, n *big.Int) {
+	t.Helper()
+	sk := pre(t, 1).PaillierSK
+	modProofOnce.Do(func() {
+		proof, err := modproof.NewProof(nil, sk.N, sk.P, sk.Q, rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := proof.Bytes()
+		modProofParts = b[:]
+	})
+	return slices.Clone(modProofParts), sk.N
+}
+
+var (
+	modProofOnce  sync.Once
+	modProofParts [][]byte
+)
+
+// verifyModProof reads and verifies a proof with the library.
+func verifyModProof(parts [][]byte, n *big.Int) outcome {
+	return verdictOf(func() bool {
+		p, err := modproof.NewProofFromBytes(parts)
+		return err == nil && p.Verify(nil, n)
+	})
+}
+
 // evenModulus shows an even Paillier modulus to the library.
 func evenModulus(t *testing.T) outcome {
-	b := pre(t, 1)
-	proof, err := modproof.NewProof(nil, b.PaillierSK.N, b.PaillierSK.P, b.PaillierSK.Q, rand.Reader)
-	if err != nil {
-		t.Fatal(err)
+	parts, n := bobModProof(t)
+	return verifyModProof(parts, below(n))
+}
+
+// modProof changes a part of a proof, to a factor of N if nothing else is said.
+func modProof(part int, value []byte) library {
+	return func(t *testing.T) outcome {
+		parts, n := bobModProof(t)
+		if parts[part] = pre(t, 1).PaillierSK.P.Bytes(); value != nil {
+			parts[part] = value
+		}
+		return verifyModProof(parts, n)
 	}
-	return verdictOf(func() bool { return proof.Verify(nil, below(b.PaillierSK.N)) })
+}
+
+// evenRing shows an even ring-Pedersen modulus to the library.
+func evenRing(t *testing.T) outcome {
+	p := prime2048()
+	n, order := new(big.Int).Lsh(p, 1), below(p)
+	h1, x := big.NewInt(9), big.NewInt(12345)
+	h2 := new(big.Int).Exp(h1, x, n)
+	proof := dlnproof.NewDLNProof(h1, h2, x, order, big.NewInt(1), n, rand.Reader)
+	return verdictOf(func() bool { return proof.Verify(h1, h2, n) })
 }
 
 // longPaillierProof shows numbers above N to the library.
@@ -160,6 +205,15 @@ var ecdsaKeygenViolations = []struct {
 	{"N is short", named, found, altered(func(_ *scene, m *kg1) { m.PaillierN = m.PaillierN[1:] })},
 	{"N is Ñ", accepted, unseen, altered(func(_ *scene, m *kg1) { m.PaillierN = m.NTilde })},
 	{"Ñ is prime", accepted, primeModulus, altered(func(_ *scene, m *kg1) { m.NTilde = prime2048().Bytes() })},
+	{"Ñ is even", accepted, evenRing, altered(func(_ *scene, m *kg1) { m.NTilde[255] &= 0xfe })},
+	{"Ñ is short", named, found, altered(func(_ *scene, m *kg1) { m.NTilde = m.NTilde[1:] })},
+	{"N is long", named, found, altered(func(_ *scene, m *kg1) { m.PaillierN = append([]byte{1}, m.PaillierN...) })},
+	{"Ñ is long", named, found, altered(func(_ *scene, m *kg1) { m.NTilde = append([]byte{1}, m.NTilde...) })},
+	{"h1 is h2", named, found, altered(func(_ *scene, m *kg1) { m.H2 = m.H1 })},
+	{"h2 is alice's h1", named, found, altered(func(s *scene, m *kg1) { m.H2 = s.alice["KGRound1Message"].(*kg1).H1 })},
+	{"h2 is a factor of Ñ", named, found, altered(func(s *scene, m *kg1) {
+		m.H2 = safePrime(pre(s.tb, 1).P).Bytes()
+	})},
 	{"Ñ is alice's", accepted, unseen, altered(func(s *scene, m *kg1) { m.NTilde = s.alice["KGRound1Message"].(*kg1).NTilde })},
 	{"N is alice's Ñ", accepted, unseen, altered(func(s *scene, m *kg1) { m.PaillierN = s.alice["KGRound1Message"].(*kg1).NTilde })},
 	{"N shares a prime with Ñ", accepted, unseen, altered(func(s *scene, m *kg1) {
@@ -175,6 +229,12 @@ var ecdsaKeygenViolations = []struct {
 	{"Dlnproof with a negative length", crashed, logProof(func(_ keygen.LocalPreParams, parts [][]byte) {
 		parts[0] = negative
 	}), altered(func(_ *scene, m *kg1) { m.Dlnproof_1[0] = negative })},
+	{"Dlnproof with a negative second length", crashed, logProof(func(_ keygen.LocalPreParams, parts [][]byte) {
+		parts[129] = negative
+	}), altered(func(_ *scene, m *kg1) { m.Dlnproof_2[129] = negative })},
+	{"Dlnproof with a length beyond its end", named, logProof(func(_ keygen.LocalPreParams, parts [][]byte) {
+		parts[0] = []byte{2, 0}
+	}), altered(func(_ *scene, m *kg1) { m.Dlnproof_1[0] = []byte{2, 0} })},
 	{"Dlnproof with a long answer", accepted, logProof(func(b keygen.LocalPreParams, parts [][]byte) {
 		parts[257] = add(parts[257], product(b.P, b.Q, big.NewInt(16)))
 	}), altered(func(s *scene, m *kg1) {
@@ -194,6 +254,7 @@ var ecdsaKeygenViolations = []struct {
 	{"one coefficient too many", accepted, dealing(func(_ *vss.Share, vs *vss.Vs) { *vs = append(*vs, (*vs)[0]) }), deal(func(parts [][]byte) [][]byte {
 		return append(parts, parts[1], parts[2])
 	})},
+	{"coefficient off the curve", named, found, deal(func(parts [][]byte) [][]byte { return append(parts[:3:3], []byte{1}, []byte{2}) })},
 	{"decommitment of another", named, found, altered(func(_ *scene, m *keygen.KGRound2Message2) { m.DeCommitment[0] = []byte{1} })},
 	{"FacProof with a long W1", accepted, facProof(8, aliceOrders), fac(8)},
 	{"FacProof with a long W2", accepted, facProof(9, aliceOrders), fac(9)},
@@ -202,6 +263,16 @@ var ecdsaKeygenViolations = []struct {
 		altered(func(_ *scene, m *keygen.KGRound2Message1) { m.FacProof[0] = zero })},
 	{"no FacProof", named, facProof(0, func(*testing.T, []byte) []byte { return nil }),
 		altered(func(_ *scene, m *keygen.KGRound2Message1) { m.FacProof = nil })},
+	{"FacProof with a factor of Ñ", named, facProof(1, func(t *testing.T, _ []byte) []byte { return safePrime(pre(t, 0).P).Bytes() }),
+		altered(func(s *scene, m *keygen.KGRound2Message1) { m.FacProof[1] = aliceFactor(s, nil) })},
+	{"W of ModProof with the symbol 1", named, modProof(0, []byte{1}),
+		altered(func(_ *scene, m *keygen.KGRound2Message2) { m.ModProof[0] = []byte{1} })},
+	{"X of ModProof with a factor of N", named, modProof(1, nil), altered(func(s *scene, m *keygen.KGRound2Message2) {
+		m.ModProof[1] = pre(s.tb, 1).PaillierSK.P.Bytes()
+	})},
+	{"Z of ModProof with a factor of N", named, modProof(162, nil), altered(func(s *scene, m *keygen.KGRound2Message2) {
+		m.ModProof[162] = pre(s.tb, 1).PaillierSK.P.Bytes()
+	})},
 	{"no ModProof", named, func(*testing.T) outcome {
 		return verdictOf(func() bool { _, err := modproof.NewProofFromBytes(nil); return err == nil })
 	}, altered(func(_ *scene, m *keygen.KGRound2Message2) { m.ModProof = nil })},

@@ -61,6 +61,16 @@ func cubed(v *big.Int, more int64) []byte {
 	return c.Add(c, big.NewInt(more)).Bytes()
 }
 
+// aliceFactor is a prime of alice's Ñ. Bob does not know it.
+func aliceFactor(s *scene, _ []byte) []byte {
+	return safePrime(pre(s.tb, 0).P).Bytes()
+}
+
+// safePrime returns 2q + 1.
+func safePrime(q *big.Int) *big.Int {
+	return new(big.Int).Add(product(q, big.NewInt(2)), big.NewInt(1))
+}
+
 var ecdsaSignViolations = []violation{
 	// Round 1.
 	{name: "C shares a factor with N", alone: crashed, change: altered(func(s *scene, m *signing.SignRound1Message1) {
@@ -79,6 +89,11 @@ var ecdsaSignViolations = []violation{
 	})},
 	{name: "S of Alice is one", alone: named, change: alice1(aliceS, value([]byte{1}))},
 	{name: "Z of Alice is one", alone: named, change: alice1(aliceZ, value([]byte{1}))},
+	{name: "S of Alice shares a factor with N", alone: named, change: alice1(aliceS, func(s *scene, _ []byte) []byte {
+		return pre(s.tb, 1).PaillierSK.P.Bytes()
+	})},
+	{name: "Z of Alice shares a factor with Ñ", alone: named, change: alice1(aliceZ, aliceFactor)},
+	{name: "W of Alice shares a factor with Ñ", alone: named, change: alice1(aliceW, aliceFactor)},
 	{name: "U of Alice shares a factor with N", alone: named, change: alice1(aliceU, func(s *scene, _ []byte) []byte {
 		return s.modulus("bob").Bytes()
 	})},
@@ -96,6 +111,9 @@ var ecdsaSignViolations = []violation{
 	{name: "S2 of Bob with check of 1 kB", alone: accepted, change: check2(bobS2, plusOrders(1000))},
 	{name: "T2 of Bob with check of 1 kB", alone: accepted, change: check2(bobT2, plusOrders(1000))},
 	{name: "S1 of Bob with check is q", alone: crashed, change: check2(bobS1, value(secpOrder.Bytes()))},
+	{name: "S1 of Bob with check is a greater multiple of q", alone: crashed, change: check2(bobS1, value(product(secpOrder, big.NewInt(2)).Bytes()))},
+	{name: "Z of Bob shares a factor with Ñ", alone: named, change: bob2(bobZ, aliceFactor)},
+	{name: "W of Bob with check shares a factor with Ñ", alone: named, change: check2(bobV+1, aliceFactor)},
 	{name: "S1 of Bob above q^3", alone: named, change: bob2(bobS1, value(cubed(secpOrder, 1)))},
 	{name: "T1 of Bob below q", alone: named, change: bob2(bobT1, value([]byte{5}))},
 	{name: "Z of Bob of zero", alone: named, change: bob2(bobZ, value(zero))},
@@ -134,6 +152,16 @@ var ecdsaSignViolations = []violation{
 		m.Commitment = bytes.Repeat([]byte{1}, 33)
 	})},
 	{name: "decommitment of round 6 of another", alone: named, change: altered(func(_ *scene, m *signing.SignRound6Message) { m.DeCommitment[0] = []byte{1} })},
+	{name: "V off the curve", alone: named, change: func(_ *scene, content proto.Message) {
+		parts := [][]byte{{1}, {2}, {3}, {4}, {5}}
+		switch m := content.(type) {
+		case *signing.SignRound5Message:
+			m.Commitment = commitTo(parts)
+		case *signing.SignRound6Message:
+			m.DeCommitment = parts
+		}
+	}},
+	{name: "alpha of round 6 off the curve", alone: named, change: altered(func(_ *scene, m *signing.SignRound6Message) { m.ProofAlphaX = []byte{5} })},
 	{name: "T of round 6 is zero", alone: panicked, change: altered(func(_ *scene, m *signing.SignRound6Message) { m.ProofT = zero })},
 	{name: "T of the V proof is zero", alone: panicked, change: altered(func(_ *scene, m *signing.SignRound6Message) { m.VProofT = zero })},
 	{name: "U of the V proof is zero", alone: panicked, change: altered(func(_ *scene, m *signing.SignRound6Message) { m.VProofU = zero })},

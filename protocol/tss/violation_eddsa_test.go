@@ -121,6 +121,9 @@ var eddsaSignViolations = []violation{
 	})},
 	{name: "proof off the curve", alone: named, change: altered(func(_ *scene, m *signing.SignRound2Message) { m.ProofAlphaX = []byte{7} })},
 	{name: "scalar of the proof is zero", alone: named, change: altered(func(_ *scene, m *signing.SignRound2Message) { m.ProofT = zero })},
+	{name: "scalar of the proof above the order", alone: accepted, change: altered(func(_ *scene, m *signing.SignRound2Message) {
+		m.ProofT = add(m.ProofT, edOrder)
+	})},
 	{name: "S above the order", alone: accepted, change: altered(func(_ *scene, m *signing.SignRound3Message) { m.S = add(m.S, edOrder) })},
 	{name: "S of 33 bytes", alone: accepted, change: altered(func(_ *scene, m *signing.SignRound3Message) { m.S = append(m.S, 1) })},
 	{name: "S plus one", alone: unattributed, change: altered(func(_ *scene, m *signing.SignRound3Message) { m.S = add(m.S, big.NewInt(1)) })},
