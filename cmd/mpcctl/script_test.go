@@ -26,7 +26,8 @@ import (
 //
 //	exits CODE mpcctl ARGS…  wants this exit code and one line on stderr
 //	get VARIABLE FIELD…      puts a field of the JSON on stdout into a variable
-//	behave HOW               what the coordinator is from now on: well, lying, limited, broken, down, tls
+//	behave HOW               what the coordinator is from now on: well, lying, blaming, limited, broken, down, tls
+//	certificate FILE         writes the certificate of an account in all forms, and broken ones
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata",
@@ -38,7 +39,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("XDG_CONFIG_HOME", filepath.Join(env.WorkDir, "config"))
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "get": get, "behave": behave},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "get": get, "behave": behave, "certificate": certificateFiles},
 	})
 }
 
@@ -98,6 +99,12 @@ func behave(ts *testscript.TestScript, _ bool, args []string) {
 	case "well":
 	case "lying":
 		s.Alter(lie)
+	case "blaming":
+		s.Alter(func(v any) {
+			if v, ok := v.(*rest.Session); ok {
+				v.Blame = blames(ts)
+			}
+		})
 	case "limited":
 		s.Before(func(w http.ResponseWriter, _ *http.Request) bool {
 			w.Header().Set("Retry-After", "3600")
