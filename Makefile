@@ -54,9 +54,15 @@ test-race: ## unit tests under the race detector; needs gcc
 	CGO_ENABLED=1 go test -race -cpu 1 -timeout 20m $(VIRTUAL)
 	CGO_ENABLED=1 go test -race -timeout 20m $(filter-out $(VIRTUAL),$(shell go list $(PACKAGES)))
 
-test-long: build ## the large committees and whatever else takes minutes
-	go test -tags long -timeout 60m $(PACKAGES)
+# The malicious matrix runs last: the last line is its result. Everything that it says is in
+# bin/matrix.log, also what was running if a goroutine of a library should panic.
+MATRIX       = ^TestMaliciousMatrix$$
+NOISE        = ^(=== |PASS|ok )|^ *--- PASS|_test\.go:[0-9]+: (starts: |[0-9]+ attacks, )
+
+test-long: build ## the large committees, the malicious matrix and whatever else takes minutes
+	go test -tags long -timeout 60m -skip '$(MATRIX)' $(PACKAGES)
 	go -C $(E2E) test -tags long -count=1 -timeout 60m ./...
+	@go test -tags long -timeout 60m -count=1 -v -run '$(MATRIX)' ./protocol/protocoltest/ | tee bin/matrix.log | grep --line-buffered -vE '$(NOISE)'
 
 test-netns: build ## users' devices behind NAT, in network namespaces; needs root, iproute2 and nftables
 	go test -tags netns -count=1 -timeout 10m ./p2p/natns/

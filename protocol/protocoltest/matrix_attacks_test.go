@@ -21,6 +21,7 @@ const (
 	aborted      class = "A" // the author gave up, and nobody is blamed
 	unattributed class = "U" // it fails and nobody can be blamed
 	overOrNamed  class = "O" // named by those that were not done yet
+	partly       class = "P" // named by some of those that got the bad message; others cannot tell
 )
 
 // attack is one variant of a mutation.
@@ -63,6 +64,7 @@ type mallory struct {
 	said   map[protocol.Slot][32]byte // the hashes of what its session believes to have sent
 	silent bool                       // it has given up
 	copies map[protocol.PeerID]int
+	others map[protocol.PeerID][]byte // what they have sent of the target's type, to it or to all
 	// overheard is the first round's message that an honest member has sent to it.
 	overheard *protocol.Envelope
 }

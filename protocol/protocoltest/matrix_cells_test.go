@@ -133,6 +133,7 @@ type cell struct {
 	target   *target
 	mutation mutation
 	attacks  []attack
+	left     int    // variants that this run leaves out
 	reason   string // why there is no attack
 }
 

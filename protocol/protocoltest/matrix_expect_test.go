@@ -36,7 +36,13 @@ var revisions = []revision{
 		expect: unattributed, why: whyS,
 	},
 	{scheme: protocol.ECDSA, target: "SignRound9Message", mutations: []mutation{equivocate}, expect: unattributed, why: whyS},
+	{scheme: protocol.ECDSA, target: "SignRound9Message", mutations: []mutation{wrongFrom}, attack: "another's", expect: unattributed, why: whyS},
 	{scheme: protocol.ECDSA, target: "SignRound3Message", mutations: []mutation{bitFlip, truncate}, attack: "theta", expect: unattributed, why: whyTheta},
+	{scheme: protocol.ECDSA, target: "SignRound3Message", mutations: []mutation{wrongFrom}, attack: "another's", expect: unattributed, why: whyTheta},
+	{
+		scheme: protocol.ECDSA, kind: protocol.KindKeygen, target: "KGRound1Message", mutations: []mutation{wrongFrom}, attack: "another's", expect: partly,
+		why: "equal moduli: their owner knows who copies, the others cannot tell the two apart",
+	},
 
 	{
 		typ: protocol.TypeDigest, mutations: []mutation{bitFlip}, attack: "number", expect: completes,

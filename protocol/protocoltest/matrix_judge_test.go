@@ -208,10 +208,11 @@ var allowed = map[class]struct{ bad, good []way }{
 	named:        {[]way{blaming, heard}, []way{blaming, heard}},
 	unattributed: {[]way{nobody, heard}, []way{heard}},
 	overOrNamed:  {[]way{blaming, heard}, []way{done, blaming, heard}},
+	partly:       {[]way{blaming, nobody, heard}, nil},
 }
 
 // must are the ways of which there must be one.
-var must = map[class]way{deadline: late, named: blaming, unattributed: nobody}
+var must = map[class]way{deadline: late, named: blaming, partly: blaming, unattributed: nobody}
 
 func (r *run) outcome(v *verdict, m *mallory, played *protocoltest.Played) {
 	a := m.attack

@@ -199,7 +199,11 @@ func (t *target) forgeries() []attack {
 		return p
 	})
 	own.counted = true
-	return append(all, own)
+	all = append(all, own)
+	if t.typ == protocol.TypeRound {
+		all = append(all, t.copies()...)
+	}
+	return all
 }
 
 func wrongSessions() []attack {
@@ -290,6 +294,9 @@ func (t *target) values(m mutation) []attack {
 		each("empty", t.fields(), set(nil))
 		each("zero", t.fields(), set([]byte{0}))
 		each("zeros", t.fields(), func(_ *mallory, b []byte) []byte { return make([]byte, len(b)) })
+		if t.name == "SignRound3Message" && t.in.scheme == protocol.ECDSA {
+			all = append(all, t.cancels())
+		}
 	case multiple:
 		each("q", t.fieldsOf(scalar), set(q.Bytes()))
 		each("2q", t.fieldsOf(scalar), set(new(big.Int).Lsh(q, 1).Bytes()))

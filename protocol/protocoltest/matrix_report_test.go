@@ -17,7 +17,7 @@ import (
 const minimum = 250
 
 // legend explains the letters of the table.
-const legend = `C completes, D deadline, A mallory gives up, N named, O over before or named, U unattributed (see below), - inapplicable, ! not as expected
+const legend = `C completes, D deadline, A mallory gives up, N named, O over before or named, P named by some, U unattributed (see below), - inapplicable, ! not as expected
 `
 
 // report prints the table and what the cells add up to.
@@ -38,8 +38,9 @@ func (m *matrix) report(t *testing.T) {
 	b.WriteString(legend)
 	m.lists(&b)
 	total, cells, attacks := m.total()
-	expected, without := 0, 0
+	expected, without, left := 0, 0, 0
 	for _, r := range m.results {
+		left += r.left
 		if r.ran > 0 && len(r.problems) == 0 {
 			expected++
 		}
@@ -47,8 +48,8 @@ func (m *matrix) report(t *testing.T) {
 			without++
 		}
 	}
-	fmt.Fprintf(&b, "seed %d: %d attacks, %d of them with a name; from a bad message to the end at most %d hops, %v of real time; final messages after a bad one: %d\n",
-		m.seed, attacks, len(total.reasons), total.hops, total.took.Round(time.Millisecond), total.finals)
+	fmt.Fprintf(&b, "seed %d: %d attacks, %d variants left to other seeds; from a bad message to the end at most %d hops, %v of real time; final messages after a bad one: %d\n",
+		m.seed, attacks, left, total.hops, total.took.Round(time.Millisecond), total.finals)
 	fmt.Fprintf(&b, "result: cells=%d as_expected=%d unattributed=%d panics=%d leaks=%d wrong_culprits=%d changed_shares=%d\n",
 		cells, expected, without, total.panics, total.leaks, total.wrong, total.changed)
 	if longTests {

@@ -47,7 +47,7 @@ func TestMaliciousMatrix(t *testing.T) {
 	}
 	t.Logf("seed %d", m.seed)
 	t.Run("cells", func(t *testing.T) {
-		for _, c := range chosenCells() {
+		for _, c := range chosenCells(m.seed) {
 			if len(c.attacks) == 0 {
 				m.add(&result{cell: c})
 				continue
@@ -162,7 +162,7 @@ func (r *result) letters() string {
 		return "!"
 	}
 	var b strings.Builder
-	for _, c := range []class{completes, deadline, aborted, named, overOrNamed, unattributed} {
+	for _, c := range []class{completes, deadline, aborted, named, overOrNamed, partly, unattributed} {
 		if r.classes[c] {
 			b.WriteString(string(c))
 		}
