@@ -91,7 +91,7 @@ var meanings = map[string]meaning{
 	registry.CodeInternal:       {http.StatusInternalServerError, "The coordinator failed; its log tells why, under the request's id."},
 	registry.CodePartyRefused:   {http.StatusBadGateway, "Parties refused to take part; parties says which, and why."},
 	registry.CodePartyLost:      {http.StatusBadGateway, "A party stopped answering while the session ran, and there was none to take its place."},
-	registry.CodeCeremonyFailed: {http.StatusBadGateway, "A party gave the ceremony up; parties names those at fault, if they are known."},
+	registry.CodeCeremonyFailed: {http.StatusBadGateway, "A party gave the ceremony up; parties names those that broke the protocol, or are said to have, with the reason; the session's blame has the evidence."},
 	registry.CodeDisagreement:   {http.StatusBadGateway, "The parties delivered different key certificates: the key is not used."},
 	registry.CodeBadSignature:   {http.StatusBadGateway, "The parties delivered results that do not verify; nothing of them is returned."},
 	codeNotReady:                {http.StatusServiceUnavailable, "Sessions cannot run now; errors has the reasons."},

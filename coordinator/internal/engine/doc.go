@@ -12,13 +12,38 @@
 //  3. A refusal, a party that answers no pings, a failure that a party reports, a
 //     wrong result or the deadline ends the attempt: the others are told to stop,
 //     and one fresh attempt follows, without the parties at fault, if that
-//     leaves enough of them.
+//     leaves enough of them. Attempts that have shown whom to leave out do not
+//     count, up to as many as the key has members.
 //  4. A sign session is complete with the first signature that verifies under
 //     the account's public key; a keygen when every member has delivered a
 //     record with one and the same key certificate.
 //  5. A party's outcome is acknowledged once it is in the log, not before;
 //     outcomes of sessions that have ended or are unknown are logged and
 //     acknowledged too, so that nobody delivers for ever.
+//
+// # Blame
+//
+// A party that reports a failure of the protocol may name culprits and bring
+// evidence. It may be lying, so evidence is verified here (protocol.Evidence), and
+// must be of this attempt and about another of its members:
+//
+//   - who is proven to have broken the protocol takes no further part in the session;
+//   - without a proof it is one party's word against another's: the two are not chosen
+//     together again, if there are others. So one malicious party of three that
+//     accuses everybody is left alone by the third attempt, and shuts nobody out;
+//   - a refusal because of a member in quarantine counts as such a word, too;
+//   - who crashed is not to blame.
+//
+// The other members of a failed attempt get 200 ms to say whom they blame. All of it
+// is in the log: Blames of party.failed, party.refused and outcome.late.
+//
+// # Keygens that break off late
+//
+// When members of a keygen have begun to save their shares, nobody else can take
+// another's place: they accept no other roster for the key. The attempt is then
+// ended for them, a member that was lost gets 20 s to come back, and all get 3 s to
+// find out among themselves whether everybody has a share. If so their records
+// complete the session; if not the same members try once more.
 //
 // Every session has a deadline. When the coordinator stops, sessions that still
 // run stay open in the registry, and Resume takes them up again: it proposes the
