@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/http"
+	"reflect"
 	"slices"
 	"testing"
 
@@ -290,5 +291,54 @@ func TestCrashedPartyIsNotToBlame(t *testing.T) {
 	p := problem(t, cl.post(signPath(a.ID), `{"message":"`+digest+`"}`), http.StatusBadGateway, "ceremony_failed")
 	if len(p.Parties) != 1 || p.Parties[0].PeerID != p2.ID() || p.Parties[0].Code != "party_crashed" {
 		t.Errorf("problem %+v", p)
+	}
+}
+
+// TestBlameOutlivesARestart: in the log, in the state, and in what a session has
+// learned that was in its first attempt.
+func TestBlameOutlivesARestart(t *testing.T) {
+	t.Parallel()
+	cl := newCluster(t, "p1", "p2")
+	a := cl.account(`{"user_id":"u","threshold":{"t":2,"n":2}}`)
+	p1, culprit := cl.net.party("p1"), cl.net.party("p2")
+	p1.set(script{blame: proves(culprit, func(sid protocol.SID) *protocol.Evidence { return contradicts(culprit, p1.ID(), sid) })})
+	p := problem(t, cl.post(signPath(a.ID), `{"message":"`+digest+`"}`), http.StatusBadGateway, "ceremony_failed")
+	before := cl.session(p.SessionID)
+	if len(before.Blame) != 1 || before.Attempt != 1 || len(p.Parties) != 1 || p.Parties[0].Reason != "contradiction" {
+		t.Fatalf("session %+v, problem %+v", before, p)
+	}
+	live := cl.c.registry
+	cl.restart()
+	if !reflect.DeepEqual(live.Snapshot(), cl.c.registry.Snapshot()) {
+		t.Errorf("live:\n%+v\nreplayed:\n%+v", live.Snapshot(), cl.c.registry.Snapshot())
+	}
+	if after := cl.session(p.SessionID); !reflect.DeepEqual(after.Blame, before.Blame) || !reflect.DeepEqual(after.Error, before.Error) {
+		t.Errorf("before %+v, after %+v", before.Blame, after.Blame)
+	}
+}
+
+// TestLargeEvidence: what is too large for the log proves all the same.
+func TestLargeEvidence(t *testing.T) {
+	t.Parallel()
+	cl := newCluster(t, "p1", "p2", "p3")
+	a := cl.account(`{"user_id":"u"}`)
+	culprit := cl.net.party("p3")
+	for _, p := range cl.net.order[:2] {
+		p.set(script{blame: proves(culprit, func(sid protocol.SID) *protocol.Evidence {
+			e := protocol.Seal(culprit, protocol.Header{SID: sid, Type: protocol.TypeDigest, Round: 3, Name: "3", Seq: 9}, make([]byte, 100<<10))
+			return &protocol.Evidence{
+				Version: protocol.EvidenceVersion, Reason: protocol.ReasonFalseDigest, Culprit: culprit.ID(), By: p.ID(), SID: sid,
+				Exhibits: []protocol.Exhibit{{Header: e.Header, Signature: e.Signature, Payload: e.Payload}},
+			}
+		})})
+	}
+	hard := cl.signTimes(8, a.ID, 2)
+	for _, s := range hard {
+		if len(s.Blame) != 1 || !s.Blame[0].Proven || s.Blame[0].Evidence != "" || takesPart(s, culprit) {
+			t.Errorf("parties %+v, blame %+v", s.Parties, s.Blame)
+		}
+	}
+	if len(hard) == 0 {
+		t.Error("the culprit never took part")
 	}
 }
