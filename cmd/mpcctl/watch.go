@@ -103,6 +103,9 @@ func eventLine(e *rest.Event) string {
 	if e.Detail != "" {
 		b.WriteString("  " + e.Detail)
 	}
+	for _, blame := range e.Blame {
+		b.WriteString("  blames " + blameText(&blame))
+	}
 	return printable(b.String())
 }
 

@@ -108,3 +108,14 @@ func TestReadable(t *testing.T) {
 		}
 	}
 }
+
+// TestBlameInAnEvent: a party's word is told as such.
+func TestBlameInAnEvent(t *testing.T) {
+	line := eventLine(&rest.Event{
+		Type: "party.failed", Party: &rest.PartyName{PeerID: "1", Name: "p1"}, Code: "protocol_failure", Detail: "a bad proof",
+		Blame: []rest.Blame{{Party: rest.PartyName{Name: "p2"}, By: rest.PartyName{Name: "p1"}, Attempt: 1, Reason: "invalid_proof"}},
+	})
+	if want := "party.failed  p1  protocol_failure  a bad proof  blames p2: invalid_proof in attempt 1, says p1"; !strings.HasSuffix(line, want) {
+		t.Errorf("%q, want %q", line, want)
+	}
+}
