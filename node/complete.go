@@ -87,6 +87,7 @@ func (n *Node) learn(c *ceremony) {
 		return
 	}
 	n.resolver.mu.Lock()
-	defer n.resolver.mu.Unlock()
 	n.resolver.heard[shareID(c.spec.Key, c.spec.Epoch)] = cert
+	n.resolver.mu.Unlock()
+	n.settleSoon(c.spec.Key, c.spec.Epoch)
 }

@@ -50,7 +50,8 @@
 // active, with everyone's signature, in one transaction with the outcome. A pending
 // share is never deleted by time-out, but for a user's after 30 days, and never
 // signs: with this member's signature the others may have completed the key. Who finds one
-// asks the other members what they know, at the start and every minute, the newest keys first
+// asks the other members what they know, at the start, when the session has ended, and
+// every minute, the newest keys first
 // (pending.go), and also when another attempt at the key is proposed, for two
 // seconds at most (inquiry.go). It goes on with what it hears:
 //

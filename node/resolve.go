@@ -18,11 +18,13 @@ import (
 
 // Times and bounds of completing keys.
 const (
-	resolveEvery = time.Minute
-	resolveLimit = 30 * time.Second // for one round over pending keys, and for one endorsement
-	endorseSlots = 16               // endorsements looked at a time; more are dropped, they come again
-	promptEvery  = time.Second      // questions that proposals bring about, on average
-	promptBurst  = 8
+	resolveEvery  = time.Minute
+	resolveLimit  = 30 * time.Second       // for one round over pending keys, and for one endorsement
+	settleFirst   = 200 * time.Millisecond // after the session of a key that is pending has ended, growing
+	settleSoonFor = resolveEvery
+	endorseSlots  = 16          // endorsements looked at a time; more are dropped, they come again
+	promptEvery   = time.Second // questions that proposals bring about, on average
+	promptBurst   = 8
 )
 
 // resolver ends keygens that were interrupted between the two saves: a member that
@@ -86,6 +88,31 @@ func (n *Node) resolve(ctx context.Context) error {
 		})
 	}
 	return asking.Wait()
+}
+
+// settleSoon asks about a key whose session has just ended, if it is pending: the
+// others are still there, or will be back in a moment. Later resolve does that.
+func (n *Node) settleSoon(keyID string, epoch uint32) {
+	n.start("settle "+shareID(keyID, epoch), settleSoonFor, func(ctx context.Context) error {
+		for pause := settleFirst; ; pause *= 2 {
+			if _, state, err := n.made(ctx, keyID, epoch); err != nil || state != keystore.StatePending {
+				return nil
+			}
+			wait := time.NewTimer(pause)
+			select {
+			case <-ctx.Done():
+				wait.Stop()
+				return nil
+			case <-wait.C:
+			}
+			if len(n.keygens(keyID)) > 0 {
+				return nil // see resolve
+			}
+			if _, err := n.settle(ctx, keyID, epoch, retryLimit); err != nil && ctx.Err() == nil {
+				return err
+			}
+		}
+	})
 }
 
 // forget drops what was heard of keys that are no longer pending.
