@@ -57,6 +57,41 @@ func TestABadMessageIsBlamedByWhoHasSeenIt(t *testing.T) {
 	})
 }
 
+// An echo that no member writes proves its author's fault: who has only heard of it
+// names the culprit as well.
+func TestAFalseEchoIsProvenToEverybody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, p2ptest.Config{Transport: p2ptest.Simulated}, 3, remembering(t))
+		key, _ := c.key(protocol.EdDSA, 3)
+		r := c.parties[2].turn(key)
+		a, b := c.parties[0], c.parties[1]
+		spec := c.coord.sign(key, digest(1), c.peers())
+		p := r.join(spec)
+		p.show(a.ID(), b.ID())
+		p.alter = func(to p2p.PeerID, h *protocol.Header, payload []byte) []byte {
+			if to == a.ID() && h.Type == protocol.TypeDigest {
+				return []byte("nothing was heard")
+			}
+			return payload
+		}
+		p.run()
+		c.coord.proposeTo(spec, a.ID(), b.ID())
+		for _, m := range []*party{a, b} {
+			f := c.coord.awaitFailure(spec.SID(), m.ID())
+			if f.Reason != protocol.ReasonFalseDigest || !slices.Equal(f.Culprits, []p2p.PeerID{r.ID()}) || f.Evidence == nil {
+				t.Errorf("party %s says %+v", m.ID(), f)
+				continue
+			}
+			if found, err := f.Evidence.Verify(protocol.VerifyPeer); err != nil || !found.Proven || found.Culprit != r.ID() || f.Evidence.By != a.ID() {
+				t.Errorf("the evidence of %s shows %+v, error %v", m.ID(), found, err)
+			}
+			if files, list := m.kept(t); len(files) != 1 || !files[0].Finding.Proven || len(list) != 1 || list[0].Proven != 1 {
+				t.Errorf("party %s keeps %+v and %+v", m.ID(), files, list)
+			}
+		}
+	})
+}
+
 // A confirmation of something else: the members' results do not match, and whose
 // fault it is is known.
 func TestAWrongConfirmationIsBlamed(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/meshmpc/mpcd/p2p"
 	"github.com/meshmpc/mpcd/p2p/p2ptest"
@@ -129,7 +130,11 @@ func TestAMemberThatCheatsThriceIsInQuarantine(t *testing.T) {
 		checkSignatures(t, without, cert, c.coord.run(without))
 
 		c.net.Sim.Isolate(c.parties[2].Index, true)
+		before := time.Now()
 		accepted("with it or not at all")
+		if took := time.Since(before); took > 2*aliveWithin {
+			t.Errorf("it took %v to look for the others", took)
+		}
 		c.net.Sim.Isolate(c.parties[2].Index, false)
 		eventually(t, "the third one is back", func() bool { _, err := a.Ping(t.Context(), c.parties[2].ID()); return err == nil })
 		refused("when the third one is back")

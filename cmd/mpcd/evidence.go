@@ -119,12 +119,14 @@ func listEvidence(c *cli.Context) error {
 	}
 	shown := make([]shownFinding, 0, len(files))
 	for _, f := range files {
-		s := shownFinding{}
-		if f.Evidence != nil {
-			s = showFinding(f.Evidence, f.Finding)
-		}
-		if f.Err != nil && !errors.Is(f.Err, fs.ErrNotExist) { // not one that went away meanwhile
+		var s shownFinding
+		switch {
+		case errors.Is(f.Err, fs.ErrNotExist): // it made room for another one meanwhile
+			continue
+		case f.Err != nil:
 			s.Error = printable(f.Err.Error())
+		default:
+			s = showFinding(f.Evidence, f.Finding)
 		}
 		s.File, s.Time = f.Name, f.Time.UTC().Truncate(time.Second)
 		shown = append(shown, s)
