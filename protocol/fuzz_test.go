@@ -50,7 +50,12 @@ func FuzzDecodeFrame(f *testing.F) {
 		if err != nil {
 			return
 		}
-		canonical(t, data, frame)
+		var raw Frame // before the words of peers are cut
+		noError(t, Unmarshal(data, &raw))
+		canonical(t, data, &raw)
+		again, err := DecodeFrame(encode(t, frame))
+		noError(t, err)
+		canonical(t, encode(t, frame), again)
 		if n := merge(frame, &Frame{}); n != 1 {
 			t.Fatalf("a frame with %d messages is accepted", n)
 		}
