@@ -37,6 +37,7 @@ type cluster struct {
 	net     *p2ptest.Network
 	coord   *scripted
 	parties []*party
+	tap     *wiretap // nil: nobody listens
 }
 
 // party is one running node.
@@ -56,6 +57,13 @@ type party struct {
 func newCluster(tb testing.TB, cfg p2ptest.Config, n int, change func(*Config)) *cluster {
 	tb.Helper()
 	c := &cluster{tb: tb, net: p2ptest.New(tb, cfg)}
+	c.populate(n, change)
+	return c
+}
+
+func (c *cluster) populate(n int, change func(*Config)) {
+	tb := c.tb
+	tb.Helper()
 	hosts := c.net.Pool(n)
 	coord := c.net.Add(p2p.RoleCoordinator)
 	_, approver, err := ed25519.GenerateKey(rand.Reader)
@@ -72,7 +80,6 @@ func newCluster(tb testing.TB, cfg p2ptest.Config, n int, change func(*Config)) 
 		p.start()
 		tb.Cleanup(p.stop)
 	}
-	return c
 }
 
 // device adds a user's device, a guest of the coordinator's, which asks consent.
@@ -107,6 +114,9 @@ func (p *party) start() {
 	p.node, err = New(cfg)
 	if err != nil {
 		p.c.tb.Fatal(err)
+	}
+	if p.c.tap != nil {
+		p.node.tap = p.c.tap.at(p.ID())
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	p.cancel = cancel

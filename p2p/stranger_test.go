@@ -44,8 +44,9 @@ func TestAModifiedClientHearsNothing(t *testing.T) {
 				nodes := net.Pool(3)
 				net.Mesh(nodes...)
 				raw := greeted(t, net, nodes...)
+				ctx := within(t, time.Minute)
 				if early {
-					raw.Join("s/1")
+					raw.Join(ctx, "s/1")
 					time.Sleep(time.Second)
 				}
 				topics := make([]*p2p.Topic, len(nodes))
@@ -53,15 +54,15 @@ func TestAModifiedClientHearsNothing(t *testing.T) {
 					topics[i] = join(t, n, "s/1", p2ptest.IDs(nodes...))
 				}
 				if !early {
-					raw.Join("s/1")
+					raw.Join(ctx, "s/1")
 				}
-				ctx := within(t, time.Minute)
 				for _, topic := range topics {
 					if err := topic.Ready(ctx); err != nil {
 						t.Fatal(err)
 					}
 				}
 				time.Sleep(3 * time.Second)
+				raw.Join(ctx, "s/1") // once more
 				for i, topic := range topics {
 					message := sealed(nodes[i], fmt.Sprintf("member-%d", i))
 					if err := topic.Publish(ctx, message); err != nil {
@@ -69,8 +70,10 @@ func TestAModifiedClientHearsNothing(t *testing.T) {
 					}
 				}
 				time.Sleep(5 * time.Second) // of gossip
-				if err := raw.Publish(ctx, "s/1", signedBy(raw, "stranger")); err != nil {
-					t.Fatal(err)
+				for _, n := range nodes {
+					if err := raw.Publish(ctx, n.ID(), "s/1", signedBy(raw, "stranger")); err != nil {
+						t.Fatal(err)
+					}
 				}
 				for i, topic := range topics {
 					if got := hears(topic); len(got) != 2 {
@@ -80,12 +83,10 @@ func TestAModifiedClientHearsNothing(t *testing.T) {
 				if got := raw.Heard(); len(got) != 0 {
 					t.Errorf("the stranger heard %q", got)
 				}
-				turnedAway := uint64(0)
-				for _, n := range nodes {
-					turnedAway += n.Stats().Subscriptions + n.Stats().Evicted
-				}
-				if turnedAway == 0 {
-					t.Error("no subscription was turned away: nothing was tested")
+				for i, n := range nodes {
+					if got := n.Stats(); got.Subscriptions == 0 || got.Intrusions == 0 || early && got.Evicted == 0 {
+						t.Errorf("member %d turned away nothing: %+v", i, got)
+					}
 				}
 			})
 		})
@@ -109,14 +110,11 @@ func TestAMemberFloodsItsTopic(t *testing.T) {
 		}
 		defer flooded.Close() //nolint:errcheck // the test is over
 		hall, theirs := join(t, party, "s/2", p2ptest.IDs(nodes...)), join(t, other, "s/2", p2ptest.IDs(nodes...))
-		raw.Join("s/1")
+		raw.Join(t.Context(), "s/1")
 		time.Sleep(time.Second)
 		for i := range 3000 {
-			if err := raw.Publish(t.Context(), "s/1", signedBy(raw, fmt.Sprintf("%08d", i))); err != nil {
+			if err := raw.Publish(t.Context(), party.ID(), "s/1", signedBy(raw, fmt.Sprintf("%08d", i))); err != nil {
 				t.Fatal(err)
-			}
-			if i%200 == 199 {
-				time.Sleep(10 * time.Millisecond) // for its own queue
 			}
 		}
 		say(t, theirs, other, "an offer")
@@ -125,11 +123,8 @@ func TestAMemberFloodsItsTopic(t *testing.T) {
 		if !heardFrom(t, hall, other.ID()) { // later it would come by gossip
 			t.Error("the other party's message was crowded out")
 		}
-		// 512 at once and 256 a second: what is dropped is told of again by gossip.
-		start := time.Now()
-		heard := hears(flooded)
-		if most := 512 + int(256*(time.Since(start)+time.Second).Seconds()); len(heard) < 500 || len(heard) > most {
-			t.Errorf("%d messages of the flood were taken, want at most %d", len(heard), most)
+		if heard := hears(flooded); len(heard) < 512 || len(heard) > 600 {
+			t.Errorf("%d messages of the flood were taken, want 512 and a few", len(heard))
 		}
 		if got := party.Stats(); got.TooFast < 2000 {
 			t.Errorf("%d messages came too fast", got.TooFast)
@@ -137,7 +132,7 @@ func TestAMemberFloodsItsTopic(t *testing.T) {
 		if _, met := party.Member(raw.ID()); !met {
 			t.Error("a member is disconnected: it should answer to the operator")
 		}
-		if err := raw.Publish(t.Context(), "s/1", signedBy(raw, "calm now")); err != nil {
+		if err := raw.Publish(t.Context(), party.ID(), "s/1", signedBy(raw, "calm now")); err != nil {
 			t.Fatal(err)
 		}
 		if got := hears(flooded); len(got) != 1 || got[0] != "calm now" {

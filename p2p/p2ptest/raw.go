@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
-	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -15,7 +14,6 @@ import (
 
 	"github.com/fxamacker/cbor/v2"
 	"github.com/libp2p/go-libp2p"
-	pubsub "github.com/libp2p/go-libp2p-pubsub"
 	pb "github.com/libp2p/go-libp2p-pubsub/pb"
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/host"
@@ -25,22 +23,25 @@ import (
 	quic "github.com/libp2p/go-libp2p/p2p/transport/quic"
 	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
 	"github.com/multiformats/go-varint"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/meshmpc/mpcd/p2p"
 	"github.com/meshmpc/mpcd/p2p/p2psim"
 )
 
+// rawPlaces is the first simulated address of a Raw.
+const rawPlaces = 1000
+
+// Names on the wire.
 const (
-	rawQueue  = 4096 // packets that a Raw has not sent yet
-	rawPlaces = 1000 // the first simulated address of one
+	helloProtocol  protocol.ID = "/mpc/hello/1"
+	gossipProtocol protocol.ID = "/meshsub/1.1.0"
 )
 
-// helloProtocol is the hello's name on the wire.
-const helloProtocol protocol.ID = "/mpc/hello/1"
-
-// Raw is an admitted node with a modified client: libp2p and gossipsub without any
-// filter, guard or limit of package p2p, and the hello by its contract. It joins
-// every topic, sends whatever it is told to, and keeps all that it receives.
+// Raw is an admitted node with a modified client: bare libp2p streams, without any
+// filter, guard or limit of package p2p or of gossipsub, and the hello by its
+// contract. It joins every topic, sends whatever it is told to, and keeps all that
+// it receives.
 type Raw struct {
 	net  *Network
 	tb   testing.TB
@@ -48,11 +49,11 @@ type Raw struct {
 	id   p2p.PeerID
 	cred string
 	host host.Host
-	ps   *pubsub.PubSub
 
 	mu      sync.Mutex
-	topics  map[string]*pubsub.Topic
-	streams map[string]network.Stream // by peer and channel
+	greeted []p2p.PeerID
+	topics  []string                  // subscribed to
+	streams map[string]network.Stream // by peer and protocol
 	heard   [][]byte                  // messages of topics
 	frames  [][]byte
 }
@@ -66,7 +67,7 @@ func (n *Network) AddRaw(role p2p.Role) *Raw {
 		n.tb.Fatal(err)
 	}
 	r := &Raw{
-		net: n, tb: n.tb, key: key, id: p2p.PeerOf(pub), topics: map[string]*pubsub.Topic{}, streams: map[string]network.Stream{},
+		net: n, tb: n.tb, key: key, id: p2p.PeerOf(pub), streams: map[string]network.Stream{},
 	}
 	r.cred = n.Credential(p2p.Member{Peer: r.id, Role: role, Name: "raw"})
 	if err := r.open(); err != nil {
@@ -91,18 +92,11 @@ func (r *Raw) open() error {
 	if r.host, err = libp2p.New(options...); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithCancel(context.Background())
 	r.host.SetStreamHandler(helloProtocol, r.answerHello)
 	r.host.SetStreamHandler(r.protocol("ping"), func(s network.Stream) { io.Copy(s, s) }) //nolint:errcheck // it ends with the stream
-	r.tb.Cleanup(func() { cancel(); r.host.Close() })                                     //nolint:errcheck // the test is over
-	params := pubsub.DefaultGossipSubParams()
-	params.D, params.Dlo, params.Dhi, params.Dout, params.Dscore = 0, 0, 0, 0, 0
-	r.ps, err = pubsub.NewGossipSub(ctx, r.host,
-		pubsub.WithGossipSubParams(params), pubsub.WithFloodPublish(true), pubsub.WithPeerOutboundQueueSize(rawQueue),
-		pubsub.WithMaxMessageSize(256<<10), pubsub.WithMessageSignaturePolicy(pubsub.StrictNoSign), pubsub.WithNoAuthor(),
-		pubsub.WithMessageIdFn(rawID), pubsub.WithRawTracer(rawTracer{r}),
-	)
-	return err
+	r.tb.Cleanup(func() { r.host.Close() })                                               //nolint:errcheck // the test is over
+	r.host.SetStreamHandler(gossipProtocol, r.listen)
+	return nil
 }
 
 // addr is where it listens: in a simulated network beyond those of nodes.
@@ -112,15 +106,6 @@ func (r *Raw) addr() string {
 	}
 	r.net.raws++
 	return p2psim.Addr(rawPlaces + r.net.raws)
-}
-
-// rawID names messages as the network's nodes do.
-func rawID(m *pb.Message) string {
-	sum := sha256.New()
-	sum.Write(binary.BigEndian.AppendUint64(nil, uint64(len(m.GetTopic()))))
-	sum.Write([]byte(m.GetTopic()))
-	sum.Write(m.GetData())
-	return string(sum.Sum(nil))
 }
 
 // ID is the client's peer id.
@@ -162,7 +147,13 @@ func (r *Raw) Greet(ctx context.Context, to *Node) error {
 	if theirs.Refusal != "" {
 		return fmt.Errorf("refused: %s", theirs.Refusal)
 	}
-	return writeRaw(s, rawHello{})
+	if err := writeRaw(s, rawHello{}); err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.greeted = append(r.greeted, to.ID())
+	return nil
 }
 
 // answerHello says hello to a node that dials.
@@ -231,58 +222,116 @@ func (r *Raw) Serve(channel string) {
 
 // Send writes a frame to a node's channel, on one kept stream.
 func (r *Raw) Send(ctx context.Context, to p2p.PeerID, channel string, data []byte) error {
-	key := to + " " + channel
+	s, _, err := r.stream(ctx, to, r.protocol(channel))
+	if err != nil {
+		return err
+	}
+	return r.write(ctx, s, to, data)
+}
+
+// stream is the kept stream to a node, or a fresh one.
+func (r *Raw) stream(ctx context.Context, to p2p.PeerID, id protocol.ID) (s network.Stream, fresh bool, err error) {
+	key := to + string(id)
 	r.mu.Lock()
-	s := r.streams[key]
+	s = r.streams[key]
 	r.mu.Unlock()
-	if s == nil {
-		id, err := peer.Decode(to)
-		if err != nil {
-			return err
-		}
-		if s, err = r.host.NewStream(network.WithNoDial(ctx, "greeted nodes only"), id, r.protocol(channel)); err != nil {
-			return err
-		}
-		r.mu.Lock()
-		r.streams[key] = s
-		r.mu.Unlock()
+	if s != nil {
+		return s, false, nil
 	}
-	if deadline, ok := ctx.Deadline(); ok {
-		s.SetWriteDeadline(deadline) //nolint:errcheck // it writes longer then
+	p, err := peer.Decode(to)
+	if err != nil {
+		return nil, false, err
 	}
+	if s, err = r.host.NewStream(network.WithNoDial(ctx, "greeted nodes only"), p, id); err != nil {
+		return nil, false, err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.streams[key] = s
+	return s, true, nil
+}
+
+// write sends a frame; a stream that fails is forgotten.
+func (r *Raw) write(ctx context.Context, s network.Stream, to p2p.PeerID, data []byte) error {
+	defer context.AfterFunc(ctx, func() { s.Reset() })() //nolint:errcheck // nothing can be done about it
 	_, err := s.Write(frame(data))
 	if err != nil {
 		s.Reset() //nolint:errcheck // nothing can be done about it
 		r.mu.Lock()
-		delete(r.streams, key)
+		delete(r.streams, to+string(s.Protocol()))
 		r.mu.Unlock()
 	}
 	return err
 }
 
-// Join subscribes to a topic of the network, whoever its members are.
-func (r *Raw) Join(name string) {
-	r.tb.Helper()
-	topic, err := r.ps.Join("/mpc/" + r.net.Name + "/" + name)
-	if err != nil {
-		r.tb.Fatal(err)
+// listen keeps every message that a node sends on a topic.
+func (r *Raw) listen(s network.Stream) {
+	defer s.Reset() //nolint:errcheck // nothing is lost
+	for in := bufio.NewReader(s); ; {
+		data, err := readFrame(in)
+		var rpc pb.RPC
+		if err != nil || proto.Unmarshal(data, &rpc) != nil {
+			return
+		}
+		r.mu.Lock()
+		for _, m := range rpc.GetPublish() {
+			r.heard = append(r.heard, m.GetData())
+		}
+		r.mu.Unlock()
 	}
-	sub, err := topic.Subscribe()
-	if err != nil {
-		r.tb.Fatal(err)
-	}
-	r.mu.Lock()
-	r.topics[name] = topic
-	r.mu.Unlock()
-	r.tb.Cleanup(sub.Cancel)
 }
 
-// Publish sends a message to everybody on a topic that was joined.
-func (r *Raw) Publish(ctx context.Context, name string, data []byte) error {
+// Join subscribes to a topic of the network at all nodes greeted, whoever its
+// members are, and again whenever they end the stream that told them so.
+func (r *Raw) Join(ctx context.Context, name string) {
 	r.mu.Lock()
-	topic := r.topics[name]
+	r.topics = append(r.topics, r.topic(name))
 	r.mu.Unlock()
-	return topic.Publish(ctx, data)
+	for _, to := range r.nodes() {
+		r.gossip(ctx, to, &pb.RPC{Subscriptions: r.subscriptions()}) //nolint:errcheck // the next message tells it again
+	}
+}
+
+// Publish sends a message on a topic to one node.
+func (r *Raw) Publish(ctx context.Context, to p2p.PeerID, name string, data []byte) error {
+	topic := r.topic(name)
+	return r.gossip(ctx, to, &pb.RPC{Publish: []*pb.Message{{Topic: &topic, Data: data}}})
+}
+
+func (r *Raw) topic(name string) string { return "/mpc/" + r.net.Name + "/" + name }
+
+func (r *Raw) subscriptions() (subs []*pb.RPC_SubOpts) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, topic := range r.topics {
+		yes := true
+		subs = append(subs, &pb.RPC_SubOpts{Topicid: &topic, Subscribe: &yes})
+	}
+	return subs
+}
+
+// gossip sends a packet of gossipsub. On a new stream it says first what the client
+// is subscribed to.
+func (r *Raw) gossip(ctx context.Context, to p2p.PeerID, rpc *pb.RPC) error {
+	s, fresh, err := r.stream(ctx, to, gossipProtocol)
+	if err != nil {
+		return err
+	}
+	if fresh {
+		rpc.Subscriptions = r.subscriptions()
+	}
+	data, err := proto.Marshal(rpc)
+	if err != nil {
+		return err
+	}
+	return r.write(ctx, s, to, data)
+}
+
+// nodes are those greeted.
+func (r *Raw) nodes() []p2p.PeerID {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.greeted)
 }
 
 // Heard returns the topic messages that have arrived in whatever way.
@@ -298,29 +347,3 @@ func (r *Raw) Frames() [][]byte {
 	defer r.mu.Unlock()
 	return slices.Clone(r.frames)
 }
-
-// rawTracer listens to the packets of gossipsub before anything looks at them.
-type rawTracer struct{ r *Raw }
-
-func (t rawTracer) RecvRPC(rpc *pubsub.RPC) {
-	t.r.mu.Lock()
-	defer t.r.mu.Unlock()
-	for _, m := range rpc.GetPublish() {
-		t.r.heard = append(t.r.heard, m.GetData())
-	}
-}
-
-func (rawTracer) OnNewOutboundStream(peer.ID, protocol.ID) {}
-func (rawTracer) OnClosedOutboundStream(peer.ID)           {}
-func (rawTracer) Join(string)                              {}
-func (rawTracer) Leave(string)                             {}
-func (rawTracer) Graft(peer.ID, string)                    {}
-func (rawTracer) Prune(peer.ID, string)                    {}
-func (rawTracer) ValidateMessage(*pubsub.Message)          {}
-func (rawTracer) DeliverMessage(*pubsub.Message)           {}
-func (rawTracer) RejectMessage(*pubsub.Message, string)    {}
-func (rawTracer) DuplicateMessage(*pubsub.Message)         {}
-func (rawTracer) ThrottlePeer(peer.ID)                     {}
-func (rawTracer) SendRPC(*pubsub.RPC, peer.ID)             {}
-func (rawTracer) DropRPC(*pubsub.RPC, peer.ID)             {}
-func (rawTracer) UndeliverableMessage(*pubsub.Message)     {}
