@@ -31,7 +31,7 @@ func (p *partials) nonce(from int, r *crypto.ECPoint) {
 	p.nonces[from] = p.curve.point(r.X(), r.Y())
 }
 
-var errPartial = errors.New("S does not fit the nonce and the share of its sender")
+var errPartial = errors.New("the part S does not fit the nonce and the share of its sender")
 
 // verify checks the part of one signer; all nonces are known.
 func (p *partials) verify(from int, s *big.Int) error {
