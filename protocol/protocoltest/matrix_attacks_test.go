@@ -36,6 +36,8 @@ type attack struct {
 	waits bool
 	// opens: the bad value shows only when a later message opens it.
 	opens bool
+	// first: where several attacks happen together, that of the highest number goes first.
+	first int
 	// tamper sees what mallory sends to one member, and answers with what arrives. Nil:
 	// everything arrives.
 	tamper func(m *mallory, p protocoltest.Parcel, e *protocol.Envelope) []protocoltest.Parcel
@@ -182,7 +184,7 @@ func (m *mallory) bad(p protocoltest.Parcel, e *protocol.Envelope, c change) pro
 // broken sends damaged bytes in place of the first copy: they are no envelope, and the
 // member pulls another copy.
 func broken(name string, damage func(data []byte) []byte) attack {
-	return attack{name: name, expect: completes, counted: true, tamper: on(func(_ *mallory, p protocoltest.Parcel, _ *protocol.Envelope) []protocoltest.Parcel {
+	return attack{name: name, expect: completes, counted: true, first: 1, tamper: on(func(_ *mallory, p protocoltest.Parcel, _ *protocol.Envelope) []protocoltest.Parcel {
 		if !p.Pulled {
 			p.Data = damage(bytes.Clone(p.Data))
 		}

@@ -2,6 +2,7 @@ package protocoltest_test
 
 import (
 	"bytes"
+	"cmp"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -42,6 +43,7 @@ func together(all []attack, rng *rand.Rand) attack {
 	if len(all) == 1 {
 		return all[0]
 	}
+	slices.SortStableFunc(all, func(a, b attack) int { return cmp.Compare(b.first, a.first) })
 	whole := attack{expect: completes}
 	var names []string
 	for i := range all {

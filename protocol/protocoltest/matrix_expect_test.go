@@ -36,6 +36,10 @@ var revisions = []revision{
 		expect: unattributed, why: whyS,
 	},
 	{scheme: protocol.ECDSA, target: "SignRound9Message", mutations: []mutation{equivocate}, expect: unattributed, why: whyS},
+	{
+		scheme: protocol.ECDSA, target: "SignRound9Message", mutations: []mutation{overwrite}, attack: "after another", expect: unattributed,
+		why: whyS + "; the second comes when the session is over",
+	},
 	{scheme: protocol.ECDSA, target: "SignRound9Message", mutations: []mutation{wrongFrom}, attack: "another's", expect: unattributed, why: whyS},
 	{scheme: protocol.ECDSA, target: "SignRound3Message", mutations: []mutation{bitFlip, truncate}, attack: "theta", expect: unattributed, why: whyTheta},
 	{scheme: protocol.ECDSA, target: "SignRound3Message", mutations: []mutation{wrongFrom}, attack: "another's", expect: unattributed, why: whyTheta},
@@ -74,5 +78,6 @@ func (r *revision) applies(t *target, m mutation, a *attack) bool {
 		found = found || each == m
 	}
 	return found && (r.scheme == "" || r.scheme == t.in.scheme) && (r.kind == "" || r.kind == t.in.kind) && (r.typ == "" || r.typ == t.typ) &&
-		(r.target == "" || r.target == t.String()) && strings.HasPrefix(a.name, r.attack) && a.expect == named
+		(r.target == "" || r.target == t.String()) && strings.HasPrefix(a.name, r.attack) &&
+		(a.expect == named || a.expect == overOrNamed)
 }

@@ -13,7 +13,7 @@ const longTests = true
 // Variants with consequences that a run chooses for a cell.
 const (
 	mostKeygen = 2
-	mostSign   = 12
+	mostSign   = 4
 )
 
 // chosenCells: everything. What sessions say besides the rounds' messages is the same code
