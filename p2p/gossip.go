@@ -26,6 +26,7 @@ const (
 func (h *Host) startPubsub() (err error) {
 	params := pubsub.DefaultGossipSubParams()
 	params.D, params.Dlo, params.Dhi, params.Dout, params.Dscore = 0, 0, 0, 0, 0
+	params.PrunePeers = 0 // WithPeerExchange is about what is told: without this, what others tell would be dialled
 	h.pubsub, err = pubsub.NewGossipSub(h.ctx, h.bridge.host,
 		pubsub.WithGossipSubParams(params),
 		pubsub.WithFloodPublish(true),

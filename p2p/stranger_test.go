@@ -140,3 +140,89 @@ func TestAMemberFloodsItsTopic(t *testing.T) {
 		}
 	})
 }
+
+// What a node is told to connect to, it does not.
+func TestPeersAreNotExchanged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		net := p2ptest.New(t, p2ptest.Config{Transport: p2ptest.Simulated})
+		party := net.Pool(1)[0]
+		raw, victim := greeted(t, net, party), net.AddRaw(p2p.RoleParty)
+		topic := join(t, party, "s/1", append(p2ptest.IDs(party), raw.ID()))
+		defer topic.Close() //nolint:errcheck // the test is over
+		if err := raw.Exchange(t.Context(), party.ID(), "s/1", victim); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Second)
+		if n := victim.Connections(); n != 0 {
+			t.Errorf("%d connections to whom a peer has named", n)
+		}
+	})
+}
+
+// A packet of gossip that is too large costs its stream and nothing else.
+func TestOversizePacketsCostTheStream(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		net := p2ptest.New(t, p2ptest.Config{Transport: p2ptest.Simulated})
+		party := net.Pool(1)[0]
+		raw := greeted(t, net, party)
+		topic := join(t, party, "s/1", append(p2ptest.IDs(party), raw.ID()))
+		ctx := within(t, time.Minute)
+		raw.Publish(ctx, party.ID(), "s/1", signedBy(raw, string(make([]byte, 256<<10)))) //nolint:errcheck // it may be reset already
+		time.Sleep(time.Second)
+		for raw.Publish(ctx, party.ID(), "s/1", signedBy(raw, "not long")) != nil && ctx.Err() == nil {
+		}
+		if got := hears(topic); len(got) != 1 || got[0] != "not long" {
+			t.Errorf("heard %q, want what was not too long", got)
+		}
+	})
+}
+
+// A frame that has begun must end within half a minute; meanwhile the peer has one
+// stream of the channel, and others have theirs.
+func TestAStalledFrameIsGivenUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		net := p2ptest.New(t, p2ptest.Config{Transport: p2ptest.Simulated})
+		party := net.Pool(1)[0]
+		if err := party.Handle(p2p.Channel{Name: "direct", MaxFrame: 1 << 10, Receive: func(p2p.PeerID, []byte) { t.Error("half a frame was received") }}); err != nil {
+			t.Fatal(err)
+		}
+		raw := greeted(t, net, party)
+		start := time.Now()
+		if err := raw.Stall(within(t, 2*time.Minute), party.ID(), "direct"); err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(start); took < 30*time.Second || took > 32*time.Second {
+			t.Errorf("given up after %v, want 30 s", took)
+		}
+	})
+}
+
+// Frames of a peer that sends without end wait, and none is lost.
+func TestFloodsOfFramesWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const frames, burst, rate = 20_000, 1 << 14, 1 << 14
+		net := p2ptest.New(t, p2ptest.Config{Transport: p2ptest.Simulated})
+		party := net.Pool(1)[0]
+		got := make(chan struct{}, frames)
+		if err := party.Handle(p2p.Channel{Name: "direct", MaxFrame: 1 << 10, Receive: func(p2p.PeerID, []byte) { got <- struct{}{} }}); err != nil {
+			t.Fatal(err)
+		}
+		raw := greeted(t, net, party)
+		start := time.Now()
+		go func() {
+			for range frames {
+				if err := raw.Send(t.Context(), party.ID(), "direct", []byte("x")); err != nil {
+					t.Errorf("send: %v", err)
+					return
+				}
+			}
+		}()
+		for range frames {
+			<-got
+		}
+		least := time.Duration(frames-burst) * time.Second / rate
+		if took := time.Since(start); took < least || took > 2*least {
+			t.Errorf("%d frames took %v, want %v and a bit", frames, took, least)
+		}
+	})
+}

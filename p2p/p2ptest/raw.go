@@ -6,6 +6,7 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -19,6 +20,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/peerstore"
 	"github.com/libp2p/go-libp2p/core/protocol"
 	quic "github.com/libp2p/go-libp2p/p2p/transport/quic"
 	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
@@ -325,6 +327,42 @@ func (r *Raw) gossip(ctx context.Context, to p2p.PeerID, rpc *pb.RPC) error {
 		return err
 	}
 	return r.write(ctx, s, to, data)
+}
+
+// Exchange tells a node, by gossipsub's peer exchange, to connect to another client.
+func (r *Raw) Exchange(ctx context.Context, to p2p.PeerID, name string, other *Raw) error {
+	book, ok := peerstore.GetCertifiedAddrBook(other.host.Peerstore())
+	if !ok {
+		return errors.New("no certified addresses")
+	}
+	signed, err := book.GetPeerRecord(other.host.ID()).Marshal()
+	if err != nil {
+		return err
+	}
+	topic := r.topic(name)
+	info := &pb.PeerInfo{PeerID: []byte(other.host.ID()), SignedPeerRecord: signed}
+	return r.gossip(ctx, to, &pb.RPC{Control: &pb.ControlMessage{Prune: []*pb.ControlPrune{{TopicID: &topic, Peers: []*pb.PeerInfo{info}}}}})
+}
+
+// Connections counts the client's connections.
+func (r *Raw) Connections() int { return len(r.host.Network().Conns()) }
+
+// Stall begins a frame on a node's channel, does not end it, and waits until the
+// node gives it up.
+func (r *Raw) Stall(ctx context.Context, to p2p.PeerID, channel string) error {
+	s, _, err := r.stream(ctx, to, r.protocol(channel))
+	if err != nil {
+		return err
+	}
+	defer context.AfterFunc(ctx, func() { s.Reset() })() //nolint:errcheck // nothing can be done about it
+	if _, err := s.Write(frame(make([]byte, 100))[:50]); err != nil {
+		return err
+	}
+	_, err = s.Read(make([]byte, 1))
+	if err == nil {
+		return errors.New("a node writes on a channel's stream")
+	}
+	return ctx.Err()
 }
 
 // nodes are those greeted.
