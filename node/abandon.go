@@ -76,10 +76,15 @@ func (n *Node) neverSigns(ctx context.Context, s *protocol.Spec) (bool, error) {
 }
 
 // hearAbandon keeps a member's word about an attempt of which this party has a
-// pending share. It may come from any member, for it is signed.
-func (r *resolver) hearAbandon(self protocol.PeerID, s *protocol.Spec, a *protocol.Abandon) {
-	if a.SID != s.SID() || a.Party == self || roleIn(s, a.Party) == "" || !a.Verify(p2p.Verify) {
+// share. It may come from any member, for it is signed.
+func (n *Node) hearAbandon(record protocol.KeyRecord, state keystore.State, a *protocol.Abandon) {
+	s, r := &record.Spec, n.resolver
+	if a.SID != s.SID() || a.Party == n.cfg.Host.ID() || roleIn(s, a.Party) == "" || !a.Verify(p2p.Verify) {
 		log.Warnw("a member's word about an interrupted keygen does not hold", "key", s.Key, "said_by", a.Party)
+		return
+	}
+	if state == keystore.StateActive { // everybody has signed
+		contradicts(s, a.Party)
 		return
 	}
 	r.mu.Lock()
@@ -103,12 +108,17 @@ func (r *resolver) abandoned(record protocol.KeyRecord, cert *protocol.Certifica
 			continue
 		}
 		if cert != nil && len(cert.Signatures[i]) > 0 && p2p.Verify(m.Peer, cert.Body.Signed(), cert.Signatures[i]) {
-			log.Errorw("a member has signed a key's certificate, and says that it never will: the share is kept; find out what runs there", "member", m.Peer, "key", record.Spec.Key, "sid", sid.Short())
+			contradicts(&record.Spec, m.Peer)
 			continue
 		}
 		word = a
 	}
 	return word
+}
+
+// contradicts tells the operator of a member that says two things.
+func contradicts(s *protocol.Spec, member protocol.PeerID) {
+	log.Errorw("a member has signed a key's certificate, and says that it never will: the share is kept; find out what runs there", "member", member, "key", s.Key, "sid", s.SID().Short())
 }
 
 // drop removes the pending share of an attempt that will never be a key. The reason

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -232,9 +233,11 @@ func TestAMemberThatSaysTwoThings(t *testing.T) {
 				text := logged(t)
 				c := newCluster(t, p2ptest.Config{Transport: p2ptest.Simulated}, 3, nil)
 				a, b, liar := c.parties[0], c.parties[1], c.parties[2]
+				var full atomic.Bool // the disks of all
+				full.Store(true)
 				for _, p := range c.parties { // all have signed and heard each other, and nobody can save that
 					p.node.crash = func(save *protocol.Save, done bool) error {
-						if save.Active {
+						if save.Active && full.Load() {
 							return errKilled
 						}
 						return nil
@@ -245,10 +248,6 @@ func TestAMemberThatSaysTwoThings(t *testing.T) {
 				for _, p := range c.parties {
 					eventually(t, "the session has ended", func() bool { return p.stateOf(t, key) == keystore.StatePending && !p.node.underWay(key.SID()) })
 				}
-				liar.lose(t, key)
-				a.restart() // it has forgotten what it heard
-				c.net.Mesh(c.hosts()...)
-				b.node.crash = nil
 				want := keystore.StateActive
 				if apart {
 					c.net.Sim.Isolate(b.Index, true)
@@ -256,6 +255,13 @@ func TestAMemberThatSaysTwoThings(t *testing.T) {
 					b.node.resolver.heard[shareID(key.Key, key.Epoch)].Signatures[0] = nil // not what a has sent
 					b.node.resolver.mu.Unlock()
 					want = keystore.StatePending
+				}
+				liar.lose(t, key)
+				full.Store(false)
+				a.restart() // it has forgotten what it heard
+				c.net.Mesh(a.Node, liar.Node, c.coord.node)
+				if !apart {
+					c.net.Mesh(a.Node, b.Node)
 				}
 				_, err := a.node.settle(t.Context(), key.Key, key.Epoch, retryLimit)
 				if err != nil {

@@ -152,7 +152,7 @@ func TestAnOutcomeThatWasNeverOfferedIsOfferedAfterARestart(t *testing.T) {
 					p.interrupt(t, key)
 				}
 				for _, p := range c.parties {
-					p.node.start("resolve", resolveLimit, p.node.resolve)
+					p.node.start("resolve", resolveLimit, func(ctx context.Context) error { return p.node.resolve(ctx, nil) })
 				}
 				c.awaitActive(t, key, 0, 1, 2)
 			}

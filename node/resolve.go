@@ -57,8 +57,8 @@ func newResolver() *resolver {
 func (n *Node) resolveLoop(ctx context.Context) error {
 	tick := time.NewTicker(resolveEvery)
 	defer tick.Stop()
-	for {
-		n.start("resolve", resolveLimit, n.resolve)
+	for after := n.settleSoon; ; after = nil { // at the start the members may not be connected yet
+		n.start("resolve", resolveLimit, func(ctx context.Context) error { return n.resolve(ctx, after) })
 		select {
 		case <-ctx.Done():
 			return nil
@@ -67,8 +67,9 @@ func (n *Node) resolveLoop(ctx context.Context) error {
 	}
 }
 
-// resolve asks the members of pending keys what they know of them.
-func (n *Node) resolve(ctx context.Context) error {
+// resolve asks the members of pending keys what they know of them, and calls after,
+// unless it is nil, with those of the newest keys that are still pending.
+func (n *Node) resolve(ctx context.Context, after func(keyID string, epoch uint32)) error {
 	turn, all, err := n.resolver.agenda.round(ctx, n.cfg.Store)
 	if err != nil {
 		return err
@@ -76,13 +77,17 @@ func (n *Node) resolve(ctx context.Context) error {
 	n.resolver.forget(all)
 	var asking errgroup.Group
 	asking.SetLimit(resolveAtATime)
-	for _, k := range turn {
+	for i, k := range turn {
 		asking.Go(func() error {
 			if len(n.keygens(k.key)) > 0 {
 				return nil // it completes the key, or asks by itself
 			}
-			if _, err := n.settle(ctx, k.key, k.epoch, sendLimit); err != nil {
+			v, err := n.settle(ctx, k.key, k.epoch, sendLimit)
+			switch {
+			case err != nil:
 				log.Warnw("a pending share is left as it is; it will be tried again", "key", k.key, "error", err)
+			case v.state == keystore.StatePending && after != nil && i < resolveNewest:
+				after(k.key, k.epoch)
 			}
 			return nil
 		})
@@ -90,8 +95,9 @@ func (n *Node) resolve(ctx context.Context) error {
 	return asking.Wait()
 }
 
-// settleSoon asks about a key whose session has just ended, if it is pending: the
-// others are still there, or will be back in a moment. Later resolve does that.
+// settleSoon asks about a key, if it is pending, again and again for a while: its
+// session or this party's absence has just ended, and the others are there or will be
+// in a moment. Later resolve does that.
 func (n *Node) settleSoon(keyID string, epoch uint32) {
 	n.start("settle "+shareID(keyID, epoch), settleSoonFor, func(ctx context.Context) error {
 		for pause := settleFirst; ; pause *= 2 {
@@ -201,11 +207,11 @@ func (n *Node) takeEndorsement(ctx context.Context, from protocol.PeerID, e *pro
 	if e.Reply {
 		defer n.resolver.answered(sid, from)
 	}
+	if e.Reply && e.Abandon != nil {
+		n.hearAbandon(record, state, e.Abandon)
+	}
 	cert := record.Certificate
 	if state == keystore.StatePending {
-		if e.Reply && e.Abandon != nil {
-			n.resolver.hearAbandon(n.cfg.Host.ID(), &record.Spec, e.Abandon)
-		}
 		if cert, err = n.complete(ctx, theirs); err != nil {
 			return nil, err
 		}

@@ -109,7 +109,7 @@ func TestAKeyWithoutAllSharesStaysPending(t *testing.T) {
 		}
 		c.net.Mesh(c.hosts()...)
 		for _, p := range c.parties[:2] {
-			if err := p.node.resolve(t.Context()); err != nil {
+			if err := p.node.resolve(t.Context(), nil); err != nil {
 				t.Fatal(err)
 			}
 		}
