@@ -109,6 +109,40 @@
 // are never refused for this, since they make new keys; their failures are counted under the
 // key that was to be made, and matter if a later attempt makes it.
 //
+// # Members only, and limits
+//
+// A session's topic is delivered to, and accepted from, its roster alone; what is
+// confidential goes to its recipient over a stream of the transport to that peer id,
+// and is taken from there alone. Each envelope is opened once: in the topic's
+// validator, or on the goroutine that reads the member's stream. Of a peer that is in
+// no roster nothing is opened, and nothing reaches a session.
+//
+// The limits keep one peer from taking what others need, on top of those of package
+// p2p. What is dropped of an honest member is pulled later.
+//
+//	sessions of one coordinator    64            refused, CodeBusy
+//	sessions at a time             MaxSessions   refused, CodeBusy
+//	life of a session              15 min        refused, CodeInvalid
+//	refusals on their way          64            not answered; the coordinator asks again
+//	frame of a channel             201 KiB       the stream is reset
+//	envelope                       200 KiB       dropped
+//	waiting of one member,         64 messages,  dropped
+//	 in one session                512 KiB
+//	opened of one member's stream  64 a second,  dropped unopened
+//	 in one session                128 at once
+//	taken of one member, in all    2 a round,    dropped, see package protocol
+//	 of a session                  512 KiB
+//	before the proposal, of        64 messages,  dropped; what is kept is dropped after 10 s
+//	 one peer, all sessions        1 MiB
+//	 of all peers                  16 MiB        dropped
+//	 of a guest                    none          dropped
+//	answers to pulls, one member   2 a second,   not answered
+//	 and session                   one at a time
+//	ended sessions                 512, 1 min    the oldest are forgotten
+//
+// Members are heard in turn (inbox.go), so that one that floods its session does not
+// hold up what the others say there.
+//
 // # Order of start and stop
 //
 // New opens nothing and starts nothing. Run registers the channels, looks for user

@@ -33,15 +33,39 @@
 //	the DHT                    no: it is not answered, nor counted on
 //	relays                     to be called and to call
 //
-// Other bounds of a guest: 64 topics, 256 streams and 8 connections at each host,
-// of which each admits Config.MaxGuests guests at once. Topic messages of its
-// are taken at 512 a second at most. One that keeps sending them where it may not, or
-// invalid ones, more than 64 at once or one a second, is disconnected and turned
-// away for three seconds. Whoever may send on a topic may also pass on what its
-// other members have signed. When a credential or a
-// pass ends, so do the connections. A guest's host serves and asks no DHT, seeks
-// nobody, and stays connected to its bootstrap nodes and to whom it is told to
-// [Host.Keep].
+// A guest that keeps sending topic messages where it may not, or invalid ones, more
+// than 64 at once or one a second, is disconnected and turned away for three
+// seconds. Whoever may send on a topic may also pass on what its other members have
+// signed. When a credential or a pass ends, so do the connections. A guest's host
+// serves and asks no DHT, seeks nobody, and stays connected to its bootstrap nodes
+// and to whom it is told to [Host.Keep].
+//
+// # Limits
+//
+// Each bounds what one peer can take of a host, so that the others keep theirs. A
+// member that goes beyond is held back and counted ([Stats]) but stays: it answers to
+// the operator. What is lost on a topic is asked for again by callers, see below.
+//
+//	hello                   8 KiB, 5 s                  the connection is closed
+//	connections             16 a peer, 8 a guest        further ones fail
+//	 of one address         2,048; 200 new a second     further ones fail; loopback is free
+//	streams                 2,048 a peer, 256 a guest   further ones are reset
+//	guests                  Config.MaxGuests            turned away for 3 s
+//	frame of a channel      Channel.MaxFrame, ≤ 4 MiB   the stream is reset
+//	 rest of one begun      30 s                        the stream is reset
+//	 all of one peer        16,384 and 64 MiB a second  the sender waits
+//	 write of one           5 s                         Send fails
+//	gossip packet           256 KiB                     the stream is reset
+//	topic message           255 KiB                     Publish fails; others' are dropped
+//	 of one topic and peer  256 and 2 MiB a second,     dropped unread: Stats.TooFast
+//	                        512 and 8 MiB at once
+//	 of one guest           512 a second, on all topics dropped unread: Stats.TooFast
+//	 on others' topics      none                        dropped unread: Stats.Intrusions
+//	 not read by the caller 1,024 a topic               dropped: Stats.Undeliverable
+//	 waiting for Validate   1,024                       dropped: Stats.Rejected
+//	subscriptions           4,096 a peer, 64 a guest    ignored: Stats.Subscriptions
+//	 to others' topics      none                        undone: Stats.Evicted
+//	peers that peers name   none                        not dialled
 //
 // # Relays
 //
