@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 
@@ -53,6 +54,36 @@ func TestABadMessageIsBlamedByWhoHasSeenIt(t *testing.T) {
 		}
 		if files, list := b.kept(t); len(files)+len(list) > 0 {
 			t.Errorf("who has only heard of it keeps %+v and %+v", files, list)
+		}
+	})
+}
+
+// A message whose name nobody would print is blamed as any other; it is shown to
+// nobody.
+func TestABadMessageThatNobodyWouldShowIsBlamed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, p2ptest.Config{Transport: p2ptest.Simulated}, 2, remembering(t))
+		key, _ := c.key(protocol.EdDSA, 2)
+		r, a := c.parties[1].turn(key), c.parties[0]
+		for i, name := range []string{strings.Repeat("x", 1000), "\x1b[31m", "SignRound1Message\x00"} {
+			spec := c.coord.sign(key, digest(i), c.peers())
+			p := r.join(spec)
+			p.show(a.ID())
+			p.alter = func(_ p2p.PeerID, h *protocol.Header, payload []byte) []byte {
+				if h.Type == protocol.TypeRound {
+					h.Name = name
+				}
+				return payload
+			}
+			stop := p.run()
+			c.coord.proposeTo(spec, a.ID())
+			if f := c.coord.awaitFailure(spec.SID(), a.ID()); !slices.Equal(f.Culprits, []p2p.PeerID{r.ID()}) || f.Reason != protocol.ReasonMessage || f.Evidence != nil {
+				t.Errorf("%q: %+v", name, f)
+			}
+			if files, list := a.kept(t); len(files) > 0 || len(list) != 1 || list[0].Failures != i+1 || list[0].Proven > 0 {
+				t.Errorf("%q: kept %+v and %+v", name, files, list)
+			}
+			stop()
 		}
 	})
 }
@@ -131,8 +162,13 @@ func TestAFailureNamesOtherMembersOnly(t *testing.T) {
 	spec := c.coord.keygen(protocol.EdDSA, 2, c.peers(0, 1))
 	s := newCeremony(c.parties[0].node, spec.SID(), proposal{spec: spec})
 	odd := errors.New("numbers do not match")
-	large := proof(c.parties[1].Host, spec.SID())
-	large.Exhibits[0].Payload, large.Reason = make([]byte, protocol.MaxEnvelope), protocol.ReasonFalseDigest
+	large, odder := proof(c.parties[1].Host, spec.SID()), proof(c.parties[1].Host, spec.SID())
+	digest := protocol.Seal(c.parties[1].Host, protocol.Header{SID: spec.SID(), Type: protocol.TypeDigest, Round: 1, Name: "1"}, make([]byte, protocol.MaxEnvelope))
+	large.Reason, large.Exhibits = protocol.ReasonFalseDigest, []protocol.Exhibit{{Header: digest.Header, Signature: digest.Signature, Payload: digest.Payload}}
+	if found, err := large.Verify(protocol.VerifyPeer); err != nil || !found.Proven {
+		t.Fatalf("%+v, error %v", found, err)
+	}
+	odder.Detail, odder.Exhibits[0].Header.Name = "signed by nobody", "another"
 	for name, x := range map[string]struct {
 		err      error
 		code     protocol.Code
@@ -140,16 +176,17 @@ func TestAFailureNamesOtherMembersOnly(t *testing.T) {
 		culprits []p2p.PeerID
 		evidence bool
 	}{
-		"a blame":            {&protocol.Blame{Culprits: []p2p.PeerID{other}, Reason: protocol.ReasonProof, Err: odd}, protocol.CodeProtocol, protocol.ReasonProof, []p2p.PeerID{other}, false},
-		"of itself":          {&protocol.Blame{Culprits: []p2p.PeerID{self, outsider, other}, Reason: protocol.ReasonProof, Err: odd}, protocol.CodeProtocol, protocol.ReasonProof, []p2p.PeerID{other}, false},
-		"of nobody":          {&protocol.Blame{Reason: protocol.ReasonUnattributed, Err: odd}, protocol.CodeProtocol, protocol.ReasonUnattributed, nil, false},
-		"with evidence":      {&protocol.Blame{Culprits: []p2p.PeerID{other}, Reason: protocol.ReasonContradiction, Evidence: proof(c.parties[1].Host, spec.SID()), Err: odd}, protocol.CodeProtocol, protocol.ReasonContradiction, []p2p.PeerID{other}, true},
-		"with too much":      {&protocol.Blame{Culprits: []p2p.PeerID{other}, Reason: protocol.ReasonFalseDigest, Evidence: large, Err: odd}, protocol.CodeProtocol, protocol.ReasonFalseDigest, []p2p.PeerID{other}, false},
-		"wrapped":            {fmt.Errorf("while it ran: %w", &protocol.Blame{Culprits: []p2p.PeerID{other}, Reason: protocol.ReasonProof, Err: odd}), protocol.CodeProtocol, protocol.ReasonProof, []p2p.PeerID{other}, false},
-		"another's abort":    {&protocol.Aborted{By: other, Failure: protocol.Failure{Code: protocol.CodeStorage, Culprits: []p2p.PeerID{self}, Reason: protocol.ReasonProof}}, protocol.CodeStorage, "", nil, false},
-		"other results":      {fmt.Errorf("%w: by a byte", protocol.ErrDisagreement), protocol.CodeDisagreement, "", nil, false},
-		"a result of one":    {&protocol.Blame{Culprits: []p2p.PeerID{other}, Reason: protocol.ReasonConfirmation, Err: protocol.ErrDisagreement}, protocol.CodeDisagreement, protocol.ReasonConfirmation, []p2p.PeerID{other}, false},
-		"a fault of its own": {odd, protocol.CodeInternal, "", nil, false},
+		"a blame":                 {&protocol.Blame{Culprits: []p2p.PeerID{other}, Reason: protocol.ReasonProof, Err: odd}, protocol.CodeProtocol, protocol.ReasonProof, []p2p.PeerID{other}, false},
+		"of itself":               {&protocol.Blame{Culprits: []p2p.PeerID{self, outsider, other}, Reason: protocol.ReasonProof, Err: odd}, protocol.CodeProtocol, protocol.ReasonProof, []p2p.PeerID{other}, false},
+		"of nobody":               {&protocol.Blame{Reason: protocol.ReasonUnattributed, Err: odd}, protocol.CodeProtocol, protocol.ReasonUnattributed, nil, false},
+		"with evidence":           {&protocol.Blame{Culprits: []p2p.PeerID{other}, Reason: protocol.ReasonContradiction, Evidence: proof(c.parties[1].Host, spec.SID()), Err: odd}, protocol.CodeProtocol, protocol.ReasonContradiction, []p2p.PeerID{other}, true},
+		"with too much":           {&protocol.Blame{Culprits: []p2p.PeerID{other}, Reason: protocol.ReasonFalseDigest, Evidence: large, Err: odd}, protocol.CodeProtocol, protocol.ReasonFalseDigest, []p2p.PeerID{other}, false},
+		"with what shows nothing": {&protocol.Blame{Culprits: []p2p.PeerID{other}, Reason: protocol.ReasonContradiction, Evidence: odder, Err: odd}, protocol.CodeProtocol, protocol.ReasonContradiction, []p2p.PeerID{other}, false},
+		"wrapped":                 {fmt.Errorf("while it ran: %w", &protocol.Blame{Culprits: []p2p.PeerID{other}, Reason: protocol.ReasonProof, Err: odd}), protocol.CodeProtocol, protocol.ReasonProof, []p2p.PeerID{other}, false},
+		"another's abort":         {&protocol.Aborted{By: other, Failure: protocol.Failure{Code: protocol.CodeStorage, Culprits: []p2p.PeerID{self}, Reason: protocol.ReasonProof}}, protocol.CodeStorage, "", nil, false},
+		"other results":           {fmt.Errorf("%w: by a byte", protocol.ErrDisagreement), protocol.CodeDisagreement, "", nil, false},
+		"a result of one":         {&protocol.Blame{Culprits: []p2p.PeerID{other}, Reason: protocol.ReasonConfirmation, Err: protocol.ErrDisagreement}, protocol.CodeDisagreement, protocol.ReasonConfirmation, []p2p.PeerID{other}, false},
+		"a fault of its own":      {odd, protocol.CodeInternal, "", nil, false},
 	} {
 		f := s.failure(x.err)
 		if f.Code != x.code || f.Reason != x.reason || !slices.Equal(f.Culprits, x.culprits) || (f.Evidence != nil) != x.evidence {

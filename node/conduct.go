@@ -45,8 +45,12 @@ func (c *ceremony) blamed(err error) *protocol.Blame {
 	if errors.As(err, &aborted) {
 		v.By = aborted.By // nobody signs who has seen it; this is who has told
 	}
-	v.Detail = protocol.CutDetail(v.Detail)
-	b.Evidence = &v
+	v.Detail, b.Evidence = protocol.CutDetail(v.Detail), nil
+	if _, err := v.Verify(p2p.Verify); err == nil {
+		b.Evidence = &v
+	} else { // its culprit has signed what nobody would print, such as a name of a kilobyte
+		c.log.Infow("a culprit's messages are no evidence", "culprits", b.Culprits, "error", err)
+	}
 	return &b
 }
 
