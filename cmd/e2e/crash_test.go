@@ -43,7 +43,7 @@ func crashable(t *testing.T) *cluster.Cluster {
 		}
 	})
 	p1 := c.Process("p1")
-	p1.Env = []string{faultVariable + "=" + faultFile(p1)}
+	p1.Env = []string{faultVariable + "=" + faultFile(p1), saveFaultVariable + "=" + saveFaultFile(p1)}
 	if err := c.Start(ctx); err != nil {
 		t.Fatal(err)
 	}
@@ -72,7 +72,8 @@ func TestAPanicEndsTheWorkerOnly(t *testing.T) {
 		sessions = append(sessions, begin(t, c, ecdsa, randomMessage()))
 	}
 	fixSigners(t, c, ecdsa, "p1", "p2")
-	sessions = append(sessions, begin(t, c, ecdsa, payload))
+	panicking := begin(t, c, ecdsa, payload)
+	sessions = append(sessions, panicking)
 
 	awaitFault(t, p1)
 	since := time.Now()
@@ -83,6 +84,7 @@ func TestAPanicEndsTheWorkerOnly(t *testing.T) {
 	for _, id := range sessions {
 		wantAnswer(t, c, id)
 	}
+	wantEvent(t, c, panicking, "party_crashed")
 	wantSigners(t, mustSign(t, c, ecdsa), "p1", "p2")
 	wantSigners(t, mustSign(t, c, eddsa), "p1", "p2")
 	wantStack(t, p1)
@@ -209,6 +211,18 @@ func wantAnswer(t *testing.T, c *cluster.Cluster, id string) {
 		t.Logf("session %s in attempt %d: %v", session.Status, session.Attempt, session.Error)
 	default:
 		t.Errorf("session %+v ended without a reason", session)
+	}
+}
+
+// wantEvent wants a word in the events of a session.
+func wantEvent(t *testing.T, c *cluster.Cluster, id, word string) {
+	t.Helper()
+	resp, err := c.API.Do(waiting(t), "GET", "/api/v1/sessions/"+id+"/events", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Contains(resp.Body, []byte(word)) {
+		t.Errorf("the events of session %s do not say %q: %s", id, word, resp.Body)
 	}
 }
 
