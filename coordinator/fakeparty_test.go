@@ -16,6 +16,7 @@ type script struct {
 	refuse      protocol.Code // every proposal
 	fail        *protocol.Failure
 	blame       func(*protocol.Spec) *protocol.Failure // gives up; the other members do so, too, and blame nobody. Nil: it does not
+	late        time.Duration                          // so long the other members' word comes before its own
 	avoid       []protocol.PeerID                      // refuses rosters with them: they are in quarantine
 	saves       bool                                   // tells that it saves its share; then it acts on the rest
 	dieInRounds bool                                   // after it has accepted
@@ -168,6 +169,12 @@ func (p *party) finish(s *protocol.Spec) {
 	act := p.now()
 	if act.mute || act.dead {
 		return
+	}
+	if act.late > 0 && p.net.isSpoiled(s) {
+		select {
+		case <-time.After(act.late):
+		case <-p.net.down:
+		}
 	}
 	out := protocol.Outcome{SID: s.SID(), Failure: act.fail}
 	if act.blame != nil {

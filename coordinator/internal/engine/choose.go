@@ -34,6 +34,9 @@ func (r *runner) choose(ctx context.Context) ([]registry.Party, *registry.Proble
 func (r *runner) chooseNow(ctx context.Context) ([]registry.Party, *registry.Problem) {
 	var chosen []registry.Party
 	r.together = false
+	if s := r.e.cfg.Registry.Session(r.id); s != nil {
+		r.recall(s) // also what came too late for an attempt
+	}
 	for _, g := range r.groups() {
 		picked, problem := r.pick(ctx, g, chosen)
 		if problem != nil {

@@ -34,8 +34,8 @@
 //   - a refusal because of a member in quarantine counts as such a word, too;
 //   - who crashed is not to blame.
 //
-// The other members of a failed attempt get 200 ms to say whom they blame. All of it
-// is in the log: Blames of party.failed, party.refused and outcome.late.
+// The other members of a failed attempt get 300 ms to say whom they blame; what
+// comes later counts from the attempt after the next one on. All of it is in the log: Blames of party.failed, party.refused and outcome.late.
 //
 // # Keygens that break off late
 //

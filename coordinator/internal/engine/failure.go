@@ -77,19 +77,21 @@ func (a *attempt) any(holds func(*member) bool) bool {
 
 // Times for what comes after a failure.
 const (
-	blameGrace  = 200 * time.Millisecond // for the other members to say whom they blame
+	blameGrace  = 300 * time.Millisecond // for the other members to say whom they blame
 	returnGrace = 20 * time.Second       // for a member of a keygen that was lost to come back
 	settleTime  = 3 * time.Second        // for the members of a keygen to find out what they have saved
 )
 
 // conclude ends the attempt: at once or, when others may have something to say
-// that is worth it, a little later. The first failure is nearest to the cause: it
-// is the one that is told.
+// that is worth it, a little later. The first failure that names somebody is nearest to
+// the cause: it is the one that is told.
 func (a *attempt) conclude(ctx context.Context, m *member, code protocol.Code, end *ending) *ending {
 	switch {
 	case a.saving, a.isCertified():
 		a.interrupt(ctx, m, code, end)
 		return nil
+	case a.verdict != nil && len(end.problem.Parties) > len(a.verdict.problem.Parties): // it names somebody
+		a.verdict = end
 	case a.verdict != nil:
 		end = a.verdict
 	case code == protocol.CodeProtocol, code == protocol.CodeDisagreement:

@@ -90,7 +90,8 @@ func (e *Engine) loadOf(peer protocol.PeerID) int {
 func (e *Engine) takeLate(in inbound) {
 	sid, _ := about(in.frame)
 	s := e.cfg.Registry.SessionBySID(sid)
-	if s != nil && !s.Status.Finished() && s.SID == sid.String() {
+	isFailure := in.frame.Outcome != nil && in.frame.Outcome.Failure != nil // told once
+	if s != nil && !s.Status.Finished() && s.SID == sid.String() && !isFailure {
 		return // its end is being written, or it is about to be taken up; the party will repeat
 	}
 	switch {
@@ -169,16 +170,7 @@ func (f *inFlight) end(sid string, party protocol.PeerID) {
 // key.
 func (e *Engine) lateEvent(s *registry.Session, from protocol.PeerID, out *protocol.Outcome) (event registry.Event, keep bool) {
 	if out.Failure != nil {
-		if s == nil || !isMember(s, from) {
-			return event, false
-		}
-		event = registry.Event{
-			Stream: registry.SessionStream(s.ID), Type: registry.OutcomeLate, Code: string(knownCode(out.Failure.Code)), Detail: bounded(out.Failure.Detail),
-		}
-		if s.SID == out.SID.String() { // the roster of an earlier attempt is in the log alone
-			event.Attempt, event.Blames = s.Attempt, e.blamesOf(e.claims(out.SID, roster(s), from, out.Failure))
-		}
-		return event, true
+		return e.lateFailure(s, from, out)
 	}
 	body := &out.Record.Body
 	if body.Party != from || body.Spec.SID() != out.SID || out.Record.Verify(e.cfg.Verify) != nil {
@@ -203,6 +195,22 @@ func (e *Engine) lateEvent(s *registry.Session, from protocol.PeerID, out *proto
 	return event, true
 }
 
+// lateFailure keeps what a member of an attempt says that has ended: it may blame
+// somebody.
+func (e *Engine) lateFailure(s *registry.Session, from protocol.PeerID, out *protocol.Outcome) (event registry.Event, keep bool) {
+	if s == nil {
+		return event, false
+	}
+	attempt, roster := e.rosterOf(s, out.SID)
+	if !slices.ContainsFunc(roster, func(p registry.Party) bool { return p.Peer == from }) {
+		return event, false
+	}
+	return registry.Event{
+		Stream: registry.SessionStream(s.ID), Type: registry.OutcomeLate, Attempt: attempt, Code: string(knownCode(out.Failure.Code)),
+		Detail: bounded(out.Failure.Detail), Blames: e.blamesOf(e.claims(out.SID, roster, from, out.Failure)),
+	}, true
+}
+
 // ours reports whether a record may be kept. Anyone can sign a record of a session
 // that never was: of an unknown one only parties of the network are believed.
 func (e *Engine) ours(s *registry.Session, from protocol.PeerID, spec *protocol.Spec) bool {
@@ -220,10 +228,26 @@ func isMember(s *registry.Session, peer protocol.PeerID) bool {
 	return slices.ContainsFunc(s.Members, func(m registry.Member) bool { return m.Peer == peer })
 }
 
-// roster returns the parties of a session's last attempt.
-func roster(s *registry.Session) (parties []registry.Party) {
-	for _, m := range s.Members {
-		parties = append(parties, m.Party)
+// rosterOf returns the number and the parties of a session's attempt. Those of
+// earlier ones are in the log alone.
+func (e *Engine) rosterOf(s *registry.Session, sid protocol.SID) (attempt uint32, parties []registry.Party) {
+	if s.SID == sid.String() {
+		for _, m := range s.Members {
+			parties = append(parties, m.Party)
+		}
+		return s.Attempt, parties
 	}
-	return parties
+	events, err := e.cfg.Registry.Events(registry.SessionStream(s.ID), 0, maxLogged)
+	if err != nil {
+		log.Errorw("the events of a session could not be read", "session", s.ID, "error", err)
+	}
+	for _, event := range events {
+		if event.Type == registry.AttemptStarted && event.SID == sid.String() {
+			return event.Attempt, event.Start.Parties
+		}
+	}
+	return 0, nil
 }
+
+// maxLogged bounds the events in which an attempt of a session is looked for.
+const maxLogged = 1000
