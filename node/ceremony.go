@@ -253,8 +253,8 @@ func (c *ceremony) listen(ctx context.Context) {
 		if err != nil {
 			return // the session is over
 		}
-		o, _ := d.Opened.(*protocol.Opened)
-		if !c.inbox.put(packet{from: d.From, opened: o, gossip: true, size: len(d.Data)}) {
+		o, ok := d.Opened.(*protocol.Opened) // by validate
+		if !ok || !c.inbox.put(packet{from: d.From, opened: o, gossip: true, size: len(d.Data)}) {
 			c.log.Debugw("too much of one member; a message was dropped and will be pulled", "peer", d.From)
 		}
 	}

@@ -163,7 +163,9 @@ func (n *Node) receiveDirect(from protocol.PeerID, data []byte) {
 		return
 	}
 	if f.Endorse != nil {
-		n.endorsed(from, f.Endorse)
+		if n.endorses.allow(from) {
+			n.endorsed(from, f.Endorse)
+		}
 		return
 	}
 	// A guest's early messages are not kept: they are pulled once it is known that

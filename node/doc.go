@@ -138,6 +138,8 @@
 //	 of a guest                    none          dropped
 //	answers to pulls, one member   2 a second,   not answered
 //	 and session                   one at a time
+//	about interrupted keygens,     64 a second,  dropped; who asks asks again
+//	 of one peer                   256 at once
 //	ended sessions                 512, 1 min    the oldest are forgotten
 //
 // Members are heard in turn (inbox.go), so that one that floods its session does not

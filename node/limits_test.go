@@ -150,3 +150,25 @@ func TestRefusalsDoNotPileUp(t *testing.T) {
 		}
 	})
 }
+
+func TestPeersHaveAPaceEach(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPaces(10, 20)
+		allowed := 0
+		for range 100 {
+			if p.allow("mallory") {
+				allowed++
+			}
+		}
+		if allowed != 20 || !p.allow("alice") {
+			t.Errorf("%d at once, want 20", allowed)
+		}
+		for i := range 2 * maxPaces {
+			p.allow(fmt.Sprint("peer ", i))
+			time.Sleep(time.Second)
+		}
+		if len(p.of) > maxPaces {
+			t.Errorf("%d peers are remembered", len(p.of))
+		}
+	})
+}

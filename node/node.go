@@ -38,6 +38,7 @@ type Node struct {
 	seal     *sealer
 	asks     askLimit
 	resolver *resolver
+	endorses *paces
 	early    *early
 	conduct  conduct
 	draining atomic.Bool
@@ -66,7 +67,7 @@ func New(cfg Config) (*Node, error) {
 		return nil, err
 	}
 	n := &Node{
-		cfg: cfg, conduct: newConduct(cfg.DataDir), jobs: NewJobs(logJob), keys: newKeyring(cfg.Store), shares: newUserShares(cfg.Store, cfg.Host), seal: seal, asks: newAskLimit(), resolver: newResolver(), crash: injected(),
+		cfg: cfg, conduct: newConduct(cfg.DataDir), jobs: NewJobs(logJob), keys: newKeyring(cfg.Store), shares: newUserShares(cfg.Store, cfg.Host), seal: seal, asks: newAskLimit(), resolver: newResolver(), endorses: newPaces(endorseEvery, endorseBurst), crash: injected(),
 		early: newEarly(), beatNow: make(chan struct{}, 1), sessions: make(map[protocol.SID]*ceremony), refusing: make(map[protocol.PeerID]int), idle: make(chan struct{}),
 	}
 	n.pool = newPool(cfg.Store, max(cfg.PoolTarget, 0), n.beat)
