@@ -54,6 +54,50 @@ func (p *party) lose(t *testing.T, key *protocol.Spec) {
 	}
 }
 
+// never asks a party and tells whether it says that it will never sign.
+func (p *party) never(t *testing.T, from p2p.PeerID, e *protocol.Endorse) bool {
+	t.Helper()
+	reply, err := p.node.takeEndorsement(t.Context(), from, e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if reply == nil || reply.Abandon == nil {
+		return false
+	}
+	if a := reply.Abandon; a.SID != e.Certificate.Body.SID || a.Party != p.ID() || !a.Verify(p2p.Verify) || !reply.Reply {
+		t.Errorf("%+v", reply)
+	}
+	return true
+}
+
+// A party that has or may have had a share does not say that it never signs.
+func TestWhoHasSignedDoesNotSayThatItNeverDoes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, p2ptest.Config{Transport: p2ptest.Simulated}, 3, nil)
+		p, d, member := c.parties[0], c.parties[2], c.peers(1)[0]
+		key, cert := c.key(protocol.EdDSA, 2)
+		user, userCert := c.hybrid(protocol.EdDSA, nil)
+		if p.never(t, member, question(cert, key)) {
+			t.Error("with an active share")
+		}
+		p.interrupt(t, key)
+		if p.never(t, member, question(cert, key)) {
+			t.Error("with a pending share")
+		}
+		if err := d.node.shares.erase(t.Context(), user.Key, user.Epoch); err != nil {
+			t.Fatal(err)
+		}
+		if d.never(t, member, question(userCert, user)) {
+			t.Error("after a user's share was erased")
+		}
+		p.lose(t, key)
+		p.node.resolver.doubt(key.SID())
+		if p.never(t, member, question(cert, key)) {
+			t.Error("after a save that failed, which may have reached the disk")
+		}
+	})
+}
+
 // A party says that it will never sign only if it is certain, for ever, and only to
 // members.
 func TestWhoMaySayThatItNeverSigns(t *testing.T) {
@@ -61,50 +105,19 @@ func TestWhoMaySayThatItNeverSigns(t *testing.T) {
 		c := newCluster(t, p2ptest.Config{Transport: p2ptest.Simulated}, 3, nil)
 		p, member := c.parties[0], c.peers(1)[0]
 		key, cert := c.key(protocol.EdDSA, 2)
-		user, userCert := c.hybrid(protocol.EdDSA, nil)
-		d := c.parties[2]
-		never := func(p *party, from p2p.PeerID, e *protocol.Endorse) bool {
-			t.Helper()
-			reply, err := p.node.takeEndorsement(t.Context(), from, e)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if reply == nil || reply.Abandon == nil {
-				return false
-			}
-			if a := reply.Abandon; a.SID != e.Certificate.Body.SID || a.Party != p.ID() || !a.Verify(p2p.Verify) || !reply.Reply {
-				t.Errorf("%+v", reply)
-			}
-			return true
-		}
+		p.lose(t, key)
 		ask := func(change func(e *protocol.Endorse)) *protocol.Endorse {
 			e := question(cert, clone(key))
 			change(e)
 			return e
 		}
 		as := func(change func(s *protocol.Spec)) *protocol.Endorse {
-			return ask(func(e *protocol.Endorse) { change(e.Spec); e.Certificate.Body.SID = e.Spec.SID() })
+			return ask(func(e *protocol.Endorse) {
+				change(e.Spec)
+				e.Certificate.Body.SID, e.Certificate.Body.Key = e.Spec.SID(), e.Spec.Key
+			})
 		}
 		same := func(*protocol.Endorse) {}
-		if never(p, member, ask(same)) {
-			t.Error("with an active share")
-		}
-		p.interrupt(t, key)
-		if never(p, member, ask(same)) {
-			t.Error("with a pending share")
-		}
-		if err := d.node.shares.erase(t.Context(), user.Key, user.Epoch); err != nil {
-			t.Fatal(err)
-		}
-		if never(d, c.peers(0)[0], question(userCert, user)) {
-			t.Error("after a user's share was erased")
-		}
-		p.lose(t, key)
-		p.node.resolver.doubt(key.SID())
-		if never(p, member, ask(same)) {
-			t.Error("after a save that failed, which may have reached the disk")
-		}
-		p.node.resolver.doubtful.Clear()
 		for name, e := range map[string]struct {
 			from protocol.PeerID
 			e    *protocol.Endorse
@@ -129,10 +142,7 @@ func TestWhoMaySayThatItNeverSigns(t *testing.T) {
 				s.Expires = time.Now().Add(-protocol.MaxClockSkew - time.Second).Unix()
 			}), true},
 		} {
-			if e.e.Spec != nil && e.e.Certificate.Body.Key == key.Key {
-				e.e.Certificate.Body.Key = e.e.Spec.Key
-			}
-			if got := never(p, e.from, e.e); got != e.want {
+			if got := p.never(t, e.from, e.e); got != e.want {
 				t.Errorf("%s: says that it never signs: %v", name, got)
 			}
 		}
