@@ -164,9 +164,15 @@ func (n *Node) abandonOf(ctx context.Context, sid protocol.SID) (*protocol.Aband
 	return &a, nil
 }
 
-// doubt notes that a share could not be saved. Whether it is on disk is known for
-// sure after the next start; until then this party does not say that it is not.
-func (r *resolver) doubt(sid protocol.SID) {
+// doubt notes that a share could not be saved. Unless nothing was written, it is known
+// for sure only after the next start whether it is on disk; until then this party does
+// not say that it is not.
+func (r *resolver) doubt(sid protocol.SID, err error) {
+	for _, unwritten := range []error{errHaveKey, errEarlier, keystore.ErrDiskFull, keystore.ErrErased, keystore.ErrInvalid} {
+		if errors.Is(err, unwritten) {
+			return
+		}
+	}
 	r.doubtful.Store(sid, nil)
 }
 

@@ -91,7 +91,7 @@ func TestWhoHasSignedDoesNotSayThatItNeverDoes(t *testing.T) {
 			t.Error("after a user's share was erased")
 		}
 		p.lose(t, key)
-		p.node.resolver.doubt(key.SID())
+		p.node.resolver.doubt(key.SID(), errKilled)
 		if p.never(t, member, question(cert, key)) {
 			t.Error("after a save that failed, which may have reached the disk")
 		}
@@ -216,6 +216,43 @@ func TestAWordThatDoesNotHoldDropsNothing(t *testing.T) {
 		if v, err := p.node.decide(t.Context(), key); err != nil || v.state != keystore.StatePending {
 			t.Errorf("unasked for: the share is %q, %v", v.state, err)
 		}
+	})
+}
+
+// A party that stops between keeping the word and deleting its share goes on from
+// there, without asking anybody, and gives that word to who asks; the key is made again.
+func TestAShareThatWasBeingDroppedIsDropped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, p2ptest.Config{Transport: p2ptest.Simulated}, 3, nil)
+		key, cert := c.key(protocol.EdDSA, 2)
+		for _, p := range c.parties[:2] {
+			p.interrupt(t, key)
+		}
+		p, never := c.parties[0], c.parties[2]
+		never.lose(t, key)
+		word, err := protocol.Marshal(protocol.SignAbandon(never.Host, key.SID()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		header := keystore.Header{Kind: kindAbandon, ID: key.SID().String(), Account: key.Account, State: keystore.StateRetired}
+		p.put(t, keystore.Record{Header: header, Payload: word})
+		never.kill()
+		p.restart()
+		eventually(t, "the share is gone", func() bool { return p.stateOf(t, key) == "" })
+		for range 2 {
+			reply, err := p.node.takeEndorsement(t.Context(), c.peers(1)[0], question(cert, key))
+			if err != nil || reply == nil || reply.Abandon == nil || reply.Abandon.Party != never.ID() {
+				t.Errorf("%+v, %v", reply, err)
+			}
+			p.restart()
+		}
+		c.net.Mesh(p.Node, c.parties[1].Node, c.coord.node)
+		eventually(t, "the other one has heard of it", func() bool { return c.parties[1].stateOf(t, key) == "" })
+		never.revive()
+		c.net.Mesh(c.hosts()...)
+		next := retry(key)
+		certificate(t, c.coord.run(next))
+		c.allActive(t, next)
 	})
 }
 

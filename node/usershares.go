@@ -69,7 +69,7 @@ func (n *Node) save(ctx context.Context, save *protocol.Save, also ...keystore.R
 	}
 	if err := write(ctx, save, also...); err != nil {
 		if !save.Active {
-			n.resolver.doubt(save.Key.Spec.SID())
+			n.resolver.doubt(save.Key.Spec.SID(), err)
 		}
 		return err
 	}
