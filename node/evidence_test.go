@@ -65,6 +65,13 @@ func TestEvidenceIsOneFileForEachCulpritOfAnAttempt(t *testing.T) {
 // the oldest first, and what is no evidence stays.
 func TestEvidenceIsBounded(t *testing.T) {
 	d, by := EvidenceIn(t.TempDir()), newIdentity(1)
+	older := func(file string, age time.Duration) {
+		t.Helper()
+		at := time.Now().Add(-age)
+		if err := os.Chtimes(file, at, at); err != nil {
+			t.Fatal(err)
+		}
+	}
 	touch := func(name string, age time.Duration, size int64) {
 		t.Helper()
 		file := filepath.Join(string(d), name)
@@ -74,10 +81,7 @@ func TestEvidenceIsBounded(t *testing.T) {
 		if err := os.Truncate(file, size); err != nil {
 			t.Fatal(err)
 		}
-		at := time.Now().Add(-age)
-		if err := os.Chtimes(file, at, at); err != nil {
-			t.Fatal(err)
-		}
+		older(file, age)
 	}
 	if err := os.MkdirAll(string(d), 0o700); err != nil {
 		t.Fatal(err)
@@ -120,7 +124,10 @@ func TestEvidenceIsBounded(t *testing.T) {
 	if files, err := d.List(); err != nil || len(files) != 4 {
 		t.Errorf("%d files, error %v", len(files), err)
 	}
-	touch("large"+extProven, 0, maxEvidenceBytes-100)
+	for _, name := range []string{one, two, three} {
+		older(filepath.Join(string(d), name), 2*time.Hour)
+	}
+	touch("large"+extProven, time.Hour, maxEvidenceBytes-100)
 	four := write(4)
 	here(true, four)
 	here(false, one, two, three, "oldest.proven.cbor")
