@@ -29,12 +29,13 @@ type SessionWatch interface {
 
 // Bounds of telling that sessions were interrupted.
 const (
-	tellFirst   = 50 * time.Millisecond // pause after a coordinator could not be reached, growing
-	tellMost    = time.Second
-	tellLimit   = time.Minute     // afterwards it is offered like any outcome, at longer intervals
-	tellAtATime = 16              // coordinators are dialled
-	pendingTime = 5 * time.Second // for a key that may be complete all the same
-	pendingLook = 100 * time.Millisecond
+	tellFirst    = 50 * time.Millisecond // pause after a coordinator could not be reached, growing
+	tellMost     = time.Second
+	tellLimit    = time.Minute            // afterwards it is offered like any outcome, at longer intervals
+	tellAtATime  = 16                     // coordinators are dialled
+	pendingTime  = 5 * time.Second        // for a key that may be complete all the same
+	pendingAsk   = time.Second            // for one question about it
+	pendingAgain = 250 * time.Millisecond // between two
 )
 
 // crashDetail is what coordinators are told of a session that a crash has ended.
@@ -86,29 +87,29 @@ func (n *Node) tellOne(ctx context.Context, ref SessionRef) {
 }
 
 // completed reports whether an interrupted keygen has come to a good end: the
-// others have completed it if they had this party's signature, and then they answer
-// the questions that every start begins with (resolve.go).
+// others have completed it if they had this party's signature. They are asked until
+// they know, for those that are still in the session do not answer (resolve.go).
 func (n *Node) completed(ctx context.Context, ref SessionRef) bool {
 	if ref.Kind != protocol.KindKeygen {
 		return false
 	}
-	limit, look := time.NewTimer(pendingTime), time.NewTicker(pendingLook)
-	defer limit.Stop()
-	defer look.Stop()
+	ctx, cancel := context.WithTimeout(ctx, pendingTime)
+	defer cancel()
+	again := time.NewTicker(pendingAgain)
+	defer again.Stop()
 	for {
-		record, state, err := n.made(ctx, ref.Key, ref.Epoch)
-		switch {
-		case err != nil || record.Spec.SID() != ref.SID:
+		record, _, err := n.made(ctx, ref.Key, ref.Epoch)
+		if err != nil || record.Spec.SID() != ref.SID {
 			return false
-		case state == keystore.StateActive:
-			return true
+		}
+		v, err := n.settle(ctx, ref.Key, ref.Epoch, pendingAsk)
+		if err != nil || v.state != keystore.StatePending {
+			return err == nil && v.state == keystore.StateActive
 		}
 		select {
 		case <-ctx.Done():
 			return false
-		case <-limit.C:
-			return false
-		case <-look.C:
+		case <-again.C:
 		}
 	}
 }

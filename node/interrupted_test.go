@@ -39,9 +39,10 @@ func (w *watch) now() ([]SessionRef, int) {
 	return slices.Clone(w.running), w.begun
 }
 
-// watching makes the next starts of a party tell a watch.
+// watching makes the next starts of a party tell a watch. They end without a drain.
 func (p *party) watching(w *watch) {
 	p.cfg = func(cfg *Config) {
+		cfg.DrainTimeout = 1
 		cfg.Watch = w
 		cfg.Interrupted, _ = w.now()
 	}
