@@ -185,3 +185,29 @@ func TestMemberCrashesWhileSharesAreSaved(t *testing.T) {
 		}
 	})
 }
+
+// TestLostPartyThatIsBack takes part again if there is no other.
+func TestLostPartyThatIsBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCore(t, "p1", "p2", "p3")
+		c.all(script{mute: true})
+		id, err := c.engine.Keygen(engine.KeygenRequest{
+			Owner: "u", Scheme: protocol.EdDSA, Threshold: protocol.Threshold{T: 2, N: 3}, Parties: []string{"p1", "p2", "p3"},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(100 * time.Millisecond)
+		c.net.party("p2").set(script{deaf: true, silent: true})
+		time.Sleep(2 * time.Second) // its second ping is on the way, and lost
+		c.all(script{silent: true})
+		s, _ := c.finished(id)
+		if s.Status != registry.StatusCompleted || s.Attempt != 2 {
+			t.Errorf("%s in attempt %d: %+v", s.Status, s.Attempt, s.Problem)
+		}
+		events, err := c.registry.Events(registry.SessionStream(id), 0, 100)
+		if err != nil || !slices.ContainsFunc(events, func(e registry.Event) bool { return e.Type == registry.PartyLost }) {
+			t.Errorf("nobody was lost: %v", err)
+		}
+	})
+}

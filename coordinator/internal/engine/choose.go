@@ -120,6 +120,9 @@ func (r *runner) signerGroups() (groups []group) {
 // pick chooses the best parties of a group that answer.
 func (r *runner) pick(ctx context.Context, g group, taken []registry.Party) ([]registry.Party, *registry.Problem) {
 	candidates, missing := r.candidates(g, taken)
+	if len(candidates) < g.need && r.forgive() {
+		candidates, missing = r.candidates(g, taken)
+	}
 	alive := candidates // if they are too few anyway
 	if len(candidates) >= g.need {
 		enough := g.need

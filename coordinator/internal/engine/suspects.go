@@ -46,6 +46,14 @@ func (s *suspects) learn(proven []registry.PartyProblem, pairs []pair) (news boo
 	return news
 }
 
+// forgive lets parties take part again that were only lost: when there are no
+// others, a ping tells whether they are back. It reports whether there are any.
+func (s *suspects) forgive() bool {
+	before := len(s.excluded)
+	s.excluded = slices.DeleteFunc(s.excluded, func(p registry.PartyProblem) bool { return p.Code == protocol.CodeUnreachable })
+	return len(s.excluded) < before
+}
+
 func (s *suspects) isExcluded(peer protocol.PeerID) *registry.PartyProblem {
 	if i := slices.IndexFunc(s.excluded, func(x registry.PartyProblem) bool { return x.Peer == peer }); i >= 0 {
 		return &s.excluded[i]
