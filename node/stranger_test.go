@@ -186,6 +186,12 @@ func strangerFloods(t *testing.T, transport p2ptest.Transport, flood func(contex
 			t.Error("the session that waits has ended")
 		}
 	}
+	c.coord.send(c.peers(0)[0], protocol.Frame{Cancel: &protocol.Cancel{SID: waits.SID(), Reason: "enough"}})
+	for _, peer := range c.peers(0, 1) { // the other hears of it in spite of the flood
+		if f := c.coord.awaitFailure(waits.SID(), peer); f.Code != protocol.CodeCancelled {
+			t.Errorf("the session that waits ended with %+v", f)
+		}
+	}
 	c.checkUninvolved(t, a.ID())
 }
 

@@ -54,9 +54,9 @@ type Raw struct {
 
 	mu      sync.Mutex
 	greeted []p2p.PeerID
-	topics  []string                  // subscribed to
-	streams map[string]network.Stream // by peer and protocol
-	heard   [][]byte                  // messages of topics
+	topics  []string              // subscribed to
+	streams map[string]*rawStream // by peer and protocol
+	heard   [][]byte              // messages of topics
 	frames  [][]byte
 }
 
@@ -69,7 +69,7 @@ func (n *Network) AddRaw(role p2p.Role) *Raw {
 		n.tb.Fatal(err)
 	}
 	r := &Raw{
-		net: n, tb: n.tb, key: key, id: p2p.PeerOf(pub), streams: map[string]network.Stream{},
+		net: n, tb: n.tb, key: key, id: p2p.PeerOf(pub), streams: map[string]*rawStream{},
 	}
 	r.cred = n.Credential(p2p.Member{Peer: r.id, Role: role, Name: "raw"})
 	if err := r.open(); err != nil {
@@ -232,7 +232,7 @@ func (r *Raw) Send(ctx context.Context, to p2p.PeerID, channel string, data []by
 }
 
 // stream is the kept stream to a node, or a fresh one.
-func (r *Raw) stream(ctx context.Context, to p2p.PeerID, id protocol.ID) (s network.Stream, fresh bool, err error) {
+func (r *Raw) stream(ctx context.Context, to p2p.PeerID, id protocol.ID) (s *rawStream, fresh bool, err error) {
 	key := to + string(id)
 	r.mu.Lock()
 	s = r.streams[key]
@@ -244,23 +244,36 @@ func (r *Raw) stream(ctx context.Context, to p2p.PeerID, id protocol.ID) (s netw
 	if err != nil {
 		return nil, false, err
 	}
-	if s, err = r.host.NewStream(network.WithNoDial(ctx, "greeted nodes only"), p, id); err != nil {
+	opened, err := r.host.NewStream(network.WithNoDial(ctx, "greeted nodes only"), p, id)
+	if err != nil {
 		return nil, false, err
 	}
+	s = &rawStream{Stream: opened, turn: make(chan struct{}, 1)}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.streams[key] = s
 	return s, true, nil
 }
 
+// rawStream is written to by one goroutine at a time: yamux wakes one alone when a
+// stream is reset.
+type rawStream struct {
+	network.Stream
+	turn chan struct{} // a channel, for virtual time stands while somebody waits for a mutex
+}
+
 // write sends a frame; a stream that fails is forgotten.
-func (r *Raw) write(ctx context.Context, s network.Stream, to p2p.PeerID, data []byte) error {
+func (r *Raw) write(ctx context.Context, s *rawStream, to p2p.PeerID, data []byte) error {
+	s.turn <- struct{}{}
+	defer func() { <-s.turn }()
 	defer context.AfterFunc(ctx, func() { s.Reset() })() //nolint:errcheck // nothing can be done about it
 	_, err := s.Write(frame(data))
 	if err != nil {
 		s.Reset() //nolint:errcheck // nothing can be done about it
 		r.mu.Lock()
-		delete(r.streams, to+string(s.Protocol()))
+		if key := to + string(s.Protocol()); r.streams[key] == s {
+			delete(r.streams, key)
+		}
 		r.mu.Unlock()
 	}
 	return err
