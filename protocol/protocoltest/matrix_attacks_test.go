@@ -36,6 +36,8 @@ type attack struct {
 	waits bool
 	// opens: the bad value shows only when a later message opens it.
 	opens bool
+	// proven: the blame comes with a proof for anybody.
+	proven bool
 	// first: where several attacks happen together, that of the highest number goes first.
 	first int
 	// tamper sees what mallory sends to one member, and answers with what arrives. Nil:
@@ -43,6 +45,8 @@ type attack struct {
 	tamper func(m *mallory, p protocoltest.Parcel, e *protocol.Envelope) []protocoltest.Parcel
 	// contribution changes what mallory itself contributes to the chain code.
 	contribution func([]byte) []byte
+	// hears changes what mallory's own session is told by others.
+	hears func(m *mallory, e *protocol.Envelope) []byte
 	// overhears sees what others send to mallory, and may add to it.
 	overhears func(m *mallory, e *protocol.Envelope) []protocoltest.Parcel
 }
@@ -63,7 +67,7 @@ type mallory struct {
 	fired  bool // the attack has happened
 	same   bool // the mutation changed nothing
 	held   map[protocol.PeerID][]protocoltest.Parcel
-	said   map[protocol.Slot][32]byte // the hashes of what its session believes to have sent
+	said   map[protocol.Slot][32]byte // the hashes of what its session believes was sent
 	silent bool                       // it has given up
 	copies map[protocol.PeerID]int
 	others map[protocol.PeerID][]byte // what they have sent of the target's type, to it or to all
@@ -98,35 +102,55 @@ func (m *mallory) Tamper(p protocoltest.Parcel) []protocoltest.Parcel {
 	return m.attack.tamper(m, p, &e)
 }
 
-// remember keeps what mallory's session has sent, before it is tampered with.
+// remember keeps what mallory's session has sent, before it is tampered with, and what
+// it hears otherwise than others do.
 func (m *mallory) remember(e *protocol.Envelope) {
 	if m.said == nil {
 		m.said = make(map[protocol.Slot][32]byte)
 	}
-	m.said[protocol.Slot{From: string(e.Header.Type), Name: e.Header.Name}] = e.Header.Hash
+	m.said[said(e.Header.From, e.Header.Type, e.Header.Name)] = e.Header.Hash
+}
+
+func said(from protocol.PeerID, typ protocol.Type, name string) protocol.Slot {
+	return protocol.Slot{From: from, Name: string(typ) + " " + name}
 }
 
 // reassured changes digests on their way to mallory, so that its session finds there
 // what it has said and goes on: it believes every signature.
 func (m *mallory) reassured(p protocoltest.Parcel, e *protocol.Envelope) protocoltest.Parcel {
-	var d protocol.Digest
-	if e.Header.Type != protocol.TypeDigest || protocol.Unmarshal(e.Payload, &d) != nil {
+	switch {
+	case e.Header.Type == protocol.TypeDigest:
+		e.Payload = m.reassuring(e.Payload)
+	case m.attack.hears != nil:
+		e.Payload = m.attack.hears(m, e)
+	default:
 		return p
 	}
-	for i := range d.Heard {
-		if h := &d.Heard[i]; h.From == m.ID() {
-			h.Hash = m.said[protocol.Slot{From: string(h.Type), Name: h.Name}]
-		}
-	}
-	payload, err := protocol.Marshal(&d)
-	if err != nil {
-		panic(err)
-	}
-	e.Payload, e.Header.Hash = payload, protocol.PayloadHash(payload)
+	e.Header.Hash = protocol.PayloadHash(e.Payload)
+	m.remember(e)
+	var err error
 	if p.Data, err = e.Encode(); err != nil {
 		panic(err)
 	}
 	return p
+}
+
+func (m *mallory) reassuring(payload []byte) []byte {
+	var d protocol.Digest
+	if err := protocol.Unmarshal(payload, &d); err != nil {
+		panic(err) // honest sessions send digests
+	}
+	for i := range d.Heard {
+		h := &d.Heard[i]
+		if hash, known := m.said[said(h.From, h.Type, h.Name)]; known {
+			h.Hash = hash
+		}
+	}
+	reassuring, err := protocol.Marshal(&d)
+	if err != nil {
+		panic(err)
+	}
+	return reassuring
 }
 
 // seal signs a message with mallory's key, whatever the header says.

@@ -108,6 +108,9 @@ func (v *verdict) blames(r *run, m *mallory, peer protocol.PeerID, e *protocolte
 			v.problem("%s blames %d members for %q", r.name(peer), len(blame.Culprits), blame.Reason)
 		}
 		v.reasons = append(v.reasons, blame.Reason)
+		if m.attack.proven && !proven(blame.Evidence) {
+			v.problem("%s has no proof", r.name(peer))
+		}
 	}
 	for i := range e.Sent {
 		if e.Sent[i].Header.Type != protocol.TypeAbort {
@@ -136,6 +139,14 @@ func (v *verdict) blames(r *run, m *mallory, peer protocol.PeerID, e *protocolte
 			v.problem("%s blames %s", r.name(peer), r.name(c))
 		}
 	}
+}
+
+func proven(e *protocol.Evidence) bool {
+	if e == nil {
+		return false
+	}
+	finding, err := e.Verify(protocol.VerifyPeer)
+	return err == nil && finding.Proven
 }
 
 // disk checks that signing changes no share, and that a new one is active only with a

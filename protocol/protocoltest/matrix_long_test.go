@@ -31,7 +31,8 @@ func chosenCells(seed uint64) []*cell {
 	sign = append(sign, newCeremony(protocol.KindSign, protocol.ECDSA, large).cells(sampled)...)
 	cells := economise(append(keygen, largeKeygen...), seed, mostKeygen)
 	for _, c := range cells {
-		if c.target.typ != protocol.TypeRound && len(c.attacks) > 1 {
+		breaks := slices.ContainsFunc(c.attacks, func(a attack) bool { return a.expect != completes })
+		if c.target.typ != protocol.TypeRound && breaks {
 			c.attacks = slices.DeleteFunc(c.attacks, func(a attack) bool { return a.expect == completes })
 		}
 	}

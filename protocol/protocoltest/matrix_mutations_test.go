@@ -95,7 +95,7 @@ func (t *target) overwrites() []attack {
 	if t.last {
 		expect = overOrNamed
 	}
-	first := attack{name: "by another", expect: expect, tamper: on(func(m *mallory, p protocoltest.Parcel, e *protocol.Envelope) []protocoltest.Parcel {
+	first := attack{name: "by another", expect: expect, proven: true, tamper: on(func(m *mallory, p protocoltest.Parcel, e *protocol.Envelope) []protocoltest.Parcel {
 		second := p
 		second.Late = false
 		return []protocoltest.Parcel{p, m.bad(second, e, t.flipped())}
@@ -105,7 +105,7 @@ func (t *target) overwrites() []attack {
 	})}
 	all := []attack{first, other}
 	if !t.last {
-		all = append(all, attack{name: "after the next", expect: named, tamper: t.afterNext})
+		all = append(all, attack{name: "after the next", expect: named, proven: true, tamper: t.afterNext})
 	}
 	return all
 }
@@ -229,7 +229,10 @@ func wrongSessions() []attack {
 // equivocations tell one member something else than the others. Only broadcasts with
 // several receivers get here.
 func (t *target) equivocations() []attack {
-	return []attack{{name: "to one", expect: named, tamper: on(toVictim(func(m *mallory, p protocoltest.Parcel, e *protocol.Envelope) []protocoltest.Parcel {
+	// What is plausible until the digests come is found by them, which proves it.
+	plausible := t.typ == protocol.TypeReady && t.in.kind == protocol.KindKeygen || t.name == "KGRound1Message" ||
+		t.in.scheme == protocol.ECDSA && (t.name == "SignRound1Message2" || t.name == "SignRound3Message")
+	return []attack{{name: "to one", expect: named, proven: plausible, tamper: on(toVictim(func(m *mallory, p protocoltest.Parcel, e *protocol.Envelope) []protocoltest.Parcel {
 		return []protocoltest.Parcel{m.bad(p, e, t.flipped())}
 	}))}}
 }
@@ -268,7 +271,7 @@ func (t *target) values(m mutation) []attack {
 			a := instead(f.String()+" "+name, named, func(m *mallory, body []byte) []byte {
 				return changeField(body, f, m.seed, func(b []byte) []byte { return c(m, b) })
 			})
-			a.opens = f.commits() || f.name == "paillier_n"
+			a.opens = f.commits() || f.name == "paillier_n" || f.name == "theta"
 			all = append(all, a)
 		}
 	}
@@ -307,6 +310,9 @@ func (t *target) values(m mutation) []attack {
 		all = append(all, t.committed()...)
 	case bitFlip:
 		each("", t.fields(), flipValue)
+		if t.name == "SignRound3Message" && t.in.scheme == protocol.ECDSA {
+			all = append(all, t.shifts())
+		}
 		whole("type", func(b []byte) []byte { b[20] ^= 1; return b })
 		all = append(all, broken("envelope", func(data []byte) []byte { data[len(data)/2] ^= 1; return data }))
 	}

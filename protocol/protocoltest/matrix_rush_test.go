@@ -66,6 +66,7 @@ func (t *target) copies() []attack {
 		}
 		return others[m.honest[0]]
 	})
+	a.opens = t.name == "SignRound3Message"
 	for _, commitment := range commitments {
 		a.opens = a.opens || t.name == commitment
 	}
@@ -89,6 +90,27 @@ func (t *target) cancels() attack {
 	})
 	if expect == unattributed {
 		a.why = "θ that cancel: who spoke last cannot be told from the order of arrival"
+	}
+	return a
+}
+
+// shifts adds one to θ, and to what mallory's own machine hears of one other: so it
+// computes the same wrong R as all others, and its proofs about R hold.
+func (t *target) shifts() attack {
+	more := func(m *mallory, body []byte) []byte {
+		q := orders[t.in.scheme]
+		return changeField(body, field{name: "theta", index: -1}, 0, func(b []byte) []byte {
+			sum := new(big.Int).SetBytes(plus(b, big.NewInt(1)))
+			return sum.Mod(sum, q).Bytes()
+		})
+	}
+	a := instead("for all", unattributed, more)
+	a.why = whyTheta
+	a.hears = func(m *mallory, e *protocol.Envelope) []byte {
+		if t.is(&e.Header) && e.Header.From == m.victim() {
+			return more(m, e.Payload)
+		}
+		return e.Payload
 	}
 	return a
 }
