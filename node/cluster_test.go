@@ -126,6 +126,11 @@ func (p *party) start() {
 			p.c.tb.Errorf("node: %v", err)
 		}
 	})
+	select {
+	case <-n.listening: // or the first proposal would find nobody
+	case <-time.After(time.Minute):
+		p.c.tb.Fatal("the node does not listen")
+	}
 }
 
 // stop ends the node in good order and closes its store.

@@ -42,6 +42,8 @@ type Node struct {
 	early    *early
 	conduct  conduct
 	draining atomic.Bool
+
+	listening chan struct{} // closed when proposals can arrive
 	beatNow  chan struct{}
 
 	crash func(save *protocol.Save, done bool) error // tests only, else nil: ends this party before or after a save
@@ -68,7 +70,7 @@ func New(cfg Config) (*Node, error) {
 	}
 	n := &Node{
 		cfg: cfg, conduct: newConduct(cfg.DataDir), jobs: NewJobs(logJob), keys: newKeyring(cfg.Store), shares: newUserShares(cfg.Store, cfg.Host), seal: seal, asks: newAskLimit(), resolver: newResolver(), endorses: newPaces(endorseEvery, endorseBurst), crash: injected(),
-		early: newEarly(), beatNow: make(chan struct{}, 1), sessions: make(map[protocol.SID]*ceremony), refusing: make(map[protocol.PeerID]int), idle: make(chan struct{}),
+		early: newEarly(), beatNow: make(chan struct{}, 1), sessions: make(map[protocol.SID]*ceremony), refusing: make(map[protocol.PeerID]int), idle: make(chan struct{}), listening: make(chan struct{}),
 	}
 	n.pool = newPool(cfg.Store, max(cfg.PoolTarget, 0), n.beat)
 	n.outcomes = newOutcomes(cfg.Store, n.sendFrame)
@@ -92,6 +94,7 @@ func (n *Node) Run(ctx context.Context) error {
 	if err := n.listen(); err != nil {
 		return err
 	}
+	close(n.listening)
 	if err := n.shares.open(context.WithoutCancel(ctx)); err != nil {
 		n.jobs.Stop()
 		return fmt.Errorf("node: user shares: %w", err)
