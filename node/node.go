@@ -44,7 +44,7 @@ type Node struct {
 	draining atomic.Bool
 
 	listening chan struct{} // closed when proposals can arrive
-	beatNow  chan struct{}
+	beatNow   chan struct{}
 
 	crash func(save *protocol.Save, done bool) error // tests only, else nil: ends this party before or after a save
 
