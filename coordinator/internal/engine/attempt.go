@@ -267,7 +267,7 @@ func (m *member) settle() {
 func bounded(s string) string {
 	const most = 500
 	if len(s) > most {
-		return s[:most] + "…"
+		return strings.ToValidUTF8(s[:most], "") + "…" // JSON would change half a character
 	}
 	return s
 }

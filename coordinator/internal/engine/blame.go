@@ -113,7 +113,7 @@ func (a *attempt) convict(c claim) registry.PartyProblem {
 	by := a.members[c.by]
 	switch {
 	case c.Proven:
-		p.Detail = "it broke the protocol, which its own signatures prove: " + c.why
+		p.Detail = "its own signatures prove it: " + c.why
 	case c.Reason == registry.ReasonQuarantined:
 		p.Code, p.Detail = protocol.CodeQuarantined, "party "+by.Name+" has it in quarantine: "+by.said
 	default:
