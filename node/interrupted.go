@@ -31,11 +31,11 @@ type SessionWatch interface {
 const (
 	tellFirst    = 50 * time.Millisecond // pause after a coordinator could not be reached, growing
 	tellMost     = time.Second
-	tellLimit    = time.Minute            // afterwards it is offered like any outcome, at longer intervals
-	tellAtATime  = 16                     // coordinators are dialled
-	pendingTime  = 5 * time.Second        // for a key that may be complete all the same
-	pendingAsk   = time.Second            // for one question about it
-	pendingAgain = 250 * time.Millisecond // between two
+	tellLimit    = time.Minute             // afterwards it is offered like any outcome, at longer intervals
+	tellAtATime  = 16                      // coordinators are dialled
+	pendingTime  = 1500 * time.Millisecond // for a key that may be complete all the same
+	pendingAsk   = time.Second             // for one question about it
+	pendingAgain = 250 * time.Millisecond  // between two
 )
 
 // crashDetail is what coordinators are told of a session that a crash has ended.
@@ -87,8 +87,9 @@ func (n *Node) tellOne(ctx context.Context, ref SessionRef) {
 }
 
 // completed reports whether an interrupted keygen has come to a good end: the
-// others have completed it if they had this party's signature. They are asked until
-// they know, for those that are still in the session do not answer (resolve.go).
+// others have completed it if they had this party's signature, and answer. Those that
+// are still in the session do not; they find out when the coordinator, which has to
+// hear of the crash for that, has ended it (resolve.go).
 func (n *Node) completed(ctx context.Context, ref SessionRef) bool {
 	if ref.Kind != protocol.KindKeygen {
 		return false
