@@ -63,7 +63,7 @@ var wrongProposals = []wrongProposal{
 		change: func(_ *cluster, s *protocol.Spec) { slices.Reverse(s.Roster) }},
 	{name: "a signer that has no share", code: protocol.CodeInvalid, detail: "not members of the key",
 		change: func(c *cluster, s *protocol.Spec) { s.Roster[1].Peer = c.coord.host.ID() }},
-	{name: "keygen of a key that exists", code: protocol.CodeReplay, detail: "already holds a share",
+	{name: "keygen of a key that exists", code: protocol.CodeReplay, detail: "already holds an active share",
 		change: func(c *cluster, s *protocol.Spec) {
 			s.Kind, s.Session, s.Attempt, s.Roster = protocol.KindKeygen, s.Key, 2, members(c.peers())
 			s.Payload, s.Authorisation = nil, nil
