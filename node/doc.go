@@ -145,6 +145,15 @@
 // Members are heard in turn (inbox.go), so that one that floods its session does not
 // hold up what the others say there.
 //
+// # Sessions that a crash interrupts
+//
+// Config.Watch hears which sessions run, so that whoever outlives the process can give
+// them to the next one, as Config.Interrupted. That one tells their coordinators
+// (protocol.CodeCrashed), unless their results are on disk or come after all
+// (interrupted.go). It never takes them up again: what was random in them is lost, and
+// other numbers in the same session would prove this party a liar. The request that
+// was recorded before the session began refuses it.
+//
 // # Order of start and stop
 //
 // New opens nothing and starts nothing. Run registers the channels, looks for user
