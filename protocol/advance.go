@@ -79,13 +79,12 @@ func (s *Session) checkContributions() error {
 // stepRound feeds one held message to the machine, the last one of some rounds
 // only when all members have agreed on what they have heard.
 func (s *Session) stepRound() (Output, bool, error) {
-	round := s.cfg.Machine.Round()
-	e := s.in.next(round, nil)
+	e := s.in.next(s.cfg.Machine, nil)
 	if e == nil {
 		return Output{}, false, nil
 	}
 	if s.pending(e) {
-		surplus := s.in.next(round, e)
+		surplus := s.in.next(s.cfg.Machine, e)
 		if surplus == nil {
 			return s.agree(e)
 		}

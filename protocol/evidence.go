@@ -104,6 +104,8 @@ func (x *Exhibit) check(v *Evidence, verify Verifier) error {
 		return errors.New("it is not by the culprit")
 	case x.Header.SID != v.SID:
 		return errors.New("it is of another session")
+	case x.Header.Version != EnvelopeVersion: // what a later version allows is not for this one to judge
+		return fmt.Errorf("its envelope has version %d, this program knows %d", x.Header.Version, EnvelopeVersion)
 	case len(x.Payload) > 0 && (x.Header.To != "" || x.Header.Hash != PayloadHash(x.Payload)):
 		return errors.New("its payload is confidential or another one")
 	case !verify(x.Header.From, x.Header.signed(), x.Signature):

@@ -135,6 +135,9 @@ type Failure struct {
 	Culprits []PeerID  `cbor:"3,keyasint"`
 	Reason   Reason    `cbor:"4,keyasint,omitempty"` // with CodeProtocol
 	Evidence *Evidence `cbor:"5,keyasint,omitempty"`
+	// GaveUp is the member whose abort ended the session here, with CodeProtocol. It may
+	// have had every reason to: this is no blame.
+	GaveUp PeerID `cbor:"6,keyasint,omitempty"`
 }
 
 // DirectFrame is one message between parties; exactly one field is set.

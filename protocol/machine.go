@@ -38,7 +38,8 @@ type Step struct {
 // an error is dead.
 //
 // The caller delivers messages in the order of their rounds: a message of round
-// r only when Round() ≥ r, and at most one for each Slot.
+// r only when Round() ≥ r or its slot is waited for (its author lies about the
+// round), and at most one for each Slot.
 type Machine interface {
 	// Start returns the messages of round 1.
 	Start() (Step, error)

@@ -80,16 +80,31 @@ func (b *inbox) malformed(h *Header) string {
 	return ""
 }
 
-// next returns a held message other than except, of the lowest round up to round,
-// nil if there is none; drop takes it out.
-func (b *inbox) next(round int, except *Envelope) *Envelope {
+// next returns a held message other than except, of the lowest round up to the
+// machine's, nil if there is none; drop takes it out. What the machine waits for
+// goes to it whatever round it claims: held until that one, it would hold up the
+// ceremony, and nobody would be blamed.
+func (b *inbox) next(m Machine, except *Envelope) *Envelope {
 	var best *Envelope
 	for _, e := range b.held {
-		if e != except && e.Header.Round <= round && (best == nil || e.Header.Round < best.Header.Round) {
+		if e == except || best != nil && e.Header.Round >= best.Header.Round {
+			continue
+		}
+		if e.Header.Round <= m.Round() || slices.Contains(m.Waiting(), Slot{From: e.Header.From, Name: e.Header.Name}) {
 			best = e
 		}
 	}
 	return best
+}
+
+// release forgets what a session that has failed will not look at any more.
+func (b *inbox) release() {
+	b.held = nil
+	for _, e := range b.slots {
+		if e.Header.Type == TypeRound || e.Header.Type == TypeDigest {
+			e.Payload = nil
+		}
+	}
 }
 
 func (b *inbox) drop(e *Envelope) {

@@ -275,6 +275,7 @@ func (s *Session) sendAbort(f Failure) (Output, error) {
 // fail ends the session. Its evidence says whose it is.
 func (s *Session) fail(err error) error {
 	s.phase, s.failed = PhaseFailed, err
+	s.in.release()
 	var b *Blame
 	if errors.As(err, &b) && b.Evidence != nil && b.Evidence.By == "" {
 		b.Evidence.By, b.Evidence.Detail = s.cfg.Signer.ID(), CutDetail(b.Err.Error())
