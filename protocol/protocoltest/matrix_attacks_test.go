@@ -68,6 +68,7 @@ type mallory struct {
 	same   bool // the mutation changed nothing
 	held   map[protocol.PeerID][]protocoltest.Parcel
 	said   map[protocol.Slot][32]byte // the hashes of what its session believes was sent
+	truth  map[protocol.Slot][32]byte // the same of what others sent, before mallory's session heard something else
 	silent bool                       // it has given up
 	copies map[protocol.PeerID]int
 	others map[protocol.PeerID][]byte // what they have sent of the target's type, to it or to all
@@ -95,6 +96,10 @@ func (m *mallory) Tamper(p protocoltest.Parcel) []protocoltest.Parcel {
 		return append(more, m.reassured(p, &e))
 	}
 	m.remember(&e)
+	if m.attack.hears != nil && e.Header.Type == protocol.TypeDigest { // it says what others have really sent
+		e.Payload = rehash(e.Payload, m.truth)
+		p = m.seal(p, e.Header, e.Payload)
+	}
 	if m.attack.tamper == nil {
 		m.fired = true
 		return []protocoltest.Parcel{p}
@@ -104,11 +109,13 @@ func (m *mallory) Tamper(p protocoltest.Parcel) []protocoltest.Parcel {
 
 // remember keeps what mallory's session has sent, before it is tampered with, and what
 // it hears otherwise than others do.
-func (m *mallory) remember(e *protocol.Envelope) {
-	if m.said == nil {
-		m.said = make(map[protocol.Slot][32]byte)
+func (m *mallory) remember(e *protocol.Envelope) { note(&m.said, e) }
+
+func note(hashes *map[protocol.Slot][32]byte, e *protocol.Envelope) {
+	if *hashes == nil {
+		*hashes = make(map[protocol.Slot][32]byte)
 	}
-	m.said[said(e.Header.From, e.Header.Type, e.Header.Name)] = e.Header.Hash
+	(*hashes)[said(e.Header.From, e.Header.Type, e.Header.Name)] = e.Header.Hash
 }
 
 func said(from protocol.PeerID, typ protocol.Type, name string) protocol.Slot {
@@ -120,8 +127,9 @@ func said(from protocol.PeerID, typ protocol.Type, name string) protocol.Slot {
 func (m *mallory) reassured(p protocoltest.Parcel, e *protocol.Envelope) protocoltest.Parcel {
 	switch {
 	case e.Header.Type == protocol.TypeDigest:
-		e.Payload = m.reassuring(e.Payload)
+		e.Payload = rehash(e.Payload, m.said)
 	case m.attack.hears != nil:
+		note(&m.truth, e)
 		e.Payload = m.attack.hears(m, e)
 	default:
 		return p
@@ -135,22 +143,23 @@ func (m *mallory) reassured(p protocoltest.Parcel, e *protocol.Envelope) protoco
 	return p
 }
 
-func (m *mallory) reassuring(payload []byte) []byte {
+// rehash puts other hashes into a digest.
+func rehash(payload []byte, hashes map[protocol.Slot][32]byte) []byte {
 	var d protocol.Digest
 	if err := protocol.Unmarshal(payload, &d); err != nil {
-		panic(err) // honest sessions send digests
+		panic(err) // sessions send digests
 	}
 	for i := range d.Heard {
 		h := &d.Heard[i]
-		if hash, known := m.said[said(h.From, h.Type, h.Name)]; known {
+		if hash, known := hashes[said(h.From, h.Type, h.Name)]; known {
 			h.Hash = hash
 		}
 	}
-	reassuring, err := protocol.Marshal(&d)
+	changed, err := protocol.Marshal(&d)
 	if err != nil {
 		panic(err)
 	}
-	return reassuring
+	return changed
 }
 
 // seal signs a message with mallory's key, whatever the header says.

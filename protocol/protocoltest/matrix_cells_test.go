@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/meshmpc/mpcd/protocol"
 )
@@ -46,6 +47,7 @@ type target struct {
 	in     *ceremony
 	typ    protocol.Type
 	name   string // of a round's message or a digest
+	round  int    // of a round's message
 	direct bool
 	last   bool // after it a member is done with what it sends
 }
@@ -93,7 +95,7 @@ func newCeremony(kind protocol.Kind, scheme protocol.Scheme, th protocol.Thresho
 	c := &ceremony{kind: kind, scheme: scheme, th: th}
 	rounds, digests := roundMessages(kind, scheme)
 	for _, name := range rounds {
-		t := &target{in: c, typ: protocol.TypeRound, name: name}
+		t := &target{in: c, typ: protocol.TypeRound, name: name, round: roundOf(name)}
 		if name[0] == '>' {
 			t.name, t.direct = name[1:], true
 		}
@@ -111,6 +113,11 @@ func newCeremony(kind protocol.Kind, scheme protocol.Scheme, th protocol.Thresho
 	}
 	c.targets = append(c.targets, &target{in: c, typ: protocol.TypeAbort})
 	return c
+}
+
+// roundOf reads the round from a message's name: the first digit in it.
+func roundOf(name string) int {
+	return int(name[strings.IndexAny(name, "123456789")] - '0')
 }
 
 func roundMessages(kind protocol.Kind, scheme protocol.Scheme) (names []string, digests []int) {
@@ -180,10 +187,11 @@ func sampled(t *target, m mutation) bool {
 	return m == equivocate || t.typ == protocol.TypeDigest || t.name == "SignRound3Message"
 }
 
-func eddsaCells() []*cell {
+// eddsaCells are all cells with three parties, and those of five that keep says.
+func eddsaCells(keep func(*target, mutation) bool) []*cell {
 	all := func(*target, mutation) bool { return true }
 	cells := newCeremony(protocol.KindKeygen, protocol.EdDSA, small).cells(all)
 	cells = append(cells, newCeremony(protocol.KindSign, protocol.EdDSA, small).cells(all)...)
-	cells = append(cells, newCeremony(protocol.KindSign, protocol.EdDSA, large).cells(sampled)...)
-	return append(cells, newCeremony(protocol.KindKeygen, protocol.EdDSA, large).cells(sampled)...)
+	cells = append(cells, newCeremony(protocol.KindSign, protocol.EdDSA, large).cells(keep)...)
+	return append(cells, newCeremony(protocol.KindKeygen, protocol.EdDSA, large).cells(keep)...)
 }

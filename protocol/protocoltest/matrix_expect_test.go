@@ -54,12 +54,7 @@ var revisions = []revision{
 		typ: protocol.TypeDigest, mutations: []mutation{bitFlip}, attack: "signature", expect: completes,
 		why: "the signature is looked at only where the hashes differ",
 	},
-	{typ: protocol.TypeReady, mutations: []mutation{wrongFlag}, attack: "for one", expect: deadline, why: whyForm},
-	{typ: protocol.TypeDigest, mutations: []mutation{wrongFlag}, attack: "for one", expect: deadline, why: whyForm},
-	{typ: protocol.TypeConfirm, mutations: []mutation{wrongFlag}, attack: "for one", expect: deadline, why: whyForm},
 }
-
-const whyForm = "a session's own message with a header that its type does not have is dropped: it might be of a later version"
 
 // revise applies the exceptions to an attack.
 func (t *target) revise(m mutation, a *attack) {

@@ -20,6 +20,7 @@ const (
 // for every machine: an ECDSA keygen, which takes ten seconds of CPU, plays what
 // breaks it.
 func chosenCells(seed uint64) []*cell {
+	all := func(*target, mutation) bool { return true }
 	keygen := newCeremony(protocol.KindKeygen, protocol.ECDSA, small).cells(func(t *target, m mutation) bool {
 		breaks := m == drop || m == overwrite || m == truncate || m == bitFlip || m == equivocate
 		return t.typ == protocol.TypeRound || breaks
@@ -27,7 +28,7 @@ func chosenCells(seed uint64) []*cell {
 	largeKeygen := newCeremony(protocol.KindKeygen, protocol.ECDSA, large).cells(func(t *target, m mutation) bool {
 		return m == equivocate && t.name == "KGRound1Message" || t.typ == protocol.TypeDigest && (m == equivocate || m == bitFlip)
 	})
-	sign := newCeremony(protocol.KindSign, protocol.ECDSA, small).cells(func(*target, mutation) bool { return true })
+	sign := newCeremony(protocol.KindSign, protocol.ECDSA, small).cells(all)
 	sign = append(sign, newCeremony(protocol.KindSign, protocol.ECDSA, large).cells(sampled)...)
 	cells := economise(append(keygen, largeKeygen...), seed, mostKeygen)
 	for _, c := range cells {
@@ -37,5 +38,5 @@ func chosenCells(seed uint64) []*cell {
 		}
 	}
 	cells = append(cells, economise(sign, seed, mostSign)...)
-	return append(cells, eddsaCells()...)
+	return append(cells, eddsaCells(all)...)
 }

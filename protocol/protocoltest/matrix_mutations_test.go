@@ -150,19 +150,58 @@ func (t *target) wrongFlags() []attack {
 			})},
 		}
 	}
-	return []attack{
-		{name: "for one alone", expect: named, tamper: on(func(m *mallory, p protocoltest.Parcel, e *protocol.Envelope) []protocoltest.Parcel {
-			h := e.Header
-			h.To = p.To
-			p = m.seal(p, h, e.Payload)
-			p.Direct, p.Bad = true, true
-			return []protocoltest.Parcel{p}
-		})},
+	alone := on(func(m *mallory, p protocoltest.Parcel, e *protocol.Envelope) []protocoltest.Parcel {
+		h := e.Header
+		h.To = p.To
+		p = m.seal(p, h, e.Payload)
+		p.Direct, p.Bad = true, true
+		return []protocoltest.Parcel{p}
+	})
+	all := []attack{
+		{name: "for one alone", expect: named, tamper: alone},
 		{name: "over a stream", expect: completes, tamper: on(func(_ *mallory, p protocoltest.Parcel, _ *protocol.Envelope) []protocoltest.Parcel {
 			p.Direct = true
 			return []protocoltest.Parcel{p}
 		})},
 	}
+	if t.typ != protocol.TypeRound {
+		return all
+	}
+	all = append(all, t.misplaced()...)
+	if t.in.members() > 2 {
+		all = append(all, attack{name: "for one alone, properly for the others", expect: named, tamper: toVictim(alone)})
+	}
+	return all
+}
+
+// misplaced send what the ceremony does not have at this place, to all and to one: before
+// the digests, where an honest member could be taken for a liar.
+func (t *target) misplaced() []attack {
+	with := func(name string, besides bool, change func(h *protocol.Header)) attack {
+		return attack{name: name, expect: named, tamper: on(func(m *mallory, p protocoltest.Parcel, e *protocol.Envelope) []protocoltest.Parcel {
+			if p.Pulled && besides {
+				return []protocoltest.Parcel{p}
+			}
+			h := e.Header
+			change(&h)
+			wrong := m.seal(p, h, e.Payload)
+			wrong.Bad = true
+			if besides {
+				return []protocoltest.Parcel{wrong, p}
+			}
+			return []protocoltest.Parcel{wrong}
+		})}
+	}
+	all := []attack{with("with an unknown name besides", true, func(h *protocol.Header) { h.Name = "Invented" })}
+	if t.round > 1 {
+		all = append(all, with("of the round before", false, func(h *protocol.Header) { h.Round-- }))
+	}
+	if t.in.members() > 2 {
+		for _, a := range slices.Clone(all) {
+			all = append(all, attack{name: a.name + ", to one", expect: named, tamper: toVictim(a.tamper)})
+		}
+	}
+	return all
 }
 
 // outsider is in no roster.
