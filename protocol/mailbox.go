@@ -2,6 +2,7 @@ package protocol
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 )
 
@@ -39,8 +40,14 @@ func slotOf(h *Header) Slot {
 // error is a contradiction, with its author as culprit.
 func (b *inbox) put(e *Envelope) (dropped string, err error) {
 	h := &e.Header
-	if reason := b.malformed(h); reason != "" {
-		return reason, nil
+	if !slices.Contains(types, h.Type) {
+		return "of an unknown type", nil
+	}
+	if wrong := b.malformed(h); wrong != "" {
+		return "", &Blame{
+			Round: h.Round, Culprits: []PeerID{h.From}, Reason: ReasonMessage, Evidence: newEvidence(ReasonMessage, e.exhibit()),
+			Err: fmt.Errorf("a message %q %s", h.Type, wrong),
+		}
 	}
 	slot := slotOf(h)
 	if first, ok := b.slots[slot]; ok {
@@ -64,16 +71,16 @@ func (b *inbox) put(e *Envelope) (dropped string, err error) {
 	return "", nil
 }
 
-// malformed says what is wrong with the form of a header. It is asked before the
-// header's slot is looked at, so that no unknown type can pass for a known slot.
+var types = []Type{TypeReady, TypeRound, TypeDigest, TypeConfirm, TypeAbort}
+
+// malformed says what is wrong with the form of a header, which no member of this
+// session writes like that.
 func (b *inbox) malformed(h *Header) string {
 	switch {
-	case h.Type != TypeRound && h.Type != TypeDigest && h.Type != TypeReady && h.Type != TypeConfirm && h.Type != TypeAbort:
-		return "of an unknown type"
 	case h.Type == TypeRound && (h.Round < 1 || h.Round > b.rounds):
 		return "of a round that does not exist"
 	case h.Type == TypeDigest && (!slices.Contains(b.echoes, h.Round) || h.Name != digestName(h.Round) || h.To != ""):
-		return "a digest that the ceremony does not have"
+		return "after a round that has none"
 	case h.Type != TypeRound && h.Type != TypeDigest && (h.Round != 0 || h.Name != "" || h.To != ""):
 		return "with a header that its type does not have"
 	}

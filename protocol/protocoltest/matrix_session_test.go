@@ -144,8 +144,8 @@ func (t *target) abortAttacks(m mutation) []attack {
 			return []protocoltest.Parcel{p, m.abort(p, []byte("another"), "")}
 		})}
 	case wrongFlag:
-		return []attack{givesUp("for one alone", deadline, same, func(m *mallory, p protocoltest.Parcel, _ int) []protocoltest.Parcel {
-			p.Direct = true
+		return []attack{givesUp("for one alone", named, same, func(m *mallory, p protocoltest.Parcel, _ int) []protocoltest.Parcel {
+			p.Direct, p.Bad = true, true // no member addresses an abort
 			return []protocoltest.Parcel{m.abort(p, nil, p.To)}
 		})}
 	case truncate:
