@@ -46,7 +46,7 @@ func TestABadMessageIsBlamedByWhoHasSeenIt(t *testing.T) {
 		p.run()
 		c.coord.proposeTo(spec, a.ID(), b.ID())
 		checkClaim(t, c.coord.awaitFailure(spec.SID(), a.ID()), protocol.CodeProtocol, protocol.ReasonMessage, r.ID())
-		if f := c.coord.awaitFailure(spec.SID(), b.ID()); f.Code != protocol.CodeProtocol || f.Reason != "" || len(f.Culprits) > 0 || f.Evidence != nil {
+		if f := c.coord.awaitFailure(spec.SID(), b.ID()); f.Code != protocol.CodeProtocol || f.Reason != "" || len(f.Culprits) > 0 || f.Evidence != nil || f.GaveUp != a.ID() {
 			t.Errorf("who has only heard of it says %+v", f)
 		}
 		if files, list := a.kept(t); len(files) != 1 || files[0].Finding.Proven || string(files[0].Evidence.Exhibits[0].Payload) != "rubbish" || len(list) != 1 || list[0].Proven != 0 || list[0].Failures != 1 {
@@ -145,7 +145,7 @@ func TestAWrongConfirmationIsBlamed(t *testing.T) {
 			if f := c.coord.awaitFailure(spec.SID(), peer); len(f.Culprits) > 0 {
 				named++
 				checkClaim(t, f, protocol.CodeDisagreement, protocol.ReasonConfirmation, r.ID())
-			} else if f.Code != protocol.CodeDisagreement { // the other one's word came first
+			} else if f.Code != protocol.CodeProtocol || f.GaveUp == "" { // the other one's word came first
 				t.Errorf("party %s says %+v", peer, f)
 			}
 		}
@@ -183,13 +183,17 @@ func TestAFailureNamesOtherMembersOnly(t *testing.T) {
 		"with too much":           {&protocol.Blame{Culprits: []p2p.PeerID{other}, Reason: protocol.ReasonFalseDigest, Evidence: large, Err: odd}, protocol.CodeProtocol, protocol.ReasonFalseDigest, []p2p.PeerID{other}, false},
 		"with what shows nothing": {&protocol.Blame{Culprits: []p2p.PeerID{other}, Reason: protocol.ReasonContradiction, Evidence: odder, Err: odd}, protocol.CodeProtocol, protocol.ReasonContradiction, []p2p.PeerID{other}, false},
 		"wrapped":                 {fmt.Errorf("while it ran: %w", &protocol.Blame{Culprits: []p2p.PeerID{other}, Reason: protocol.ReasonProof, Err: odd}), protocol.CodeProtocol, protocol.ReasonProof, []p2p.PeerID{other}, false},
-		"another's abort":         {&protocol.Aborted{By: other, Failure: protocol.Failure{Code: protocol.CodeStorage, Culprits: []p2p.PeerID{self}, Reason: protocol.ReasonProof}}, protocol.CodeStorage, "", nil, false},
+		"another's abort":         {&protocol.Aborted{By: other, Failure: protocol.Failure{Code: protocol.CodeStorage, Culprits: []p2p.PeerID{self}, Reason: protocol.ReasonProof}}, protocol.CodeProtocol, "", nil, false},
 		"other results":           {fmt.Errorf("%w: by a byte", protocol.ErrDisagreement), protocol.CodeDisagreement, "", nil, false},
 		"a result of one":         {&protocol.Blame{Culprits: []p2p.PeerID{other}, Reason: protocol.ReasonConfirmation, Err: protocol.ErrDisagreement}, protocol.CodeDisagreement, protocol.ReasonConfirmation, []p2p.PeerID{other}, false},
 		"a fault of its own":      {odd, protocol.CodeInternal, "", nil, false},
 	} {
 		f := s.failure(x.err)
-		if f.Code != x.code || f.Reason != x.reason || !slices.Equal(f.Culprits, x.culprits) || (f.Evidence != nil) != x.evidence {
+		gaveUp := ""
+		if name == "another's abort" {
+			gaveUp = other
+		}
+		if f.Code != x.code || f.Reason != x.reason || !slices.Equal(f.Culprits, x.culprits) || (f.Evidence != nil) != x.evidence || f.GaveUp != gaveUp {
 			t.Errorf("%s: got %+v", name, f)
 		}
 	}

@@ -48,7 +48,9 @@ func (c *ceremony) tellFailure(err error) {
 }
 
 // failure describes an error for the coordinator and the other members. Culprits are
-// those of a blame; what an abort says of others without a proof is not passed on.
+// those of a blame. What another member says in an abort without a proof is never said
+// in this party's name, its code least of all, by which this party would accuse
+// itself: the words are in the detail, and GaveUp names who spoke them.
 func (c *ceremony) failure(err error) protocol.Failure {
 	f := protocol.Failure{Code: codeOf(err), Detail: err.Error()}
 	var (
@@ -61,7 +63,9 @@ func (c *ceremony) failure(err error) protocol.Failure {
 	}
 	switch {
 	case errors.As(err, &aborted):
-		f.Code = aborted.Failure.Code
+		if f.Code = protocol.CodeProtocol; blame == nil {
+			f.GaveUp = aborted.By
+		}
 	case errors.Is(err, protocol.ErrDisagreement):
 		f.Code = protocol.CodeDisagreement
 	case blame != nil:

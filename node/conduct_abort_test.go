@@ -3,6 +3,7 @@ package node
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"testing/synctest"
 
@@ -92,11 +93,35 @@ func TestAnAbortFramesNobody(t *testing.T) {
 				t.Errorf("%s: the failure's code is %q", attack.name, f.Code)
 			case attack.proven != "":
 				checkProof(t, f, spec, attack.proven)
+				if f.GaveUp != "" {
+					t.Errorf("%s: %s is said to have given up, and it had a proof", attack.name, f.GaveUp)
+				}
 				if len(files) != 1 || len(list) != 1 || list[0].Peer != attack.proven || list[0].Proven != 1 || files[0].Evidence.By != r.ID() {
 					t.Errorf("%s: kept %+v and %+v", attack.name, files, list)
 				}
-			case len(f.Culprits) > 0 || f.Evidence != nil || f.Reason != "" || len(files) > 0 || len(list) > 0:
+			case len(f.Culprits) > 0 || f.Evidence != nil || f.Reason != "" || f.GaveUp != r.ID() || len(files) > 0 || len(list) > 0:
 				t.Errorf("%s: told %+v, kept %+v and %+v", attack.name, f, files, list)
+			}
+		}
+	})
+}
+
+// A member's own code is not the code of those who hear it: it would accuse them.
+func TestAnAbortsCodeIsNobodyElses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, p2ptest.Config{Transport: p2ptest.Simulated}, 4, remembering(t))
+		key, _ := c.key(protocol.EdDSA, 3)
+		r := c.parties[3].turn(key)
+		for i, code := range []protocol.Code{
+			protocol.CodeStorage, protocol.CodeInternal, protocol.CodeCrashed, protocol.CodeDraining, protocol.CodeDisagreement, protocol.CodeCancelled, protocol.CodeTimeout,
+		} {
+			spec := c.coord.sign(key, digest(i), c.peers(0, 1, 3))
+			f := r.abort(spec, c.peers(0)[0], protocol.Failure{Code: code, Detail: "so it says"})
+			if f.Code != protocol.CodeProtocol || f.Reason != "" || len(f.Culprits) > 0 || f.GaveUp != r.ID() {
+				t.Errorf("%s: who has heard it says %+v", code, f)
+			}
+			if !strings.Contains(f.Detail, string(code)) || !strings.Contains(f.Detail, "so it says") || !strings.Contains(f.Detail, r.ID()) {
+				t.Errorf("%s: the detail is %q", code, f.Detail)
 			}
 		}
 	})
