@@ -13,7 +13,7 @@ import (
 
 // economise makes the cells of an ECDSA ceremony cheaper: what does no harm happens in one
 // run, and of what does the seed chooses some variants, at most so many a cell.
-func economise(cells []*cell, seed uint64, most int) []*cell {
+func economise(cells []*cell, seed uint64, most func(*target) int) []*cell {
 	for _, c := range cells {
 		var harmless, harmful []attack
 		for _, a := range c.attacks {
@@ -25,7 +25,7 @@ func economise(cells []*cell, seed uint64, most int) []*cell {
 		}
 		rng := rand.New(rand.NewPCG(seedOf(seed, c.String()), 2)) // #nosec G404 -- a test that repeats
 		rng.Shuffle(len(harmful), func(i, j int) { harmful[i], harmful[j] = harmful[j], harmful[i] })
-		c.left = max(len(harmful)-most, 0)
+		c.left = max(len(harmful)-most(c.target), 0)
 		c.attacks = harmful[:len(harmful)-c.left]
 		if len(harmless) > 0 {
 			c.attacks = append(c.attacks, together(harmless, rng))

@@ -196,6 +196,9 @@ func (t *target) misplaced() []attack {
 	if t.round > 1 {
 		all = append(all, with("of the round before", false, func(h *protocol.Header) { h.Round-- }))
 	}
+	if t.round < t.in.lastRound().round {
+		all = append(all, with("of the round after", false, func(h *protocol.Header) { h.Round++ }))
+	}
 	if t.in.members() > 2 {
 		for _, a := range slices.Clone(all) {
 			all = append(all, attack{name: a.name + ", to one", expect: named, tamper: toVictim(a.tamper)})

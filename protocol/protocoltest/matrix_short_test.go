@@ -16,5 +16,5 @@ func chosenCells(seed uint64) []*cell {
 		"SignRound9Message": bitFlip,
 	}
 	cells := newCeremony(protocol.KindSign, protocol.ECDSA, small).cells(func(t *target, m mutation) bool { return some[t.name] == m })
-	return append(economise(cells, seed, 1), eddsaCells(sampled)...)
+	return append(economise(cells, seed, func(*target) int { return 1 }), eddsaCells(sampled)...)
 }
