@@ -47,7 +47,8 @@ func (n *Node) withoutShare(ctx context.Context, from protocol.PeerID, e *protoc
 
 // neverSigns reports that this party has not signed the certificate of an attempt
 // and cannot do so any more, whatever it is sent. Each condition stays as it is once
-// it holds: (1) the attempt is never accepted again; (2) if it was accepted before,
+// it holds: (1) the attempt is never accepted again, which is on disk before the word
+// is given (refuseForEver); (2) if it was accepted before,
 // its session has ended and writes nothing any more; (3) it has left no share.
 //
 // A share may also have been here and be gone. What this party has dropped has left
@@ -56,9 +57,8 @@ func (n *Node) withoutShare(ctx context.Context, from protocol.PeerID, e *protoc
 func (n *Node) neverSigns(ctx context.Context, s *protocol.Spec) (bool, error) {
 	n.requests.Lock() // nothing is accepted meanwhile
 	defer n.requests.Unlock()
-	refused, err := n.refusedForEver(ctx, s, time.Now())
-	if err != nil || !refused || n.underWay(s.SID()) || n.resolver.doubts(s.SID()) {
-		return false, err
+	if n.underWay(s.SID()) || n.resolver.doubts(s.SID()) {
+		return false, nil
 	}
 	gone, err := n.cfg.Store.Erased(ctx, s.Key, s.Epoch)
 	if err != nil || gone {
@@ -66,13 +66,11 @@ func (n *Node) neverSigns(ctx context.Context, s *protocol.Spec) (bool, error) {
 	}
 	record, _, err := n.made(ctx, s.Key, s.Epoch)
 	switch {
-	case errors.Is(err, errNoKey):
-		return true, nil
-	case err != nil:
+	case errors.Is(err, errNoKey): // go on
+	case err != nil, record.Spec.SID() == s.SID():
 		return false, err
-	}
-	// A share of another attempt has taken nobody's place: see mayWrite.
-	return record.Spec.SID() != s.SID(), nil
+	} // a share of another attempt has taken nobody's place: see mayWrite
+	return n.refuseForEver(ctx, s, time.Now())
 }
 
 // hearAbandon keeps a member's word about an attempt of which this party has a

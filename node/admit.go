@@ -170,12 +170,8 @@ func matchKey(s, key *protocol.Spec) error {
 
 // accept remembers the request, so that it cannot be replayed.
 func (n *Node) accept(ctx context.Context, s *protocol.Spec, until time.Time) error {
-	err := n.remember(ctx, s, until)
-	switch {
-	case errors.Is(err, errReplay):
-		return &refusal{code: protocol.CodeReplay, err: err}
-	case err != nil:
-		return refuse(protocol.CodeStorage, "the request could not be recorded: %w", err)
+	if err := n.remember(ctx, s, until); err != nil {
+		return refuseReplay(err)
 	}
 	return nil
 }

@@ -14,11 +14,8 @@ func (n *Node) askUser(ctx context.Context, s *protocol.Spec) error {
 	if err != nil {
 		return err
 	}
-	switch err := n.replayed(ctx, s, content); {
-	case errors.Is(err, errReplay):
-		return &refusal{code: protocol.CodeReplay, err: err}
-	case err != nil:
-		return refuse(protocol.CodeStorage, "%w", err)
+	if _, err := n.replayed(ctx, s, content); err != nil {
+		return refuseReplay(err)
 	}
 	err = n.cfg.Consent(ctx, s, protocol.Fingerprint(s))
 	switch cause := context.Cause(ctx); {

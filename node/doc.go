@@ -65,7 +65,8 @@
 //
 // A member says that only if it holds for ever: no share of the attempt is on its
 // disk, its session has ended, and the attempt is never accepted again, because it was
-// before or has expired (abandon.go). It is silent if a share may have been here:
+// before or has expired; that it is refused from then on is on disk first, and does not
+// depend on the clock (abandon.go, replay.go). It is silent if a share may have been here:
 // erased for a user, damaged, or lost in a save that failed. A confirmation leaves this
 // party only after its share is on disk, so nobody says both. Who has dropped a share
 // has signed, and passes on the word that it was dropped for, which it keeps.
@@ -170,6 +171,7 @@
 //	usershare  KEY.EPOCH     a delegate's userShare; states pending, active; alone in its scope
 //	preparams  random        one set of pre-parameters; states fresh, used
 //	request    session id    what was accepted under a request id, see replay.go
+//	horizon    "keygen"      the deadline up to which no keygen is accepted any more, see replay.go
 //	outcome    sid           protocol.Outcome; kept until the coordinator acknowledges it
 //	abandon    sid           protocol.Abandon for which this party has dropped its share; kept for ever
 package node

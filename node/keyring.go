@@ -20,6 +20,7 @@ const (
 	kindRequest   keystore.Kind = "request"
 	kindOutcome   keystore.Kind = "outcome"
 	kindAbandon   keystore.Kind = "abandon"
+	kindHorizon   keystore.Kind = "horizon"
 )
 
 // maxCachedKeys bounds the decoded shares in memory.

@@ -18,10 +18,29 @@ type request struct {
 	Content [32]byte `cbor:"1,keyasint"` // see contentOf
 	Attempt uint32   `cbor:"2,keyasint"` // highest accepted
 	Until   int64    `cbor:"3,keyasint"` // Unix seconds; may be forgotten then
+	// Kept: never forgotten, for this party has said that it will never sign the
+	// certificate of an attempt that this request refuses.
+	Kept bool `cbor:"4,keyasint,omitempty"`
 }
 
-// errReplay reports a request id that was used before.
-var errReplay = errors.New("the request id was used before")
+// A horizon is the latest deadline of the keygens that this party has said it will
+// never take part in because they had expired. No keygen up to it is accepted,
+// whatever the clock says later.
+type horizon struct {
+	Expires int64 `cbor:"1,keyasint"` // Unix seconds
+}
+
+const (
+	horizonID   = "keygen"
+	horizonStep = time.Hour // so that a member cannot make this party write for every question
+)
+
+var (
+	// errReplay reports a request id that was used before.
+	errReplay = errors.New("the request id was used before")
+	// errHorizon reports a keygen whose time was over by this party's clock before.
+	errHorizon = errors.New("this party has told other members that the time of such a keygen is over, so its clock was ahead: compare the clocks, and try again with a later deadline")
+)
 
 // contentOf hashes what a retry must not change: everything but the attempt,
 // its deadline, its signers, its coordinator and the approvals themselves.
@@ -44,10 +63,16 @@ func (n *Node) remember(ctx context.Context, s *protocol.Spec, until time.Time) 
 	}
 	n.requests.Lock() // two proposals of one request must not both pass
 	defer n.requests.Unlock()
-	if err := n.replayed(ctx, s, content); err != nil {
+	known, err := n.replayed(ctx, s, content)
+	if err != nil {
 		return err
 	}
-	payload, err := protocol.Marshal(request{Content: content, Attempt: s.Attempt, Until: until.Unix()})
+	return n.keepRequest(ctx, s, request{Content: content, Attempt: s.Attempt, Until: until.Unix(), Kept: known.Kept})
+}
+
+// keepRequest writes what is remembered under a spec's request id.
+func (n *Node) keepRequest(ctx context.Context, s *protocol.Spec, r request) error {
+	payload, err := protocol.Marshal(r)
 	if err != nil {
 		return err
 	}
@@ -55,31 +80,92 @@ func (n *Node) remember(ctx context.Context, s *protocol.Spec, until time.Time) 
 	return n.cfg.Store.Put(ctx, keystore.Record{Header: header, Payload: payload})
 }
 
-// replayed returns an errReplay when the request id may not pass again.
-func (n *Node) replayed(ctx context.Context, s *protocol.Spec, content [32]byte) error {
+// replayed returns an errReplay when the request id may not pass again, and
+// otherwise what is known of it.
+func (n *Node) replayed(ctx context.Context, s *protocol.Spec, content [32]byte) (request, error) {
+	if s.Kind == protocol.KindKeygen {
+		switch h, err := n.horizon(ctx); {
+		case err != nil:
+			return request{}, err
+		case s.Expires <= h.Expires:
+			return request{}, errHorizon
+		}
+	}
 	switch known, err := n.request(ctx, s.Session); {
 	case errors.Is(err, keystore.ErrNotFound):
+		return request{}, nil
 	case err != nil:
-		return err
+		return request{}, err
 	case known.Content != content:
-		return fmt.Errorf("%w for something else", errReplay)
+		return request{}, fmt.Errorf("%w for something else", errReplay)
 	case known.Attempt >= s.Attempt:
-		return fmt.Errorf("%w, for attempt %d", errReplay, known.Attempt)
+		return request{}, fmt.Errorf("%w, for attempt %d", errReplay, known.Attempt)
+	default:
+		return known, nil
 	}
-	return nil
 }
 
-// refusedForEver tells whether a keygen's attempt is never accepted from now on: it
-// or a later one was before, or it has expired by all clocks. The caller holds requests.
-func (n *Node) refusedForEver(ctx context.Context, s *protocol.Spec, now time.Time) (bool, error) {
-	if now.After(s.Deadline().Add(protocol.MaxClockSkew)) {
-		return true, nil // requests are forgotten later, see forgetRequests
+// refuseReplay gives an error of remember or replayed its code.
+func refuseReplay(err error) error {
+	switch {
+	case errors.Is(err, errReplay):
+		return &refusal{code: protocol.CodeReplay, err: err}
+	case errors.Is(err, errHorizon):
+		return &refusal{code: protocol.CodeExpired, err: err}
+	}
+	return refuse(protocol.CodeStorage, "what is recorded of requests: %w", err)
+}
+
+// refuseForEver tells whether a keygen's attempt is never accepted from now on: it
+// or a later one was before, or it has expired by all clocks. That it is true is made
+// durable, so that it stays true when requests are forgotten and when a clock that
+// was ahead is set back. The caller holds requests.
+func (n *Node) refuseForEver(ctx context.Context, s *protocol.Spec, now time.Time) (bool, error) {
+	content, err := contentOf(s)
+	if err != nil {
+		return false, err
 	}
 	known, err := n.request(ctx, s.Session)
-	if errors.Is(err, keystore.ErrNotFound) {
+	switch {
+	case err == nil && known.Content == content && known.Attempt >= s.Attempt:
+		if known.Kept {
+			return true, nil
+		}
+		known.Kept = true
+		return true, n.keepRequest(ctx, s, known)
+	case err != nil && !errors.Is(err, keystore.ErrNotFound):
+		return false, err
+	}
+	past := now.Add(-protocol.MaxClockSkew)
+	if !s.Deadline().Before(past) {
 		return false, nil
 	}
-	return err == nil && known.Attempt >= s.Attempt, err
+	h, err := n.horizon(ctx)
+	if err != nil || s.Expires <= h.Expires {
+		return err == nil, err
+	}
+	return true, n.moveHorizon(ctx, min(past.Unix(), s.Deadline().Add(horizonStep).Unix()))
+}
+
+func (n *Node) horizon(ctx context.Context) (horizon, error) {
+	record, err := n.cfg.Store.Get(ctx, kindHorizon, horizonID)
+	switch {
+	case errors.Is(err, keystore.ErrNotFound):
+		return horizon{}, nil
+	case err != nil:
+		return horizon{}, err
+	}
+	var h horizon
+	return h, protocol.Unmarshal(record.Payload, &h)
+}
+
+func (n *Node) moveHorizon(ctx context.Context, expires int64) error {
+	payload, err := protocol.Marshal(horizon{Expires: expires})
+	if err != nil {
+		return err
+	}
+	header := keystore.Header{Kind: kindHorizon, ID: horizonID, State: keystore.StateUsed}
+	return n.cfg.Store.Put(ctx, keystore.Record{Header: header, Payload: payload})
 }
 
 func (n *Node) request(ctx context.Context, id string) (request, error) {
@@ -99,13 +185,19 @@ func (n *Node) forgetRequests(ctx context.Context, now time.Time) error {
 		return err
 	}
 	for _, h := range headers {
-		r, err := n.request(ctx, h.ID)
-		if err != nil || now.Before(time.Unix(r.Until, 0)) {
-			continue // a damaged one stays: it still refuses
-		}
-		if err := n.cfg.Store.Delete(ctx, kindRequest, h.ID); err != nil {
+		if err := n.forgetRequest(ctx, h.ID, now); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func (n *Node) forgetRequest(ctx context.Context, id string, now time.Time) error {
+	n.requests.Lock() // what is being accepted or kept is not deleted
+	defer n.requests.Unlock()
+	r, err := n.request(ctx, id)
+	if err != nil || r.Kept || now.Before(time.Unix(r.Until, 0)) {
+		return nil // a damaged one stays: it still refuses
+	}
+	return n.cfg.Store.Delete(ctx, kindRequest, id)
 }
