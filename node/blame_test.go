@@ -199,6 +199,30 @@ func TestAFailureNamesOtherMembersOnly(t *testing.T) {
 	}
 }
 
+// To verify evidence may take many signatures: one failure is judged once, whoever
+// asks for it.
+func TestAFailureIsJudgedOnce(t *testing.T) {
+	c := newCluster(t, p2ptest.Config{Transport: p2ptest.QUIC}, 2, remembering(t))
+	spec, other := c.coord.keygen(protocol.EdDSA, 2, c.peers()), c.parties[1].Host
+	s := newCeremony(c.parties[0].node, spec.SID(), proposal{spec: spec})
+	blame := func() error {
+		return &protocol.Blame{Culprits: []p2p.PeerID{other.ID()}, Reason: protocol.ReasonContradiction, Evidence: proof(other, spec.SID()), Err: errors.New("two messages")}
+	}
+	err := blame()
+	first := s.blamed(err)
+	if first == nil || first.Evidence == nil || s.blamed(fmt.Errorf("while it ran: %w", err)) != first || s.judge(err).finding.Culprit != other.ID() {
+		t.Errorf("the same blame is judged again: %+v", first)
+	}
+	s.tellFailure(err)
+	files, list := c.parties[0].kept(t)
+	if len(files) != 1 || !files[0].Finding.Proven || len(list) != 1 || list[0].Proven != 1 || s.blamed(err) != first {
+		t.Errorf("kept %+v and %+v", files, list)
+	}
+	if s.blamed(blame()) == first || s.blamed(errors.New("no blame")) != nil {
+		t.Error("another error is judged as the first one")
+	}
+}
+
 // A delegate that lives is of no use without the user: it counts in the roster only.
 func TestADelegateOutsideOfTheRosterDoesNotReplaceAnybody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -38,6 +38,7 @@ type ceremony struct {
 	topic   *p2p.Topic
 	told    protocol.Progress // the last progress report
 	lost    *protocol.Failure // what the other members were told
+	judged  judgement         // on the attempt's failure, see judge
 	reports chan protocol.Progress
 	senders sync.WaitGroup
 	pulls   pulls

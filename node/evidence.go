@@ -100,14 +100,11 @@ func (d EvidenceDir) files() ([]EvidenceFile, error) {
 	return files, err
 }
 
-// write keeps evidence of an attempt of a session and returns the file's name.
-func (d EvidenceDir) write(session string, v *protocol.Evidence) (string, error) {
+// write keeps evidence of an attempt of a session and returns the file's name. It
+// has been verified, with or without being a proof.
+func (d EvidenceDir) write(session string, v *protocol.Evidence, proven bool) (string, error) {
 	if d == "" {
 		return "", nil
-	}
-	found, err := v.Verify(p2p.Verify)
-	if err != nil {
-		return "", err
 	}
 	data, err := protocol.Marshal(v)
 	if err != nil {
@@ -117,10 +114,10 @@ func (d EvidenceDir) write(session string, v *protocol.Evidence) (string, error)
 		return "", fmt.Errorf("evidence has %d bytes, at most %d are kept", len(data), maxEvidence)
 	}
 	ext := extClaimed
-	if found.Proven {
+	if proven {
 		ext = extProven
 	}
-	name := fileName(session) + "." + v.SID.Short() + "." + fileName(found.Culprit) + ext
+	name := fileName(session) + "." + v.SID.Short() + "." + fileName(v.Culprit) + ext
 	if err := os.MkdirAll(string(d), 0o700); err != nil {
 		return "", err
 	}
