@@ -38,7 +38,7 @@ func (n *Node) receiveDispatch(from protocol.PeerID, data []byte) {
 	case f.Cancel != nil:
 		n.cancel(from, f.Cancel)
 	case f.Ack != nil:
-		n.outcomes.acknowledge(from, f.Ack.SID)
+		n.outcomes.acknowledge(from, f.Ack)
 	case f.ShareRequest != nil:
 		n.shareRequest(from, f.ShareRequest)
 	default:

@@ -77,13 +77,28 @@ func (n *Node) tellInterrupted(ctx context.Context) error {
 
 // tellOne tells of one session, unless its result is on disk: then that is told.
 func (n *Node) tellOne(ctx context.Context, ref SessionRef) {
-	_, err := n.cfg.Store.Get(ctx, kindOutcome, ref.SID.String())
-	if !errors.Is(err, keystore.ErrNotFound) || n.completed(ctx, ref) || !n.reach(ctx, ref.Coordinator) {
+	if n.hasResult(ctx, ref) || n.completed(ctx, ref) || !n.reach(ctx, ref.Coordinator) {
+		return
+	}
+	if n.hasResult(ctx, ref) { // the key was completed meanwhile, which took up to a minute
 		return
 	}
 	failure := &protocol.Failure{Code: protocol.CodeCrashed, Detail: crashDetail}
 	log.Warnw("a session was interrupted", "sid", ref.SID.Short(), "kind", ref.Kind, "key", ref.Key, "coordinator", ref.Coordinator)
 	n.outcomes.offer(ctx, ref.Coordinator, protocol.Outcome{SID: ref.SID, Failure: failure})
+}
+
+// hasResult reports whether the result of an interrupted session is on disk: to be
+// told or, if a keygen's has been told, as an active share.
+func (n *Node) hasResult(ctx context.Context, ref SessionRef) bool {
+	if _, err := n.cfg.Store.Get(ctx, kindOutcome, ref.SID.String()); !errors.Is(err, keystore.ErrNotFound) {
+		return true
+	}
+	if ref.Kind != protocol.KindKeygen {
+		return false
+	}
+	record, state, err := n.made(ctx, ref.Key, ref.Epoch)
+	return err == nil && state == keystore.StateActive && record.Spec.SID() == ref.SID
 }
 
 // completed reports whether an interrupted keygen has come to a good end: the

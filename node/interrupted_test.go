@@ -167,3 +167,35 @@ func TestAnInterruptedKeygenIsCompletedOrReported(t *testing.T) {
 		})
 	}
 }
+
+// A key is completed by the others while the party still tries to reach the
+// coordinator, which then hears of the result, and of no failure.
+func TestAKeyThatIsCompletedMeanwhileIsNoFailure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, p2ptest.Config{Transport: p2ptest.Simulated}, 2, nil)
+		key, _ := c.key(protocol.EdDSA, 2)
+		p, w := c.parties[0], &watch{}
+		eventually(t, "the outcome is acknowledged", func() bool { return undelivered(t, p) == 0 })
+		c.forgetOutcomes()
+		w.Began(SessionRef{SID: key.SID(), Coordinator: key.Coordinator, Kind: protocol.KindKeygen, Key: key.Key, Epoch: key.Epoch})
+		p.interrupt(t, key)
+		c.net.Sim.Isolate(p.Index, true)
+		p.watching(w)
+		p.restart()
+		<-time.After(50 * time.Second)
+		c.net.Sim.Isolate(p.Index, false)
+		c.net.Sim.Cut(p.Index, c.coord.node.Index, true) // it is back a little later
+		c.net.Mesh(c.hosts()[0], c.hosts()[1])
+		c.awaitActive(t, key, 0)
+		<-time.After(10 * time.Second)
+		c.net.Sim.Cut(p.Index, c.coord.node.Index, false)
+		c.coord.await("an outcome", 5*time.Minute, func() bool { _, ok := c.coord.outcomes[key.SID()][p.ID()]; return ok })
+		<-time.After(5 * time.Minute)
+		c.coord.mu.Lock()
+		out := c.coord.outcomes[key.SID()][p.ID()]
+		c.coord.mu.Unlock()
+		if out.Record == nil || out.Failure != nil {
+			t.Errorf("the coordinator was told %+v", out)
+		}
+	})
+}

@@ -58,15 +58,16 @@ func (o *outcomes) record(to protocol.PeerID, out *protocol.Outcome) (keystore.R
 	return keystore.Record{Header: keystore.Header{Kind: kindOutcome, ID: out.SID.String(), State: keystore.StatePending}, Payload: payload}, nil
 }
 
-// offer sends an outcome whose record is on disk, and goes on sending it until it
-// is acknowledged.
+// offer sends an outcome, and goes on sending it until it is acknowledged. A result
+// is on disk; a failure is in memory only, and is not told once there is a result.
 func (o *outcomes) offer(ctx context.Context, to protocol.PeerID, out protocol.Outcome) {
 	now := time.Now()
-	o.mu.Lock()
-	o.pending[out.SID] = &pendingOutcome{
+	added := o.add(&pendingOutcome{
 		to: to, frame: protocol.Frame{Outcome: &out}, since: now, next: now.Add(redeliverFirst), wait: redeliverFirst,
+	})
+	if !added {
+		return
 	}
-	o.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, sendLimit) // the session ends when this returns
 	defer cancel()
 	if err := o.send(ctx, to, protocol.Frame{Outcome: &out}); err != nil {
@@ -75,6 +76,21 @@ func (o *outcomes) offer(ctx context.Context, to protocol.PeerID, out protocol.O
 	o.nudge()
 }
 
+// add makes an outcome the one to be told of its session, unless that is a result already.
+func (o *outcomes) add(p *pendingOutcome) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	sid := p.frame.Outcome.SID
+	if o.pending[sid] != nil && o.pending[sid].result() {
+		return false
+	}
+	o.pending[sid] = p
+	return true
+}
+
+// result tells whether the outcome is one that is on disk.
+func (p *pendingOutcome) result() bool { return p.frame.Outcome.Record != nil }
+
 func (o *outcomes) nudge() {
 	select {
 	case o.added <- struct{}{}:
@@ -82,16 +98,21 @@ func (o *outcomes) nudge() {
 	}
 }
 
-// acknowledge forgets an outcome that a coordinator has made durable.
-func (o *outcomes) acknowledge(from protocol.PeerID, sid protocol.SID) {
+// acknowledge forgets an outcome that a coordinator has made durable. A result is
+// not forgotten for the acknowledgement of a failure that was told before it.
+func (o *outcomes) acknowledge(from protocol.PeerID, ack *protocol.Ack) {
+	sid := ack.SID
 	o.mu.Lock()
 	p := o.pending[sid]
-	if p == nil || p.to != from {
+	if p == nil || p.to != from || ack.Failure && p.result() {
 		o.mu.Unlock()
 		return
 	}
 	delete(o.pending, sid)
 	o.mu.Unlock()
+	if !p.result() {
+		return // what is on disk, if anything, is another outcome
+	}
 	if err := o.store.Delete(context.Background(), kindOutcome, sid.String()); err != nil && !errors.Is(err, keystore.ErrNotFound) {
 		log.Warnw("an acknowledged outcome was not deleted; it will be offered again after a restart", "sid", sid.Short(), "error", err)
 	}
@@ -136,13 +157,9 @@ func (o *outcomes) load(ctx context.Context) error {
 			log.Errorw("an undelivered outcome cannot be read", "sid", h.ID, "error", err)
 			continue
 		}
-		o.mu.Lock()
-		if _, known := o.pending[s.Outcome.SID]; !known {
-			o.pending[s.Outcome.SID] = &pendingOutcome{
-				to: s.To, frame: protocol.Frame{Outcome: &s.Outcome}, since: time.Unix(s.Since, 0), wait: redeliverFirst,
-			}
-		}
-		o.mu.Unlock()
+		o.add(&pendingOutcome{
+			to: s.To, frame: protocol.Frame{Outcome: &s.Outcome}, since: time.Unix(s.Since, 0), wait: redeliverFirst,
+		})
 	}
 	return nil
 }
@@ -169,7 +186,7 @@ func (o *outcomes) due(now time.Time, next *time.Time) []*pendingOutcome {
 	for sid, p := range o.pending {
 		if now.Sub(p.since) > outcomeLife {
 			delete(o.pending, sid)
-			if err := o.store.Delete(context.Background(), kindOutcome, sid.String()); err != nil {
+			if err := o.store.Delete(context.Background(), kindOutcome, sid.String()); err != nil && !errors.Is(err, keystore.ErrNotFound) {
 				log.Warnw("an old outcome was not deleted", "sid", sid.Short(), "error", err)
 			}
 			continue

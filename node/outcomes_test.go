@@ -32,7 +32,7 @@ func TestAnOutcomeIsOfferedUntilItIsAcknowledged(t *testing.T) {
 		c.net.Mesh(c.hosts()...)
 		more("the outcome after a restart", 2)
 		// Somebody else's acknowledgement does not count.
-		p.node.outcomes.acknowledge(c.peers(1)[0], spec.SID())
+		p.node.outcomes.acknowledge(c.peers(1)[0], &protocol.Ack{SID: spec.SID()})
 		more("the outcome after a stranger's acknowledgement", 1)
 
 		c.coord.mutely(false)
@@ -55,4 +55,48 @@ func undelivered(t *testing.T, p *party) int {
 		t.Fatal(err)
 	}
 	return n
+}
+
+// A failure takes nobody's place: not the result's of the same session, which may
+// come after it, and its acknowledgement leaves the result where it is.
+func TestAFailureDoesNotReplaceAResult(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, p2ptest.Config{Transport: p2ptest.Simulated}, 2, nil)
+		_, cert := c.key(protocol.EdDSA, 2)
+		sid, p, coordinator := cert.Body.SID, c.parties[0], c.coord.host.ID()
+		eventually(t, "the outcome is acknowledged", func() bool { return undelivered(t, p) == 0 })
+		c.coord.mutely(true)
+		o, ctx := p.node.outcomes, t.Context()
+		failure := protocol.Outcome{SID: sid, Failure: &protocol.Failure{Code: protocol.CodeCrashed}}
+		result := protocol.Outcome{SID: sid, Record: &protocol.Record{}}
+		record, err := o.record(coordinator, &result)
+		if err != nil {
+			t.Fatal(err)
+		}
+		told := func() *protocol.Outcome {
+			o.mu.Lock()
+			defer o.mu.Unlock()
+			if o.pending[sid] == nil {
+				return nil
+			}
+			return o.pending[sid].frame.Outcome
+		}
+		o.offer(ctx, coordinator, failure)
+		p.put(t, record)
+		o.acknowledge(coordinator, &protocol.Ack{SID: sid})
+		if told() != nil || undelivered(t, p) != 1 {
+			t.Error("the acknowledgement of a failure has deleted a result")
+		}
+		o.offer(ctx, coordinator, failure)
+		o.offer(ctx, coordinator, result)
+		o.offer(ctx, coordinator, failure)
+		o.acknowledge(coordinator, &protocol.Ack{SID: sid, Failure: true})
+		if out := told(); out == nil || out.Record == nil || undelivered(t, p) != 1 {
+			t.Errorf("it tells %+v", out)
+		}
+		o.acknowledge(coordinator, &protocol.Ack{SID: sid})
+		if told() != nil || undelivered(t, p) != 0 {
+			t.Error("an acknowledged result is still told")
+		}
+	})
 }

@@ -70,6 +70,9 @@ type Cancel struct {
 // the party keeps it and sends it again.
 type Ack struct {
 	SID SID `cbor:"1,keyasint"`
+	// Failure: what is on disk is the party's failure. A result that came to be
+	// after it is still to be told.
+	Failure bool `cbor:"2,keyasint,omitempty"`
 }
 
 // Code is a stable reason why a party refused or an attempt failed.
