@@ -93,7 +93,8 @@
 //	evidence/SESSION.SID.CULPRIT.claimed.cbor   the same, resting on the word of who has seen it
 //	quarantine/KEY/PEER.json                    Conduct: how often the peer has broken the protocol with the key
 //
-// Evidence takes 1,024 files and 64 MiB at most: what proves nothing goes first, then the oldest. Counts are
+// Evidence takes 1,024 files and 64 MiB at most, that of one culprit an eighth of them:
+// what proves nothing goes first, then the oldest. Counts are
 // of 4,096 pairs of key and peer at most: failed keygens go first, then who is not in quarantine,
 // then the oldest. A name that is not letters, digits and hyphens, at most 64, is
 // replaced by a hash of it in paths. Files are replaced atomically; when one cannot be

@@ -15,13 +15,20 @@ import (
 	"github.com/meshmpc/mpcd/protocol"
 )
 
-// Bounds of the evidence on disk. One piece has two envelopes at most.
+// Bounds of the evidence on disk. One piece has two envelopes at most. The oldest goes
+// first, what proves nothing before the rest; of one culprit there is a part of it
+// at most, so that it does not push out what shows the others' faults.
 const (
-	maxEvidence      = 1 << 20  // bytes of one file
-	maxEvidenceFiles = 1024     // the oldest go first, those that prove nothing before the others
+	maxEvidence      = 1 << 20 // bytes of one file
+	maxEvidenceFiles = 1024
 	maxEvidenceBytes = 64 << 20 // of all of them
+	maxCulpritFiles  = maxEvidenceFiles / 8
+	maxCulpritBytes  = maxEvidenceBytes / 8
 	staleFile        = time.Hour
 )
+
+// errEvidenceRoom reports evidence for which others would have had to go.
+var errEvidenceRoom = errors.New("there is no room for it in the evidence folder: what is there proves more; move old files elsewhere")
 
 // Ends of the names of evidence files.
 const (
@@ -100,8 +107,8 @@ func (d EvidenceDir) files() ([]EvidenceFile, error) {
 	return files, err
 }
 
-// write keeps evidence of an attempt of a session and returns the file's name. It
-// has been verified, with or without being a proof.
+// write keeps evidence of an attempt of a session and returns the file's name, or
+// none if there is no file. It has been verified, with or without being a proof.
 func (d EvidenceDir) write(session string, v *protocol.Evidence, proven bool) (string, error) {
 	if d == "" {
 		return "", nil
@@ -129,27 +136,65 @@ func (d EvidenceDir) write(session string, v *protocol.Evidence, proven bool) (s
 	if err := writeFile(filepath.Join(string(d), name), data); err != nil {
 		return "", err
 	}
-	return name, d.prune()
+	removed, err := d.prune()
+	if slices.Contains(removed, name) {
+		return "", errors.Join(errEvidenceRoom, err)
+	}
+	return name, err
 }
 
 // prune keeps the folder within its bounds, and removes what a crash has left half
-// written.
-func (d EvidenceDir) prune() error {
+// written. It returns the names of the evidence that it has removed.
+func (d EvidenceDir) prune() (removed []string, err error) {
 	files, err := d.files()
 	if err != nil {
-		return err
+		return nil, err
 	}
+	slices.SortStableFunc(files, func(a, b EvidenceFile) int { return cmp.Compare(rank(a.Name), rank(b.Name)) })
+	of := make(map[string][]EvidenceFile)
+	for _, f := range files {
+		of[culpritOf(f.Name)] = append(of[culpritOf(f.Name)], f)
+	}
+	tooMany := make(map[string]bool)
+	for _, theirs := range of {
+		for _, f := range beyond(theirs, maxCulpritFiles, maxCulpritBytes) {
+			tooMany[f.Name] = true
+		}
+	}
+	rest := slices.DeleteFunc(slices.Clone(files), func(f EvidenceFile) bool { return tooMany[f.Name] })
+	for _, f := range beyond(rest, maxEvidenceFiles, maxEvidenceBytes) {
+		tooMany[f.Name] = true
+	}
+	for name := range tooMany {
+		if failed := os.Remove(filepath.Join(string(d), name)); failed != nil {
+			err = errors.Join(err, failed)
+			continue
+		}
+		removed = append(removed, name)
+	}
+	return removed, errors.Join(err, removeStale(string(d)))
+}
+
+// beyond returns the first files, as many as have to go so that so many with so many
+// bytes are left.
+func beyond(files []EvidenceFile, most int, mostBytes int64) []EvidenceFile {
 	size := int64(0)
 	for _, f := range files {
 		size += f.Size
 	}
-	slices.SortStableFunc(files, func(a, b EvidenceFile) int { return cmp.Compare(rank(a.Name), rank(b.Name)) })
-	for count := len(files); len(files) > 0 && (count > maxEvidenceFiles || size > maxEvidenceBytes); count-- {
-		err = errors.Join(err, os.Remove(filepath.Join(string(d), files[0].Name)))
-		size -= files[0].Size
-		files = files[1:]
+	gone := 0
+	for ; len(files)-gone > most || size > mostBytes; gone++ {
+		size -= files[gone].Size
 	}
-	return errors.Join(err, removeStale(string(d)))
+	return files[:gone]
+}
+
+// culpritOf is the part of a file's name that stands for the culprit; of a name
+// that write has not made it is something else.
+func culpritOf(name string) string {
+	name, _ = strings.CutSuffix(name, extProven)
+	name, _ = strings.CutSuffix(name, extClaimed)
+	return name[strings.LastIndexByte(name, '.')+1:]
 }
 
 func rank(name string) int {

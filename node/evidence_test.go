@@ -3,6 +3,8 @@ package node
 import (
 	"bytes"
 	"crypto/ed25519"
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -112,18 +114,59 @@ func TestEvidenceIsBounded(t *testing.T) {
 	here(true, one, two, second, "oldest.proven.cbor")
 	here(false, first)
 
-	touch("large"+extClaimed, 0, maxEvidenceBytes) // the newest of those that prove nothing
-	three := write(3)
-	here(true, one, two, three, "oldest.proven.cbor", "notes.txt")
-	here(false, second, "large"+extClaimed)
-	if files, err := d.List(); err != nil || len(files) != 4 {
-		t.Errorf("%d files, error %v", len(files), err)
+	for i := range 9 { // the newest of those that prove nothing
+		touch(fmt.Sprint("large", i, extClaimed), 0, maxCulpritBytes)
 	}
+	three := write(3)
+	here(true, one, two, three, "oldest.proven.cbor", "notes.txt", "large8"+extClaimed)
+	here(false, second, "large0"+extClaimed, "large1"+extClaimed)
 	for _, name := range []string{one, two, three} {
 		older(filepath.Join(string(d), name), 2*time.Hour)
 	}
-	touch("large"+extProven, time.Hour, maxEvidenceBytes-100)
+	for i := range 8 {
+		touch(fmt.Sprint("larger", i, extProven), time.Hour, maxCulpritBytes-100)
+	}
 	four := write(4)
-	here(true, four)
-	here(false, one, two, three, "oldest.proven.cbor")
+	here(true, four, "larger0"+extProven, "larger7"+extProven)
+	here(false, one, two, three, "oldest.proven.cbor", "large8"+extClaimed)
+}
+
+// One culprit has a part of the room: what shows the faults of others stays. No name
+// is given of what is not here.
+func TestEvidenceOfOneCulpritIsBounded(t *testing.T) {
+	d, cheat, other := EvidenceIn(t.TempDir()), newIdentity(1), newIdentity(2)
+	keep := func(v *protocol.Evidence) (string, error) {
+		return d.write("s", v, v.Reason == protocol.ReasonContradiction)
+	}
+	here := func(name string) bool {
+		_, err := os.Stat(filepath.Join(string(d), name))
+		return name != "" && err == nil
+	}
+	first, err := keep(claim(other, protocol.SID{1}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	early, err := keep(claim(cheat, protocol.SID{1}))
+	if err != nil || !here(early) {
+		t.Fatal(err)
+	}
+	for i := range maxCulpritFiles {
+		name, err := keep(proof(cheat, protocol.SID{2, byte(i)}))
+		if err != nil || !here(name) {
+			t.Fatalf("%q, error %v", name, err)
+		}
+	}
+	if here(early) || !here(first) {
+		t.Errorf("of the cheat's %v, of another one's %v: what proves less is to go, of the same culprit", here(early), here(first))
+	}
+	if name, err := keep(claim(cheat, protocol.SID{3})); name != "" || !errors.Is(err, errEvidenceRoom) {
+		t.Errorf("what has no room is %q, error %v", name, err)
+	}
+	late, err := keep(proof(cheat, protocol.SID{4}))
+	if files, _ := d.files(); err != nil || !here(late) || len(files) != maxCulpritFiles+1 {
+		t.Errorf("%q is here: %v; %d files, error %v", late, here(late), len(files), err)
+	}
+	if got := culpritOf(late); got != cheat.ID() {
+		t.Errorf("the culprit of %s is %q", late, got)
+	}
 }
