@@ -52,7 +52,7 @@ type ceremony struct {
 func newCeremony(n *Node, sid protocol.SID, p proposal) *ceremony {
 	spec := p.spec
 	return &ceremony{
-		node: n, sid: sid, spec: spec, user: p.userShare, inbox: newInbox(), done: make(chan struct{}),
+		node: n, sid: sid, spec: spec, user: p.userShare, inbox: newInbox(&n.room), done: make(chan struct{}),
 		reports: make(chan protocol.Progress, 64),
 		log:     log.With("party", n.cfg.Host.ID(), "session", spec.Session, "attempt", spec.Attempt, "sid", sid.Short(), "kind", spec.Kind),
 	}

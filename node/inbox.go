@@ -34,6 +34,7 @@ type packet struct {
 // dropped, and pulled again.
 type inbox struct {
 	ready chan struct{} // has an element when there is something to take
+	room  *room         // of the members in all sessions
 
 	mu      sync.Mutex
 	members []*mailbox // of those that have sent something
@@ -50,8 +51,8 @@ type mailbox struct {
 }
 
 // newInbox returns an empty inbox. Its callers see to it that only members use it.
-func newInbox() *inbox {
-	return &inbox{ready: make(chan struct{}, 1), of: make(map[protocol.PeerID]*mailbox)}
+func newInbox(r *room) *inbox {
+	return &inbox{room: r, ready: make(chan struct{}, 1), of: make(map[protocol.PeerID]*mailbox)}
 }
 
 // box returns a member's mailbox. The caller holds mu.
@@ -69,7 +70,8 @@ func (m *mailbox) fits(size int) bool {
 }
 
 // mayOpen tells whether an envelope that a member sent over its stream is worth
-// opening: there is room for it, and the member keeps within its pace.
+// opening: there is room for it, here and in all sessions together, and the member
+// keeps within its pace.
 func (b *inbox) mayOpen(from protocol.PeerID, size int) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -77,7 +79,7 @@ func (b *inbox) mayOpen(from protocol.PeerID, size int) bool {
 		return false
 	}
 	m := b.box(from)
-	return m.fits(size) && m.opens.Allow()
+	return m.fits(size) && b.room.fits(from, size) && m.opens.Allow()
 }
 
 // put keeps a packet of a member; it reports whether there was room.
@@ -88,7 +90,7 @@ func (b *inbox) put(p packet) bool {
 		return false
 	}
 	m := b.box(p.from)
-	if !m.fits(p.size) {
+	if !m.fits(p.size) || !b.room.take(p.from, p.size) {
 		return false
 	}
 	m.packets = append(m.packets, p)
@@ -111,6 +113,7 @@ func (b *inbox) take() (packet, bool) {
 		m.packets[0] = packet{}
 		m.packets = m.packets[1:]
 		m.bytes -= p.size
+		b.room.give(p.from, 1, p.size)
 		b.wake() // there may be more
 		return p, true
 	}
@@ -129,5 +132,8 @@ func (b *inbox) wake() {
 func (b *inbox) close() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	for member, m := range b.of {
+		b.room.give(member, len(m.packets), m.bytes)
+	}
 	b.closed, b.members, b.of = true, nil, make(map[protocol.PeerID]*mailbox)
 }

@@ -14,7 +14,7 @@ import (
 )
 
 func TestOneMemberCannotFillTheInbox(t *testing.T) {
-	b := newInbox()
+	b := newInbox(new(room))
 	kept := 0
 	for range 10 * inboxPackets {
 		if b.put(packet{from: "mallory", size: 1}) {
@@ -47,8 +47,53 @@ func TestOneMemberCannotFillTheInbox(t *testing.T) {
 	}
 }
 
+// What one peer has waiting is bounded over all sessions, and what was taken or
+// belongs to a session that has ended occupies no room.
+func TestOnePeerCannotFillTheRoomOfAllSessions(t *testing.T) {
+	var (
+		all     room
+		inboxes []*inbox
+		bytes   int
+	)
+	for range DefaultMaxSessions {
+		b := newInbox(&all)
+		for b.put(packet{from: "mallory", size: protocol.MaxEnvelope}) {
+			bytes += protocol.MaxEnvelope
+		}
+		if !b.put(packet{from: "alice", size: 1 << 10}) || !b.mayOpen("alice", 1<<10) {
+			t.Fatal("another peer has no room")
+		}
+		inboxes = append(inboxes, b)
+	}
+	if bytes > roomPerPeer || bytes < roomPerPeer-2*protocol.MaxEnvelope {
+		t.Errorf("%d bytes of one peer are kept, want almost %d", bytes, roomPerPeer)
+	}
+	last := newInbox(&all)
+	if last.mayOpen("mallory", protocol.MaxEnvelope) {
+		t.Error("what has no room is opened")
+	}
+	if _, any := inboxes[0].take(); !any || !last.mayOpen("mallory", protocol.MaxEnvelope) || !last.put(packet{from: "mallory", size: protocol.MaxEnvelope}) {
+		t.Error("what was taken still occupies room")
+	}
+	for _, b := range append(inboxes, last) {
+		b.close()
+		b.close()
+	}
+	small := newInbox(&all)
+	for small.put(packet{from: "mallory"}) { // packets cost something, whatever is in them
+	}
+	if got := all.used["mallory"]; len(all.used) != 1 || got != inboxPackets*packetCost {
+		t.Errorf("%d bytes of room are taken, by %d peers", got, len(all.used))
+	}
+	for _, any := small.take(); any; _, any = small.take() {
+	}
+	if len(all.used) != 0 {
+		t.Errorf("room is taken when nothing waits: %v", all.used)
+	}
+}
+
 func TestAnInboxIsBoundedInBytes(t *testing.T) {
-	b := newInbox()
+	b := newInbox(new(room))
 	bytes := 0
 	for b.put(packet{from: "mallory", size: protocol.MaxEnvelope}) {
 		bytes += protocol.MaxEnvelope
@@ -63,7 +108,7 @@ func TestAnInboxIsBoundedInBytes(t *testing.T) {
 
 func TestEnvelopesOfOneMemberAreOpenedAtABoundedPace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newInbox()
+		b := newInbox(new(room))
 		opened := 0
 		for range 1000 {
 			if b.mayOpen("mallory", 1) {

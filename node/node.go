@@ -40,6 +40,7 @@ type Node struct {
 	resolver *resolver
 	endorses *paces
 	early    *early
+	room     room // of what waits in sessions
 	conduct  conduct
 	draining atomic.Bool
 
