@@ -16,6 +16,8 @@ type script struct {
 	refuse      protocol.Code // every proposal
 	fail        *protocol.Failure
 	blame       func(*protocol.Spec) *protocol.Failure // gives up; the other members do so, too, and blame nobody. Nil: it does not
+	quits       func(*protocol.Spec) *protocol.Failure // gives up, and the other members say so; what it says itself, nil: nothing
+	waits       func(*protocol.Spec) []protocol.PeerID // for messages of these members; it does not finish
 	late        time.Duration                          // so long the other members' word comes before its own
 	avoid       []protocol.PeerID                      // refuses rosters with them: they are in quarantine
 	saves       bool                                   // tells that it saves its share; then it acts on the rest
@@ -155,6 +157,12 @@ func (p *party) propose(f *protocol.Propose) {
 	if act.saves {
 		p.net.deliver(p.ID(), protocol.Frame{Progress: &protocol.Progress{SID: sid, Phase: protocol.PhaseConfirm, Rounds: 9}})
 	}
+	if act.waits != nil {
+		if missing := act.waits(s); len(missing) > 0 {
+			p.net.deliver(p.ID(), protocol.Frame{Progress: &protocol.Progress{SID: sid, Phase: protocol.PhaseRounds, Round: 1, Rounds: 9, Missing: missing}})
+			return
+		}
+	}
 	if act.dieInRounds {
 		p.set(script{dead: true})
 		return
@@ -177,9 +185,16 @@ func (p *party) finish(s *protocol.Spec) {
 		}
 	}
 	out := protocol.Outcome{SID: s.SID(), Failure: act.fail}
-	if act.blame != nil {
+	switch quitter := p.net.quitter(s); {
+	case act.blame != nil:
 		out.Failure = act.blame(s)
-	} else if p.net.isSpoiled(s) {
+	case act.quits != nil:
+		if out.Failure = act.quits(s); out.Failure == nil {
+			return
+		}
+	case quitter != "":
+		out.Failure = &protocol.Failure{Code: protocol.CodeProtocol, GaveUp: quitter, Detail: "another member gave up"}
+	case p.net.isSpoiled(s):
 		out.Failure = &protocol.Failure{Code: protocol.CodeProtocol, Reason: protocol.ReasonUnattributed, Detail: "another member gave up"}
 	}
 	if out.Failure == nil {
@@ -211,6 +226,16 @@ func (n *fakeNet) isSpoiled(s *protocol.Spec) bool {
 		blame := n.at(peer).now().blame
 		return blame != nil && blame(s) != nil
 	})
+}
+
+// quitter returns a member that gives up, if there is one.
+func (n *fakeNet) quitter(s *protocol.Spec) protocol.PeerID {
+	for _, peer := range s.Peers() {
+		if n.at(peer).now().quits != nil {
+			return peer
+		}
+	}
+	return ""
 }
 
 func (p *party) record(s *protocol.Spec, act script) *protocol.Record {

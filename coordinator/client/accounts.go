@@ -10,29 +10,40 @@ import (
 )
 
 // CreateAccount makes an account and waits for its key. The answer's key
-// certificate, public key and addresses were verified, and that the members have
-// made the key as the request asks for it: scheme, threshold, custody, and the
-// parties (by peer id) and approvers that it names. Otherwise there is no account,
-// and the error is ErrVerification.
+// certificate, public key and addresses were verified, that the account is of the
+// user, and that the members have made the key as the request asks for it: scheme,
+// threshold, custody, and the parties (by peer id) and approvers that it names.
+// Otherwise there is no account, and the error is ErrVerification.
+//
+// Members prove that they hold the keys of their peer ids, not whose nodes they
+// are. Without Config.Trust a coordinator can pass members of its own off as
+// parties, all n of them, and hold the whole key; parties that the request names
+// by peer id must be among them, those that it names otherwise are not checked.
 func (c *Client) CreateAccount(ctx context.Context, req rest.CreateAccount) (*rest.Account, error) {
 	a, err := post[rest.Account](ctx, c, prefix+"/accounts", req)
 	if err != nil {
 		return nil, err
 	}
-	if a.UserID != req.UserID {
-		return nil, refuted("asked for an account of %q, the answer is about one of %q", req.UserID, a.UserID)
-	}
-	key, err := VerifyAccount(a)
-	if err != nil {
-		return nil, err
-	}
-	if err := wantedBy(&req).Check(key); err != nil { // before it is remembered as the account's
-		return nil, err
-	}
-	if err := c.trust(key); err != nil {
+	if err := c.check(a, &req); err != nil {
 		return nil, err
 	}
 	return a, nil
+}
+
+// check verifies that a new account is what was asked for, and remembers its key
+// only then.
+func (c *Client) check(a *rest.Account, req *rest.CreateAccount) error {
+	if a.UserID != req.UserID {
+		return refuted("asked for an account of %q, the answer is about one of %q", req.UserID, a.UserID)
+	}
+	key, err := VerifyAccount(a)
+	if err != nil {
+		return err
+	}
+	if err := wantedBy(req).Check(key); err != nil {
+		return err
+	}
+	return c.trust(key)
 }
 
 // StartAccount begins to make an account and returns the session, without
@@ -55,18 +66,14 @@ func (c *Client) AwaitAccount(ctx context.Context, session string, req rest.Crea
 	if s.Status != "completed" {
 		return nil, ended(s)
 	}
-	a, err := c.Account(ctx, s.AccountID)
+	a, err := c.account(ctx, s.AccountID)
 	if err != nil {
 		return nil, err
 	}
-	key, err := c.Key(ctx, a.ID)
-	if err != nil {
-		return nil, err
+	if a.KeygenSessionID != session { // check finds whether the certificate says so, too
+		return nil, refuted("session %s made another key than account %s has", session, a.ID)
 	}
-	if key.Session != s.ID {
-		return nil, refuted("session %s made another key than account %s has", s.ID, a.ID)
-	}
-	if err := wantedBy(&req).Check(key); err != nil {
+	if err := c.check(a, &req); err != nil {
 		return nil, err
 	}
 	return a, nil
@@ -75,6 +82,18 @@ func (c *Client) AwaitAccount(ctx context.Context, session string, req rest.Crea
 // Account shows an account. When it is active, what CreateAccount verifies was
 // verified.
 func (c *Client) Account(ctx context.Context, id string) (*rest.Account, error) {
+	a, err := c.account(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if a.Status == "active" || a.Certificate != nil {
+		_, err = c.trusted(a)
+	}
+	return a, err
+}
+
+// account asks for an account. Nothing of it is verified but that it is this one.
+func (c *Client) account(ctx context.Context, id string) (*rest.Account, error) {
 	path, err := route("accounts", id)
 	if err != nil {
 		return nil, err
@@ -86,10 +105,7 @@ func (c *Client) Account(ctx context.Context, id string) (*rest.Account, error) 
 	if a.ID != id {
 		return nil, refuted("asked for account %s, the answer is about %s", id, a.ID)
 	}
-	if a.Status == "active" || a.Certificate != nil {
-		_, err = c.trusted(a)
-	}
-	return a, err
+	return a, nil
 }
 
 // AccountPage returns a page of accounts; userID limits it to one owner's, when

@@ -48,8 +48,14 @@ func VerifyCertificate(encoded []byte) (*Key, error) {
 }
 
 // VerifyAccount checks an account's certificate, and that what the account says
-// of its key is what the certificate says: scheme, threshold, public key,
-// members, addresses, approvers. Errors are ErrVerification.
+// of its key is what the certificate says: scheme, threshold, custody, public key,
+// members, addresses, approvers; and that it is active, as an account with a
+// certificate is. Errors are ErrVerification.
+//
+// No certificate says whose account it is (UserID), or whether its approvers are
+// users or the network's approver key (Approval.By): that takes knowing their keys,
+// see Wanted.Approvers. Names, labels, signing parties and the seal key are the
+// coordinator's word.
 func VerifyAccount(a *rest.Account) (*Key, error) {
 	if a.Certificate == nil {
 		return nil, refuted("account %s has no key certificate", a.ID)
@@ -62,6 +68,7 @@ func VerifyAccount(a *rest.Account) (*Key, error) {
 		{"account", a.ID, k.Account},
 		{"keygen session", a.KeygenSessionID, k.Session},
 		{"scheme", a.Scheme, string(k.Scheme)},
+		{"custody", a.Custody, k.custody()},
 		{"threshold", fmt.Sprintf("%d-of-%d", a.ThresholdT, a.ThresholdN), k.Threshold.String()},
 		{"public key", a.PublicKey, hex.EncodeToString(k.PublicKey)},
 	} {
@@ -69,7 +76,13 @@ func VerifyAccount(a *rest.Account) (*Key, error) {
 			return nil, refuted("account %s: %s is %q, and %q in the key certificate", a.ID, f.name, f.says, f.is)
 		}
 	}
-	return k, k.describes(a)
+	if a.Status != "active" {
+		return nil, refuted("account %s has a key certificate of all members, and is said to be %q", a.ID, a.Status)
+	}
+	if err := k.describes(a); err != nil {
+		return nil, err
+	}
+	return k, nil
 }
 
 // describes compares members, approvers and addresses.

@@ -154,6 +154,8 @@ func TestAlteredAccounts(t *testing.T) {
 		"id":                 func(a *rest.Account) { a.ID += "x" },
 		"keygen session":     func(a *rest.Account) { a.KeygenSessionID += "x" },
 		"scheme":             func(a *rest.Account) { a.Scheme = "eddsa-ed25519" },
+		"custody":            func(a *rest.Account) { a.Custody = rest.CustodyCoManaged },
+		"status":             func(a *rest.Account) { a.Status = "failed" },
 		"threshold":          func(a *rest.Account) { a.ThresholdT = 3 },
 		"size":               func(a *rest.Account) { a.ThresholdN = 4 },
 		"public key":         func(a *rest.Account) { a.PublicKey = other.PublicKey },
@@ -279,7 +281,8 @@ func TestTrust(t *testing.T) {
 }
 
 // TestCreatedAccountIsWhatWasAskedFor: an account that is right by itself, and
-// another one than the request asked for, is not returned and not remembered.
+// another one than the request asked for, is not returned and not remembered,
+// whether the call waits for it or AwaitAccount does.
 func TestCreatedAccountIsWhatWasAskedFor(t *testing.T) {
 	s, c := start(t)
 	_, mine := approverKeys(t)
@@ -302,33 +305,46 @@ func TestCreatedAccountIsWhatWasAskedFor(t *testing.T) {
 		"no approvers":      {rest.CreateAccount{UserID: "u"}, ask, "other approvers than it should have"},
 		"more approvers":    {rest.CreateAccount{UserID: "u", Approvers: &rest.Approvers{M: 1, Keys: []string{mine, theirs}}}, ask, "other approvers than it should have"},
 	} {
-		t.Run(name, func(t *testing.T) {
-			made := newAccount(t, c, tt.made)
-			s.Alter(func(v any) {
-				if a, ok := v.(*rest.Account); ok {
-					*a = *made
-				}
+		made := newAccount(t, c, tt.made)
+		for way, ask := range map[string]func(*client.Client) (*rest.Account, error){
+			"create": func(c *client.Client) (*rest.Account, error) { return c.CreateAccount(waiting(t), tt.asked) },
+			"await": func(c *client.Client) (*rest.Account, error) {
+				return c.AwaitAccount(waiting(t), made.KeygenSessionID, tt.asked)
+			},
+		} {
+			t.Run(name+"/"+way, func(t *testing.T) {
+				s.Alter(func(v any) {
+					if a, ok := v.(*rest.Account); ok {
+						*a = *made
+					}
+				})
+				defer s.Alter(nil)
+				wantNotAccepted(t, s, made, tt.says, ask)
 			})
-			defer s.Alter(nil)
-			pins := client.NewPins()
-			fresh := newClient(t, s, func(c *client.Config) { c.Pins = pins })
-			a, err := fresh.CreateAccount(waiting(t), tt.asked)
-			wantError(t, err, client.ErrVerification, tt.says)
-			if a != nil {
-				t.Errorf("an account was returned: %+v", a)
-			}
-			key, err := client.VerifyAccount(made)
-			if err != nil {
-				t.Fatal(err)
-			}
-			key.PublicKey = []byte("another")
-			if err := pins.Pin(key); err != nil {
-				t.Errorf("the refused key was remembered: %v", err)
-			}
-		})
+		}
 	}
 	a, err := c.CreateAccount(waiting(t), ask)
 	if err != nil || a.Approval.By != "approvers" {
 		t.Errorf("control: what was asked for: %+v, %v", a, err)
+	}
+}
+
+// wantNotAccepted wants an error that says something, no account, and that its key
+// is not remembered.
+func wantNotAccepted(t *testing.T, s *clienttest.Server, made *rest.Account, says string, ask func(*client.Client) (*rest.Account, error)) {
+	t.Helper()
+	pins := client.NewPins()
+	a, err := ask(newClient(t, s, func(c *client.Config) { c.Pins = pins }))
+	wantError(t, err, client.ErrVerification, says)
+	if a != nil {
+		t.Errorf("an account was returned: %+v", a)
+	}
+	key, err := client.VerifyAccount(made)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key.PublicKey = []byte("another")
+	if err := pins.Pin(key); err != nil {
+		t.Errorf("the refused key was remembered: %v", err)
 	}
 }

@@ -50,6 +50,8 @@ type member struct {
 	failed   bool   // it has given up
 	lost     bool   // it answers no pings
 	said     string // why it has failed
+	told     bool   // it has given a reason of its own for that
+	quits    int    // how many say that it gave up
 	progress protocol.Progress
 	digest   []byte // keygen: of the certificate that it delivered
 }
@@ -216,34 +218,28 @@ func knownCode(c protocol.Code) protocol.Code {
 
 const maxCode = 40 // bytes
 
-// expired blames whom others waited for and who never answered.
+// expired blames who never answered the coordinator. Whom others waited for is
+// told, but that is their word: who is gone is known by pings.
 func (a *attempt) expired() *ending {
-	var faults []registry.PartyProblem
+	var faults, named []registry.PartyProblem
 	for _, p := range a.parties {
 		switch m := a.members[p.Peer]; {
 		case m.finished, m.failed, m.lost:
 		case !m.accepted:
 			faults = append(faults, registry.PartyProblem{Party: p, Code: protocol.CodeTimeout, Detail: "it never answered"})
-		case a.waitedFor(p.Peer):
-			faults = append(faults, registry.PartyProblem{Party: p, Code: protocol.CodeTimeout, Detail: "others waited for its messages"})
+		default:
+			if by := a.waitingFor(p.Peer); len(by) > 0 {
+				named = append(named, registry.PartyProblem{Party: p, Code: protocol.CodeTimeout, Detail: "by the word of " + namesOf(by) + ", which waited for its messages"})
+			}
 		}
 	}
 	return &ending{
 		timeout: true, faults: faults,
 		problem: &registry.Problem{
-			Code: registry.CodeSessionTimeout, Parties: faults,
+			Code: registry.CodeSessionTimeout, Parties: slices.Concat(faults, named),
 			Detail: "the session did not finish by its deadline",
 		},
 	}
-}
-
-func (a *attempt) waitedFor(peer protocol.PeerID) bool {
-	for _, m := range a.members {
-		if slices.Contains(m.progress.Missing, peer) {
-			return true
-		}
-	}
-	return false
 }
 
 // note hands over an event about this attempt.

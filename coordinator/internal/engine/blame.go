@@ -39,6 +39,7 @@ type claim struct {
 // so that a proof counts whoever brings it; what nobody could have seen, such as
 // evidence of another attempt, counts for nothing.
 func (e *Engine) claims(sid protocol.SID, roster []registry.Party, by protocol.PeerID, f *protocol.Failure) (claims []claim) {
+	accuses := f.Code == protocol.CodeProtocol || f.Code == protocol.CodeDisagreement // any other is of the reporter alone
 	accuse := func(peer protocol.PeerID) *claim {
 		for i := range claims {
 			if claims[i].Party == peer {
@@ -49,7 +50,7 @@ func (e *Engine) claims(sid protocol.SID, roster []registry.Party, by protocol.P
 		return &claims[len(claims)-1]
 	}
 	for _, p := range roster {
-		if p.Peer != by && slices.Contains(f.Culprits, p.Peer) {
+		if accuses && p.Peer != by && slices.Contains(f.Culprits, p.Peer) {
 			accuse(p.Peer)
 		}
 	}
@@ -64,6 +65,9 @@ func (e *Engine) claims(sid protocol.SID, roster []registry.Party, by protocol.P
 	finding, err := v.Verify(e.cfg.Verify)
 	if err != nil {
 		log.Warnw("a party sent evidence that does not hold", "party", by, "sid", sid.Short(), "error", err)
+		return claims
+	}
+	if !finding.Proven && !accuses {
 		return claims
 	}
 	c := accuse(finding.Culprit)
@@ -129,6 +133,7 @@ func (a *attempt) count(end ending) ending {
 		return end
 	}
 	end.pinned, end.final = a.saving, a.isCertified()
+	end.quits, end.waits = a.quitters(), a.waits()
 	if len(a.claimed) == 0 {
 		return end
 	}

@@ -14,8 +14,8 @@ import (
 )
 
 // choose picks the parties of the next attempt: those that answer a ping, first
-// the ones with the fewest suspicions, then those that were not in the last attempt,
-// then the least loaded, then at random. After a restart, and with users' devices, it is patient while the
+// the ones with the fewest suspicions and doubts, then those that were in the fewest
+// failed attempts, then the least loaded, then at random. After a restart, and with users' devices, it is patient while the
 // network comes up; nobody waits for who has refused.
 func (r *runner) choose(ctx context.Context) ([]registry.Party, *registry.Problem) {
 	for {
@@ -44,8 +44,8 @@ func (r *runner) chooseNow(ctx context.Context) ([]registry.Party, *registry.Pro
 		}
 		chosen = append(chosen, picked...)
 	}
-	if r.timedOut && sameParties(chosen, r.previous) {
-		return nil, r.lastFault // the same parties would only time out again
+	if r.timedOut && sameParties(chosen, r.previous) || r.number > maxAttempts && r.hasFailed(chosen) {
+		return nil, r.lastFault // the same parties would only time out, or fail, again
 	}
 	return r.inOrder(chosen), nil
 }
@@ -126,8 +126,8 @@ func (r *runner) pick(ctx context.Context, g group, taken []registry.Party) ([]r
 	alive := candidates // if they are too few anyway
 	if len(candidates) >= g.need {
 		enough := g.need
-		if r.among(candidates, taken) {
-			enough = len(candidates) // to have a choice
+		if r.isChoiceOf(candidates, taken) {
+			enough = max(enough, r.e.expected(candidates)) // to have a choice
 		}
 		alive = r.e.probe(ctx, candidates, enough)
 	}
@@ -212,26 +212,22 @@ func (r *runner) tooFew(need, alive int, missing []registry.PartyProblem) *regis
 // rank sorts parties, best first.
 func (r *runner) rank(parties []registry.Party) {
 	rand.Shuffle(len(parties), func(i, j int) { parties[i], parties[j] = parties[j], parties[i] })
-	slices.SortStableFunc(parties, func(a, b registry.Party) int {
-		x, y := r.rankOf(a), r.rankOf(b)
-		return slices.Compare(x[:], y[:])
-	})
+	slices.SortStableFunc(parties, func(a, b registry.Party) int { return slices.Compare(r.rankOf(a), r.rankOf(b)) })
 }
 
 // rankOf returns what parties are compared by; lower is better.
-func (r *runner) rankOf(p registry.Party) (rank [5]int) {
-	rank[0] = r.degree(p.Peer)
-	if slices.Contains(r.previous, p) {
-		rank[1] = 1
-	}
-	rank[2] = r.e.loadOf(p.Peer)
+func (r *runner) rankOf(p registry.Party) []int {
+	sessions, stock := 0, 0
 	if known, ok := r.e.cfg.Pool.Party(p.Peer); ok {
-		rank[3] = known.Sessions
+		sessions = known.Sessions
 		if r.req.Kind == protocol.KindKeygen && r.req.Scheme == protocol.ECDSA {
-			rank[4] = -known.Stock
+			stock = known.Stock
 		}
 	}
-	return rank
+	return []int{
+		degree(r.apart, p.Peer), r.quits[p.Peer], r.failures(p.Peer), degree(r.waits, p.Peer),
+		r.e.loadOf(p.Peer), sessions, -stock,
+	}
 }
 
 // inOrder gives a roster its order: signers as in the key's roster, new members

@@ -13,7 +13,9 @@
 //     wrong result or the deadline ends the attempt: the others are told to stop,
 //     and one fresh attempt follows, without the parties at fault, if that
 //     leaves enough of them. Attempts that have shown whom to leave out do not
-//     count, up to as many as the key has members.
+//     count, nor signings that failed without a fault, up to as many as the key has
+//     members, in signings twice as many. From the third attempt on no parties
+//     are asked that have failed together before.
 //  4. A sign session is complete with the first signature that verifies under
 //     the account's public key; a keygen when every member has delivered a
 //     record with one and the same key certificate.
@@ -32,7 +34,19 @@
 //     together again, if there are others. So one malicious party of three that
 //     accuses everybody is left alone by the third attempt, and shuts nobody out;
 //   - a refusal because of a member in quarantine counts as such a word, too;
-//   - who crashed is not to blame.
+//   - a fault that a party reports of itself, such as a full disk, excludes that party
+//     alone, whomever it names.
+//
+// Less than an accusation are doubts. They exclude nobody, are forgotten when the
+// coordinator stops, and only tell whom to choose if there is a choice; in this order:
+//
+//   - who gave up, as others say (Failure.GaveUp), and has told no reason for that in time
+//     is left out first, and who crashed;
+//   - parties that waited for each other (Progress.Missing) are kept apart: either may be
+//     silent, or be told nothing. Who is gone is known by pings;
+//   - who was in fewer failed attempts is preferred, and those that have not all failed together.
+//     So a party that spoils each attempt without a trace is left out sooner or later,
+//     in an n-1-of-n key in the n-th attempt at the latest.
 //
 // The other members of a failed attempt get 300 ms to say whom they blame; what
 // comes later counts from the attempt after the next one on. All of it is in the log: Blames of party.failed, party.refused and outcome.late.

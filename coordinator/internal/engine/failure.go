@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/meshmpc/mpcd/coordinator/internal/registry"
@@ -19,6 +20,7 @@ func (a *attempt) failure(ctx context.Context, m *member, f *protocol.Failure) *
 	m.failed, m.said = true, bounded(f.Detail)
 	claims := a.e.claims(a.sid, a.parties, m.Peer, f)
 	a.claimed = append(a.claimed, claims...)
+	a.suspect(m, f, claims)
 	a.e.cfg.Registry.Note(a.e.ackWhenDurable(m.Peer, a.sid), a.event(registry.Event{
 		Type: registry.PartyFailed, Party: m.Peer, Code: string(f.Code), Detail: m.said, Blames: a.e.blamesOf(claims),
 	}))
@@ -29,10 +31,8 @@ func (a *attempt) failure(ctx context.Context, m *member, f *protocol.Failure) *
 		// nobody is known to be at fault, unless others say so
 	case protocol.CodeCrashed: // it is back, and not to blame for what may have made it crash
 		end.problem.Parties = []registry.PartyProblem{own}
-	default:
-		if len(claims) == 0 {
-			end.problem.Parties, end.faults = []registry.PartyProblem{own}, []registry.PartyProblem{own}
-		}
+	default: // what it says of itself
+		end.problem.Parties, end.faults = []registry.PartyProblem{own}, []registry.PartyProblem{own}
 	}
 	return a.conclude(ctx, m, f.Code, end)
 }
@@ -90,10 +90,12 @@ func (a *attempt) conclude(ctx context.Context, m *member, code protocol.Code, e
 	case a.saving, a.isCertified():
 		a.interrupt(ctx, m, code, end)
 		return nil
-	case a.verdict != nil && len(end.problem.Parties) > len(a.verdict.problem.Parties): // it names somebody
-		a.verdict = end
 	case a.verdict != nil:
-		end = a.verdict
+		if len(end.problem.Parties) <= len(a.verdict.problem.Parties) { // it names nobody new
+			end.problem = a.verdict.problem
+		}
+		end.faults = slices.Concat(a.verdict.faults, end.faults)
+		a.verdict = end
 	case code == protocol.CodeProtocol, code == protocol.CodeDisagreement:
 		a.verdict, a.grace = end, time.After(blameGrace)
 	default:

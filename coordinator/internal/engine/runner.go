@@ -43,6 +43,8 @@ type ending struct {
 	faults  []registry.PartyProblem // who must not be in the next attempt
 	proven  []registry.PartyProblem // who has broken the protocol, which it signed
 	pairs   []pair                  // who blames whom
+	quits   map[protocol.PeerID]int // who gave up for no reason that it told, and how many say so
+	waits   []pair                  // who says of whom that it waits for it
 }
 
 func (e *Engine) newRunner(id string, req registry.NewSession) *runner {
@@ -148,16 +150,29 @@ func (r *runner) again(ctx context.Context, a *attempt, end ending) bool {
 }
 
 // mayTryAgain learns from an attempt, and bounds the attempts: maxAttempts, not
-// counting those that have shown whom to leave out. Of those a session has no more
-// than its key has members, which is enough to leave out one that accuses everybody.
+// counting those that have shown whom to leave out, nor signings that failed
+// without a fault, because other signers may do better (see chooseNow). With those a session has
+// no more than mostAttempts.
 func (r *runner) mayTryAgain(a *attempt, end *ending) bool {
-	if !r.learn(end.proven, end.pairs) {
-		r.plain++
-		if r.together {
-			return false // these have accused each other before, and there are no others
-		}
+	learned, doubted := r.learn(end.proven, end.pairs), r.doubt(a.parties, end)
+	if !learned && r.together {
+		return false // these have accused each other before, and there are no others
 	}
-	return !end.final && r.plain < maxAttempts && int(a.spec.Attempt) < max(maxAttempts, r.req.Threshold.N)
+	if !learned && !doubted && (r.req.Kind != protocol.KindSign || len(end.faults) > 0) {
+		r.plain++
+	}
+	return !end.final && r.plain < maxAttempts && int(a.spec.Attempt) < r.mostAttempts()
+}
+
+// mostAttempts is enough to leave out a party that accuses everybody, or spoils
+// each attempt that it is in: as many as the key has members, twice for signings because there
+// may be several such parties.
+func (r *runner) mostAttempts() int {
+	n := max(maxAttempts, r.req.Threshold.N)
+	if r.req.Kind == protocol.KindSign {
+		return 2 * n
+	}
+	return n
 }
 
 // exclude keeps parties from the next attempt. A user's device that was lost is

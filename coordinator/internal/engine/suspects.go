@@ -27,6 +27,7 @@ type suspects struct {
 	excluded []registry.PartyProblem
 	apart    []pair
 	together bool // the parties chosen last should have been kept apart
+	doubts
 }
 
 // learn takes what an attempt has shown, and reports whether that was new.
@@ -61,9 +62,9 @@ func (s *suspects) isExcluded(peer protocol.PeerID) *registry.PartyProblem {
 	return nil
 }
 
-// degree counts whom a party must be kept apart from.
-func (s *suspects) degree(peer protocol.PeerID) (n int) {
-	for _, p := range s.apart {
+// degree counts the pairs that a party is in.
+func degree(pairs []pair, peer protocol.PeerID) (n int) {
+	for _, p := range pairs {
 		if p[0] == peer || p[1] == peer {
 			n++
 		}
@@ -71,54 +72,84 @@ func (s *suspects) degree(peer protocol.PeerID) (n int) {
 	return n
 }
 
-// among reports whether some of these parties should be kept apart.
-func (s *suspects) among(parties ...[]registry.Party) bool {
+// among reports whether both of some pair are among these parties.
+func among(pairs []pair, parties ...[]registry.Party) bool {
 	all := slices.Concat(parties...)
 	has := func(peer protocol.PeerID) bool {
 		return slices.ContainsFunc(all, func(p registry.Party) bool { return p.Peer == peer })
 	}
-	return slices.ContainsFunc(s.apart, func(p pair) bool { return has(p[0]) && has(p[1]) })
+	return slices.ContainsFunc(pairs, func(p pair) bool { return has(p[0]) && has(p[1]) })
 }
 
-// searchSteps bounds the search for parties that can be kept apart. There are at
+// isChoiceOf reports whether it matters which of the candidates are chosen.
+func (s *suspects) isChoiceOf(candidates, taken []registry.Party) bool {
+	return among(s.apart, candidates, taken) || among(s.waits, candidates, taken) || len(s.levels(candidates)) > 1 || len(s.failed) > 0
+}
+
+// searchSteps bounds each search for parties that can be kept apart. There are at
 // most as many suspicions as failed attempts, so that it ends long before.
 const searchSteps = 10000
 
 // keepApart returns need of the candidates, the first ones of which no two, nor
 // one and one that is taken already, should be kept apart. When there are none
-// such it returns the first ones, and remembers that.
+// such it returns the first ones, and remembers that. As long as it can choose it also
+// leaves out who gave up, and all who have failed together, and parts parties that waited
+// for each other.
 func (s *suspects) keepApart(candidates []registry.Party, need int, taken []registry.Party) []registry.Party {
-	if !s.among(candidates, taken) {
+	if !s.isChoiceOf(candidates, taken) {
 		return candidates[:need:need]
 	}
-	steps := 0
-	var search func(from int, picked []registry.Party) []registry.Party
-	search = func(from int, picked []registry.Party) []registry.Party {
-		if len(picked) == need {
-			return picked
-		}
-		for i := from; i <= len(candidates)-(need-len(picked)); i++ {
-			if steps++; steps > searchSteps {
-				return nil
-			}
-			if s.clashes(candidates[i], picked) || s.clashes(candidates[i], taken) {
-				continue
-			}
-			if found := search(i+1, append(picked[:len(picked):len(picked)], candidates[i])); found != nil {
+	find := search{pairs: slices.Concat(s.apart, s.waits), need: need, taken: taken, rejects: s.hasFailed}
+	for _, find.pairs = range [][]pair{find.pairs, s.apart} {
+		for _, level := range s.levels(candidates) {
+			if found := find.among(s.upTo(candidates, level), nil); found != nil {
 				return found
 			}
 		}
-		return nil
 	}
-	if found := search(0, nil); found != nil {
+	find.steps, find.rejects = 0, nil
+	if found := find.among(candidates, nil); found != nil {
 		return found
 	}
 	s.together = true
 	return candidates[:need:need]
 }
 
-func (s *suspects) clashes(p registry.Party, with []registry.Party) bool {
-	return slices.ContainsFunc(with, func(o registry.Party) bool { return slices.Contains(s.apart, pairOf(p.Peer, o.Peer)) })
+// search looks for parties that go together.
+type search struct {
+	pairs   []pair // are kept apart
+	need    int
+	taken   []registry.Party                    // take part in any case
+	rejects func(parties []registry.Party) bool // all of them; nil: nothing
+	steps   int
+}
+
+// among completes picked with the first candidates that will do, in at most
+// searchSteps; nil if there are none.
+func (s *search) among(candidates, picked []registry.Party) []registry.Party {
+	missing := s.need - len(picked)
+	if missing == 0 {
+		if s.rejects != nil && s.rejects(slices.Concat(s.taken, picked)) {
+			return nil
+		}
+		return picked
+	}
+	for i := 0; i <= len(candidates)-missing; i++ {
+		if s.steps++; s.steps > searchSteps {
+			return nil
+		}
+		if clashes(s.pairs, candidates[i], picked) || clashes(s.pairs, candidates[i], s.taken) {
+			continue
+		}
+		if found := s.among(candidates[i+1:], append(picked[:len(picked):len(picked)], candidates[i])); found != nil {
+			return found
+		}
+	}
+	return nil
+}
+
+func clashes(pairs []pair, p registry.Party, with []registry.Party) bool {
+	return slices.ContainsFunc(with, func(o registry.Party) bool { return slices.Contains(pairs, pairOf(p.Peer, o.Peer)) })
 }
 
 // recall takes up what a session had learned before a restart.

@@ -67,7 +67,7 @@ func TestKeepApart(t *testing.T) {
 // from those that are taken. That the taken ones clash is nobody's choice any more.
 func clashing(s *suspects, chosen, taken []registry.Party) bool {
 	for i, p := range chosen {
-		if s.clashes(p, chosen[i+1:]) || s.clashes(p, taken) {
+		if clashes(s.apart, p, chosen[i+1:]) || clashes(s.apart, p, taken) {
 			return true
 		}
 	}
@@ -118,8 +118,8 @@ func TestRecall(t *testing.T) {
 	if len(s.apart) != 2 || len(s.excluded) != 2 || s.excluded[0].Name != "p2" || s.excluded[0].Reason != protocol.ReasonProof || s.isExcluded(p[3].Peer) == nil {
 		t.Errorf("suspects %+v", s)
 	}
-	if s.degree(p[1].Peer) != 2 || s.degree(p[3].Peer) != 0 {
-		t.Errorf("degrees %d and %d", s.degree(p[1].Peer), s.degree(p[3].Peer))
+	if degree(s.apart, p[1].Peer) != 2 || degree(s.apart, p[3].Peer) != 0 {
+		t.Errorf("degrees %d and %d", degree(s.apart, p[1].Peer), degree(s.apart, p[3].Peer))
 	}
 	if n := plainAttempts(session); n != 1 { // the second
 		t.Errorf("%d attempts have taught nothing, want 1", n)
