@@ -31,7 +31,7 @@ const (
 // again when it crashes: in a goroutine of a library nothing can recover from a
 // panic. It holds no keys and opens no files of the data folder.
 type supervisor struct {
-	command func() *exec.Cmd // a worker to be started
+	command func() (*exec.Cmd, error) // a worker to be started
 
 	served   bool                                 // a worker was ready
 	listen   []string                             // where it listened
@@ -41,7 +41,7 @@ type supervisor struct {
 	after    func(time.Duration) <-chan time.Time // time.After
 }
 
-func newSupervisor(command func() *exec.Cmd) *supervisor {
+func newSupervisor(command func() (*exec.Cmd, error)) *supervisor {
 	return &supervisor{
 		command: command, sessions: map[protocol.SID]node.SessionRef{}, after: time.After,
 		pause: &backoff.ExponentialBackOff{InitialInterval: restartFirst, Multiplier: 2, MaxInterval: restartMost},
@@ -51,16 +51,16 @@ func newSupervisor(command func() *exec.Cmd) *supervisor {
 // supervise runs this very program, with the same arguments, as a worker, until
 // it ends in order.
 func supervise(ctx context.Context) error {
-	program, err := ownProgram()
-	if err != nil {
-		return err
-	}
 	forbidCoreDumps() // the environment may hold the master key
-	return newSupervisor(func() *exec.Cmd {
+	return newSupervisor(func() (*exec.Cmd, error) {
+		program, err := ownProgram() // each time: an upgrade may replace the file meanwhile
+		if err != nil {
+			return nil, err
+		}
 		cmd := exec.Command(program, os.Args[1:]...)
 		cmd.Args[0] = os.Args[0]
 		cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
-		return cmd
+		return cmd, nil
 	}).run(ctx)
 }
 
@@ -126,7 +126,10 @@ var errCrash = errors.New("it ended unexpectedly")
 
 // runWorker runs one worker to its end; the error is nil if it ended in order.
 func (s *supervisor) runWorker(ctx context.Context) (workerEnd, error) {
-	cmd := s.command()
+	cmd, err := s.command()
+	if err != nil {
+		return workerEnd{}, err
+	}
 	orders, reports, err := start(cmd)
 	if err != nil {
 		return workerEnd{}, fmt.Errorf("start the worker: %w", err)

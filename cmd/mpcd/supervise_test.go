@@ -42,18 +42,26 @@ func runFake() (code int, fake bool) {
 func fakeSupervisor(does string) int {
 	ctx, stop := untilSignal()
 	defer stop()
+	if does == "upgrade" { // the real one
+		if err := os.Setenv(fakeWorkerVariable, does); err != nil {
+			fmt.Println(err)
+			return 99
+		}
+		fmt.Println("ended:", supervise(ctx))
+		return exitOK
+	}
 	fmt.Println("ended:", newSupervisor(fakeCommand(does, os.Getenv(fakeFolderVariable))).run(ctx))
 	return exitOK
 }
 
 // fakeCommand starts this binary as a worker. What it prints goes where this
 // process prints.
-func fakeCommand(does, folder string) func() *exec.Cmd {
-	return func() *exec.Cmd {
+func fakeCommand(does, folder string) func() (*exec.Cmd, error) {
+	return func() (*exec.Cmd, error) {
 		cmd := exec.Command(os.Args[0])
 		cmd.Env = append(os.Environ(), fakeSupervisorVariable+"=", fakeWorkerVariable+"="+does, fakeFolderVariable+"="+folder)
 		cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
-		return cmd
+		return cmd, nil
 	}
 }
 
@@ -94,6 +102,12 @@ func fakeWorker(does string) int {
 			w.Began(ref(byte(2 * w.Restarts)))
 			w.Began(ref(byte(2*w.Restarts + 1)))
 			w.Ended(ref(byte(2 * w.Restarts)))
+			die()
+		}
+	case "upgrade": // once, after another program has taken the file's name
+		w.ready(nil)
+		if w.Restarts == 0 {
+			fmt.Println("replaced:", replaceProgram(os.Args[0]))
 			die()
 		}
 	case "vanish": // once, without a word and as if all were well
@@ -174,7 +188,7 @@ func TestACrashAtTheStartIsFinal(t *testing.T) {
 	if len(*pauses) != 0 {
 		t.Error("it was started again")
 	}
-	s = newSupervisor(func() *exec.Cmd { return exec.Command("/nonexistent/mpcd") })
+	s = newSupervisor(func() (*exec.Cmd, error) { return exec.Command("/nonexistent/mpcd"), nil })
 	if err := s.run(t.Context()); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a program that is not there: %v", err)
 	}
@@ -269,6 +283,32 @@ func TestNoWorkerWithoutSupervisor(t *testing.T) {
 	p.wantGone()
 }
 
+// TestAWorkerIsOfTheSameProgram replaces the program's file while it runs: the next
+// worker is what the supervisor is, whatever has the name now.
+func TestAWorkerIsOfTheSameProgram(t *testing.T) {
+	program := filepath.Join(t.TempDir(), "mpcd")
+	data, err := os.ReadFile(os.Args[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(program, data, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	p := startProgram(t, program, "upgrade")
+	p.want("replaced: <nil>")
+	p.want("ended: <nil>")
+	p.wantGone()
+}
+
+// replaceProgram puts something that cannot run in the place of a program.
+func replaceProgram(program string) error {
+	other := program + ".new"
+	if err := os.WriteFile(other, []byte("another version"), 0o700); err != nil {
+		return err
+	}
+	return os.Rename(other, program)
+}
+
 // TestNobodysWorker checks that the mark of a worker is not believed blindly.
 func TestNobodysWorker(t *testing.T) {
 	for _, pid := range []string{"x", "1"} {
@@ -289,7 +329,12 @@ type process struct {
 
 func startProcess(t *testing.T, does string) *process {
 	t.Helper()
-	cmd := exec.Command(os.Args[0])
+	return startProgram(t, os.Args[0], does)
+}
+
+func startProgram(t *testing.T, program, does string) *process {
+	t.Helper()
+	cmd := exec.Command(program)
 	cmd.Env = append(os.Environ(), fakeSupervisorVariable+"="+does, fakeFolderVariable+"="+t.TempDir())
 	out, err := cmd.StdoutPipe()
 	if err != nil {
