@@ -154,6 +154,8 @@ func TestAlteredAccounts(t *testing.T) {
 		"id":                 func(a *rest.Account) { a.ID += "x" },
 		"keygen session":     func(a *rest.Account) { a.KeygenSessionID += "x" },
 		"scheme":             func(a *rest.Account) { a.Scheme = "eddsa-ed25519" },
+		"custody":            func(a *rest.Account) { a.Custody = rest.CustodyCoManaged },
+		"status":             func(a *rest.Account) { a.Status = "failed" },
 		"threshold":          func(a *rest.Account) { a.ThresholdT = 3 },
 		"size":               func(a *rest.Account) { a.ThresholdN = 4 },
 		"public key":         func(a *rest.Account) { a.PublicKey = other.PublicKey },
