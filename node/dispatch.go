@@ -163,9 +163,7 @@ func (n *Node) receiveDirect(from protocol.PeerID, data []byte) {
 		return
 	}
 	if f.Endorse != nil {
-		if n.endorses.allow(from) {
-			n.endorsed(from, f.Endorse)
-		}
+		n.endorsed(from, f.Endorse, len(data))
 		return
 	}
 	// A guest's early messages are not kept: they are pulled once it is known that

@@ -142,7 +142,10 @@
 //	answers to pulls, one member   2 a second,   not answered
 //	 and session                   one at a time
 //	about interrupted keygens,     64 a second,  dropped; who asks asks again
-//	 of one peer                   256 at once
+//	 of one peer                   256 at once,
+//	                               2 at a time,
+//	                               32 waiting,
+//	                               64 KiB each
 //	ended sessions                 512, 1 min    the oldest are forgotten
 //
 // Members are heard in turn (inbox.go), so that one that floods its session does not

@@ -1,10 +1,7 @@
 package node
 
 import (
-	"bytes"
 	"context"
-	"errors"
-	"fmt"
 	"maps"
 	"sync"
 	"time"
@@ -22,7 +19,6 @@ const (
 	resolveLimit  = 30 * time.Second       // for one round over pending keys, and for one endorsement
 	settleFirst   = 200 * time.Millisecond // after the session of a key that is pending has ended, growing
 	settleSoonFor = resolveEvery
-	endorseSlots  = 16          // endorsements looked at a time; more are dropped, they come again
 	promptEvery   = time.Second // questions that proposals bring about, on average
 	promptBurst   = 8
 )
@@ -32,7 +28,7 @@ const (
 // the key is active, whatever became of the session. Who has none and will never
 // sign says so, and then there will never be a key (abandon.go).
 type resolver struct {
-	slots  chan struct{}
+	desk   *desk
 	prompt *rate.Limiter
 	agenda agenda
 
@@ -46,7 +42,7 @@ type resolver struct {
 
 func newResolver() *resolver {
 	return &resolver{
-		slots: make(chan struct{}, endorseSlots), prompt: rate.NewLimiter(rate.Every(promptEvery), promptBurst),
+		desk: newDesk(), prompt: rate.NewLimiter(rate.Every(promptEvery), promptBurst),
 		heard: make(map[string]*protocol.Certificate), abandons: make(map[string]map[protocol.PeerID]*protocol.Abandon),
 		inquiries: make(map[*inquiry]struct{}),
 	}
@@ -129,12 +125,6 @@ func (r *resolver) forget(pending map[string]bool) {
 	maps.DeleteFunc(r.abandons, func(id string, _ map[protocol.PeerID]*protocol.Abandon) bool { return !pending[id] })
 }
 
-func (n *Node) sendEndorse(ctx context.Context, to protocol.PeerID, e *protocol.Endorse) error {
-	ctx, cancel := context.WithTimeout(ctx, sendLimit)
-	defer cancel()
-	return n.sendDirect(ctx, to, protocol.DirectFrame{SID: e.Certificate.Body.SID, Endorse: e})
-}
-
 // keygens returns the sessions under way that make a key. They complete it, or
 // put another one in its place.
 func (n *Node) keygens(keyID string) []*ceremony {
@@ -160,66 +150,6 @@ func (n *Node) underWay(sid protocol.SID) bool {
 	defer n.mu.Unlock()
 	c := n.sessions[sid]
 	return c != nil && !c.ended()
-}
-
-// endorsed takes what another member knows of a key.
-func (n *Node) endorsed(from protocol.PeerID, e *protocol.Endorse) {
-	select {
-	case n.resolver.slots <- struct{}{}:
-	default:
-		return
-	}
-	key := fmt.Sprintf("%.*s.%d", maxKeyID, e.Certificate.Body.Key, e.Certificate.Body.Epoch)
-	started := n.start("endorse "+from+" "+key, resolveLimit, func(ctx context.Context) error {
-		defer func() { <-n.resolver.slots }()
-		reply, err := n.takeEndorsement(ctx, from, e)
-		if reply != nil {
-			if sent := n.sendEndorse(ctx, from, reply); sent != nil {
-				log.Debugw("a member that asked about a pending key was not answered; it asks again", "peer", from, "error", sent)
-			}
-		}
-		return err
-	})
-	if !started {
-		<-n.resolver.slots
-	}
-}
-
-// takeEndorsement takes in what a member knows of a key, completes the key if
-// nothing is missing any more, and returns what the member may lack.
-func (n *Node) takeEndorsement(ctx context.Context, from protocol.PeerID, e *protocol.Endorse) (*protocol.Endorse, error) {
-	theirs := &e.Certificate
-	sid := theirs.Body.SID
-	if n.underWay(sid) {
-		return nil, nil // the session completes the key by itself
-	}
-	record, state, err := n.made(ctx, theirs.Body.Key, theirs.Body.Epoch)
-	if errors.Is(err, errNoKey) || err == nil && record.Spec.SID() != sid {
-		return n.withoutShare(ctx, from, e)
-	}
-	if err != nil {
-		return nil, err
-	}
-	body := bodyOf(record)
-	if !bytes.Equal(body.Signed(), theirs.Body.Signed()) || len(theirs.Signatures) != len(body.Roster) || roleIn(&record.Spec, from) == "" {
-		return nil, nil // not about this key, or not a member's
-	}
-	if e.Reply {
-		defer n.resolver.answered(sid, from)
-	}
-	if e.Reply && e.Abandon != nil {
-		n.hearAbandon(record, state, e.Abandon)
-	}
-	cert := record.Certificate
-	if state == keystore.StatePending {
-		if cert, err = n.complete(ctx, theirs); err != nil {
-			return nil, err
-		}
-	}
-	if e.Reply || cert == nil {
-		return nil, nil
-	}
-	return &protocol.Endorse{Certificate: *cert, Reply: true}, nil
 }
 
 // made is heldShare of this party's store.
