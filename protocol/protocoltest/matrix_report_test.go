@@ -106,7 +106,7 @@ func (m *matrix) lists(b *strings.Builder) {
 			inapplicable[r.reason]++
 		}
 		for i := range r.attacks {
-			if a := &r.attacks[i]; a.expect == unattributed {
+			if a := &r.attacks[i]; a.expect == unattributed || a.expect == partly {
 				without[fmt.Sprintf("%v %s: %s", r.cell, a.name, a.why)] = true
 			}
 		}
@@ -118,7 +118,7 @@ func (m *matrix) lists(b *strings.Builder) {
 	for _, why := range slices.Sorted(maps.Keys(inapplicable)) {
 		fmt.Fprintf(b, "  %3d: %s\n", inapplicable[why], why)
 	}
-	b.WriteString("unattributed, as nobody can be named:\n")
+	b.WriteString("unattributed, as nobody can be named (or, with P, only by some):\n")
 	for _, line := range slices.Sorted(maps.Keys(without)) {
 		fmt.Fprintf(b, "  %s\n", line)
 	}
