@@ -31,11 +31,13 @@
 // end, such as by the kernel when memory is short, is the end of a worker only. The
 // next one is started at once, when crashes follow each other closely after a pause
 // of up to 5 s, for as long as it takes; the log counts the restarts. It has the
-// addresses of the first one, ports that the system chose included, and tells the
-// coordinators of the sessions that were interrupted (party_crashed).
+// addresses of the one before, ports that the system chose included (if they are taken
+// meanwhile, those of the settings), and tells the coordinators of the sessions that
+// were interrupted (party_crashed).
 //
-// A worker that ends in order, or that crashes before the first one was ready, is not
-// started again: the supervisor ends with its exit code. Signals are for the
+// A worker that ends in order is not started again, nor one that ends in any way before
+// any was ready: the supervisor ends with its exit code. Once one has served, another
+// one that cannot start has crashed, whatever its exit code. Signals are for the
 // supervisor, whose pid is in run.json. On SIGTERM or SIGINT it has the worker drain
 // and waits for it; whatever ends the supervisor itself, also SIGKILL, ends the
 // worker, which notices by a pipe (worker.go). A worker that is told to

@@ -111,6 +111,9 @@ func runParty(c *cli.Context, cfg partyConfig, w *worker) (err error) {
 // party runs the node on an open store.
 func (d *dataDir) party(c *cli.Context, cfg partyConfig, store *keystore.Store) error {
 	host, err := p2p.New(d.p2pConfig(cfg.daemonConfig, p2p.RoleCoordinator))
+	if errors.Is(err, p2p.ErrListen) {
+		d.worker.noListen()
+	}
 	if err != nil {
 		return refuse(err)
 	}

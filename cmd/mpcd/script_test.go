@@ -51,7 +51,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"refused": refused, "await": await, "occupy": occupy, "issue": issue, "hangup": hangup, "unchanged": unchanged,
-			"crash": crash, "interrupt": interrupt, "serving": serving,
+			"crash": crash, "crashoccupied": crashoccupied, "interrupt": interrupt, "serving": serving,
 			"evidence": makeEvidence, "conduct": makeConduct, "exits": exits,
 		},
 	})

@@ -34,7 +34,7 @@ type supervisor struct {
 	command func() (*exec.Cmd, error) // a worker to be started
 
 	served   bool                                 // a worker was ready
-	listen   []string                             // where it listened
+	listen   []string                             // where it listened; nil: where its settings say
 	sessions map[protocol.SID]node.SessionRef     // that run, or whose coordinators must be told
 	crashes  int                                  // of all workers
 	pause    *backoff.ExponentialBackOff          // of crashes that follow each other closely
@@ -80,11 +80,16 @@ func ownProgram() (string, error) {
 	return name, nil
 }
 
-// run returns when a worker has ended in order, or before it was ready for the
-// first time; its exit code is in an exitStatus. When ctx ends it has the worker drain.
+// run returns when a worker has ended in order, or before one was ready for the
+// first time; its exit code is in an exitStatus. A later one that ends before it is
+// ready is started again, whatever it says: what it lacks, a port or room on the
+// disk, may be back soon. When ctx ends it has the worker drain.
 func (s *supervisor) run(ctx context.Context) error {
 	for {
 		ended, err := s.runWorker(ctx)
+		if err == nil && s.served && !ended.ready && ctx.Err() == nil {
+			err = fmt.Errorf("%w, before it was ready: %w", errCrash, exitStatus(ended.code))
+		}
 		switch {
 		case err == nil:
 			return exitStatus(ended.code).orNil()
@@ -118,6 +123,7 @@ func (s *supervisor) nextPause(served time.Duration) time.Duration {
 // workerEnd is how a worker ended.
 type workerEnd struct {
 	code   int           // what it said its exit code is
+	ready  bool          // it was
 	served time.Duration // since it was ready
 }
 
@@ -145,7 +151,7 @@ func (s *supervisor) runWorker(ctx context.Context) (workerEnd, error) {
 	failed := cmd.Wait()
 	var end workerEnd
 	if !since.IsZero() {
-		end.served = time.Since(since)
+		end.ready, end.served = true, time.Since(since)
 	}
 	switch {
 	case code != nil:
@@ -190,6 +196,8 @@ func (s *supervisor) follow(reports io.Reader) (code *int, ready time.Time) {
 		switch {
 		case r.Ready != nil:
 			s.served, s.listen, ready = true, r.Ready.Listen, time.Now()
+		case r.NoListen:
+			s.listen = nil
 		case r.Began != nil:
 			s.sessions[r.Began.SID] = *r.Began
 		case r.Ended != nil:

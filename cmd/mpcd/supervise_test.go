@@ -93,6 +93,18 @@ func fakeWorker(does string) int {
 		return exitCode(w.end(refusef("no")))
 	case "fall": // before it is ready
 		die()
+	case "stumble": // once; then n cannot start, of which the first one has no port
+		switch {
+		case w.Restarts == 0:
+			w.ready([]string{"here"})
+			die()
+		case w.Restarts == 1:
+			w.noListen()
+			fallthrough
+		case w.Restarts <= n:
+			return exitCode(w.end(refusef("no")))
+		}
+		w.ready([]string{"there"})
 	case "exit": // in order, with a code
 		w.ready([]string{"here"})
 		return exitCode(w.end(map[int]error{exitFailed: errors.New("failed")}[n]))
@@ -215,6 +227,26 @@ func TestCrashesFollowedByAnother(t *testing.T) {
 	}
 	if third.Restarts != 2 || !slices.Equal(third.Listen, []string{"here"}) {
 		t.Errorf("the third worker was told %+v", third)
+	}
+}
+
+// TestAWorkerThatCannotStartAfterACrash checks that a daemon that has served is
+// started again until it serves, in its old place or where its settings say.
+func TestAWorkerThatCannotStartAfterACrash(t *testing.T) {
+	s, folder, pauses := supervised(t, "stumble 3")
+	if err := s.run(t.Context()); err != nil || s.crashes != 4 {
+		t.Fatalf("%v, after %d crashes", err, s.crashes)
+	}
+	if want := []time.Duration{0, restartFirst, 2 * restartFirst, 4 * restartFirst}; !slices.Equal(*pauses, want) {
+		t.Errorf("pauses %v, want %v", *pauses, want)
+	}
+	for n, want := range [][]string{nil, {"here"}, nil, nil, nil} {
+		if got := started(t, folder, n); !slices.Equal(got.Listen, want) {
+			t.Errorf("worker %d was told to listen at %v, want %v", n, got.Listen, want)
+		}
+	}
+	if !slices.Equal(s.listen, []string{"there"}) {
+		t.Errorf("the last one listened at %v", s.listen)
 	}
 }
 

@@ -113,6 +113,10 @@ func (w *worker) report(r report) {
 // ready says that the worker serves.
 func (w *worker) ready(listen []string) { w.report(report{Ready: &workerReady{listen}}) }
 
+// noListen says that the worker could not listen where it was told: its settings say
+// where the next one may.
+func (w *worker) noListen() { w.report(report{NoListen: true}) }
+
 // Began implements node.SessionWatch.
 func (w *worker) Began(s node.SessionRef) { w.report(report{Began: &s}) }
 

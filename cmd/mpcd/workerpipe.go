@@ -21,7 +21,7 @@ type order struct {
 // workerStart is what a worker is told that is not in its settings.
 type workerStart struct {
 	Restarts    int               `json:"restarts"`              // how many workers have crashed before this one
-	Listen      []string          `json:"listen,omitempty"`      // where the first one listened, ports included
+	Listen      []string          `json:"listen,omitempty"`      // where the last one listened, ports included
 	Interrupted []node.SessionRef `json:"interrupted,omitempty"` // sessions whose coordinators have to be told
 }
 
@@ -29,8 +29,10 @@ type workerStart struct {
 type report struct {
 	Ready *workerReady     `json:"ready,omitempty"` // it serves
 	Began *node.SessionRef `json:"began,omitempty"`
-	Ended *node.SessionRef `json:"ended,omitempty"` // or its coordinator was told that it was interrupted
-	Exit  *int             `json:"exit,omitempty"`  // it ends in order, with this exit code
+
+	NoListen bool             `json:"no_listen,omitempty"` // it could not listen where it was told
+	Ended    *node.SessionRef `json:"ended,omitempty"`     // or its coordinator was told that it was interrupted
+	Exit     *int             `json:"exit,omitempty"`      // it ends in order, with this exit code
 }
 
 type workerReady struct {
