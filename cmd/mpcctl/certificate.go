@@ -148,13 +148,13 @@ func readKey(c *cli.Context, file string) (*client.Key, error) {
 	if err := json.Unmarshal(data, &form); err != nil {
 		return nil, misusef("%s is not JSON: %w", file, err)
 	}
-	if form.Encoded != nil {
+	switch { // an account first: more is checked of it, whatever else the file has
+	case form.Approval != nil || form.Content != nil:
+		return readJSONKey(file, data, client.VerifyAccount)
+	case form.Encoded != nil:
 		return readJSONKey(file, data, client.VerifyCertificateView)
 	}
-	if form.Approval == nil && form.Content == nil {
-		return nil, misusef("%s is neither an account nor a key certificate: account show --json prints one", file)
-	}
-	return readJSONKey(file, data, client.VerifyAccount)
+	return nil, misusef("%s is neither an account nor a key certificate: account show --json prints one", file)
 }
 
 func readJSONKey[T any](file string, data []byte, verify func(*T) (*client.Key, error)) (*client.Key, error) {

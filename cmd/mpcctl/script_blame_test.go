@@ -56,6 +56,10 @@ func certificateFiles(ts *testscript.TestScript, _ bool, args []string) {
 	writeJSON("broken.json", other)
 	a.Approval.M = 2
 	writeJSON("broken-account.json", a)
+	writeJSON("mixed.json", struct { // the account, and beside it its certificate
+		rest.Account
+		Encoded string `json:"encoded"`
+	}{a, a.Certificate.Encoded})
 	a.Certificate = nil
 	writeJSON("without.json", a)
 }
