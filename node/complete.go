@@ -3,6 +3,7 @@ package node
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -55,11 +56,11 @@ func (n *Node) activate(ctx context.Context, theirs *protocol.Certificate) (*pro
 func (r *resolver) gather(self protocol.Signer, record protocol.KeyRecord, more [][]byte) protocol.Certificate {
 	id, body := shareID(record.Spec.Key, record.Spec.Epoch), bodyOf(record)
 	data := body.Signed()
-	cert := r.heard[id]
-	if cert == nil || !bytes.Equal(cert.Body.Signed(), data) {
+	cert := r.known(record)
+	if cert == nil {
 		cert = &protocol.Certificate{Body: body, Signatures: make([][]byte, len(body.Roster))}
-		r.heard[id] = cert
 	}
+	r.heard[id] = cert
 	for i, m := range body.Roster {
 		switch {
 		case m.Peer == self.ID():
@@ -69,6 +70,20 @@ func (r *resolver) gather(self protocol.Signer, record protocol.KeyRecord, more 
 		}
 	}
 	return protocol.Certificate{Body: body, Signatures: slices.Clone(cert.Signatures)}
+}
+
+// known returns the signatures that are known of a pending key's certificate: what
+// this process has heard or, after a restart, what was on disk with the share; nil if
+// there is nothing. The caller holds mu.
+func (r *resolver) known(record protocol.KeyRecord) *protocol.Certificate {
+	body := bodyOf(record)
+	data := body.Signed()
+	for _, cert := range []*protocol.Certificate{r.heard[shareID(record.Spec.Key, record.Spec.Epoch)], record.Certificate} {
+		if cert != nil && len(cert.Signatures) == len(body.Roster) && bytes.Equal(cert.Body.Signed(), data) {
+			return cert
+		}
+	}
+	return nil
 }
 
 func bodyOf(r protocol.KeyRecord) protocol.CertificateBody {
@@ -88,6 +103,31 @@ func (n *Node) learn(c *ceremony) {
 	}
 	n.resolver.mu.Lock()
 	n.resolver.heard[shareID(c.spec.Key, c.spec.Epoch)] = cert
+	err := n.keepHeard(context.Background(), c.spec, cert)
 	n.resolver.mu.Unlock()
+	if err != nil {
+		c.log.Warnw("the signatures of a key that is not complete are not on disk; after a restart the members are asked again", "error", err)
+	}
 	n.settleSoon(c.spec.Key, c.spec.Epoch)
+}
+
+// keepHeard writes the signatures that are known beside a share that is pending: who
+// has signed can then not say after a restart of this party that it never will. The
+// caller holds resolver.mu.
+func (n *Node) keepHeard(ctx context.Context, s *protocol.Spec, cert *protocol.Certificate) error {
+	record, state, err := n.made(ctx, s.Key, s.Epoch)
+	switch {
+	case errors.Is(err, errNoKey):
+		return nil
+	case err != nil:
+		return err
+	case state != keystore.StatePending, record.Spec.SID() != s.SID():
+		return nil
+	}
+	record.Certificate = cert
+	save := &protocol.Save{Key: record}
+	if err := n.crashed(save, false); err != nil {
+		return err
+	}
+	return n.write(ctx, save)
 }

@@ -72,10 +72,12 @@
 // has signed, and passes on the word that it was dropped for, which it keeps.
 //
 // A member that signs and also says that it never will counts for nothing: the share
-// is kept and the log names it as an error. If one of two honest members hears only
-// the one and drops its share, the account never becomes active, for the coordinator
-// waits for everybody's result. The same goes for a party that was restored from a
-// backup older than the key and speaks without remembering.
+// is kept and the log names it as an error. The signatures that a session has heard are
+// on disk beside the share when it ends without the others, so that this holds after a
+// restart. Of two honest members one that hears only the word may still have dropped its
+// share when the other has the full certificate: that alone does not prove that all
+// members have their shares. The same goes for a party that was restored from a backup
+// older than the key and speaks without remembering.
 //
 // # Blame and quarantine
 //

@@ -134,10 +134,7 @@ func (n *Node) decide(ctx context.Context, asked *protocol.Spec) (verdict, error
 		delete(r.abandons, shareID(asked.Key, asked.Epoch))
 		return verdict{state: state}, nil
 	}
-	cert := r.heard[shareID(asked.Key, asked.Epoch)]
-	if cert != nil && cert.Body.SID != record.Spec.SID() {
-		cert = nil
-	}
+	cert := r.known(record)
 	word, err := n.abandonOf(ctx, record.Spec.SID())
 	if err != nil {
 		return verdict{}, err

@@ -63,17 +63,20 @@ func (n *Node) save(ctx context.Context, save *protocol.Save, also ...keystore.R
 	if err := n.crashed(save, false); err != nil {
 		return err
 	}
-	write := n.keys.save
-	if roleIn(&save.Key.Spec, n.cfg.Host.ID()) == protocol.Delegate {
-		write = n.shares.save
-	}
-	if err := write(ctx, save, also...); err != nil {
+	if err := n.write(ctx, save, also...); err != nil {
 		if !save.Active {
 			n.resolver.doubt(save.Key.Spec.SID(), err)
 		}
 		return err
 	}
 	return n.crashed(save, true)
+}
+
+func (n *Node) write(ctx context.Context, save *protocol.Save, also ...keystore.Record) error {
+	if roleIn(&save.Key.Spec, n.cfg.Host.ID()) == protocol.Delegate {
+		return n.shares.save(ctx, save, also...)
+	}
+	return n.keys.save(ctx, save, also...)
 }
 
 // crashed lets a test end this party before or after a save.
