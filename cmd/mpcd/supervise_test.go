@@ -250,6 +250,69 @@ func TestAWorkerThatCannotStartAfterACrash(t *testing.T) {
 	}
 }
 
+// TestReportsToASupervisorThatWasStopped fills the pipe: nothing of what did not fit
+// is lost, the worker's end least of all.
+func TestReportsToASupervisorThatWasStopped(t *testing.T) {
+	read, write, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer read.Close() //nolint:errcheck // it was read
+	w, long := &worker{reports: write}, strings.Repeat("x", 100<<10) // more than the pipe takes
+	w.ready([]string{long})
+	w.Began(ref(1))
+	w.Began(ref(2))
+	w.Ended(ref(1))
+	if !w.late() || len(w.unsent) == 0 {
+		t.Fatal("it was all written: nothing is tested")
+	}
+	go func() {
+		defer write.Close() //nolint:errcheck // the reader sees it
+		_ = w.end(refusef("no"))
+	}()
+	said := func() bool {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		return strings.Contains(string(w.unsent), `"exit":2`)
+	}
+	for start := time.Now(); !said(); <-time.After(time.Millisecond) {
+		if time.Since(start) > awaitLimit {
+			t.Fatal("the worker does not say that it ends")
+		}
+	}
+	s := newSupervisor(nil)
+	code, ready := s.follow(read)
+	if code == nil || *code != exitRefused || ready.IsZero() || !slices.Equal(s.listen, []string{long}) {
+		t.Errorf("exit code %v, ready %v, %d addresses", code, ready, len(s.listen))
+	}
+	if got := s.interrupted(); !slices.Equal(got, []node.SessionRef{ref(2)}) {
+		t.Errorf("interrupted %v", got)
+	}
+}
+
+// TestAReportThatHasNoRoomIsDroppedWhole bounds what is kept for a supervisor.
+func TestAReportThatHasNoRoomIsDroppedWhole(t *testing.T) {
+	read, write, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer read.Close() //nolint:errcheck // it was read
+	w := &worker{reports: write}
+	w.ready([]string{strings.Repeat("x", maxUnsent-100)})
+	w.Began(ref(1)) // too much
+	if len(w.unsent) == 0 || len(w.unsent) > maxUnsent {
+		t.Errorf("%d bytes are kept", len(w.unsent))
+	}
+	go func() {
+		defer write.Close() //nolint:errcheck // the reader sees it
+		_ = w.end(nil)
+	}()
+	s := newSupervisor(nil)
+	if code, _ := s.follow(read); code == nil || *code != exitOK || len(s.listen) != 1 {
+		t.Errorf("exit code %v, %d addresses", code, len(s.listen))
+	}
+}
+
 // TestAPauseForgets checks that a worker that has served for long is started again
 // at once.
 func TestAPauseForgets(t *testing.T) {

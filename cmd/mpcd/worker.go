@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"os"
 	"strconv"
@@ -14,8 +15,11 @@ import (
 	"github.com/meshmpc/mpcd/node"
 )
 
-// reportTime is how long a report may wait for a supervisor that does not read.
-const reportTime = 100 * time.Millisecond
+// A supervisor that was stopped by a signal does not read.
+const (
+	reportTime = 100 * time.Millisecond // how long a report waits for it
+	maxUnsent  = 1 << 20                // bytes that are kept for it
+)
 
 // worker is the child's side of a supervised daemon.
 type worker struct {
@@ -25,6 +29,7 @@ type worker struct {
 	orders  *bufio.Scanner
 	mu      sync.Mutex
 	reports *os.File
+	unsent  []byte // lines, the first one perhaps sent in part
 }
 
 // inheritedWorker returns the worker that this process is, or nil if nobody
@@ -95,19 +100,40 @@ func (w *worker) obey(ctx context.Context, orphaned func()) context.Context {
 }
 
 // report tells the supervisor something. It goes into a pipe and costs
-// microseconds; a supervisor that was stopped by a signal must not stop the worker.
+// microseconds; a supervisor that does not read must not stop the worker. What cannot
+// be sent, or in part only, goes before the next report.
 func (w *worker) report(r report) {
 	line, err := json.Marshal(r)
-	if err == nil {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		if err = w.reports.SetWriteDeadline(time.Now().Add(reportTime)); err == nil {
-			_, err = w.reports.Write(append(line, '\n'))
-		}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch {
+	case err != nil:
+	case len(w.unsent)+len(line) > maxUnsent && r.Exit == nil:
+		err = errors.New("too much is waiting: this report is dropped")
+	default:
+		w.unsent = append(append(w.unsent, line...), '\n')
 	}
-	if err != nil {
+	if err = errors.Join(err, w.send()); err != nil {
 		log.Warnw("the supervisor was not told", "error", err)
 	}
+}
+
+// send sends what has not been sent. The caller holds mu.
+func (w *worker) send() error {
+	if err := w.reports.SetWriteDeadline(time.Now().Add(reportTime)); err != nil {
+		return err
+	}
+	n, err := w.reports.Write(w.unsent)
+	w.unsent = w.unsent[n:]
+	return err
+}
+
+// late tries once more to send what has not been sent, and tells whether it is worth
+// another try.
+func (w *worker) late() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.unsent) > 0 && errors.Is(w.send(), os.ErrDeadlineExceeded)
 }
 
 // ready says that the worker serves.
@@ -123,9 +149,12 @@ func (w *worker) Began(s node.SessionRef) { w.report(report{Began: &s}) }
 // Ended implements node.SessionWatch.
 func (w *worker) Ended(s node.SessionRef) { w.report(report{Ended: &s}) }
 
-// end says that the worker is about to end with err.
+// end says that the worker is about to end with err. It waits for a supervisor that
+// does not read: one that did not know this would start another worker.
 func (w *worker) end(err error) error {
 	code := exitCode(err)
 	w.report(report{Exit: &code})
+	for w.late() {
+	}
 	return err
 }
