@@ -87,11 +87,7 @@ func listQuarantine(c *cli.Context) error {
 	w := tabwriter.NewWriter(c.App.Writer, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "KEY\tPEER\tSTATE\tFAILURES\tPROVEN\tSINCE\tLAST\tREASON\tEVIDENCE")
 	for _, s := range shown {
-		since := s.Since
-		if since.IsZero() {
-			since = s.First
-		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\t%s\t%s\t%s\t%s\n", s.Key, s.Peer, s.State, s.Failures, s.Proven, moment(since, "-"), moment(s.Last, "-"),
+		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\t%s\t%s\t%s\t%s\n", s.Key, s.Peer, s.State, s.Failures, s.Proven, moment(s.Since, "-"), moment(s.Last, "-"),
 			s.Reason+s.Error, strings.Join(s.Evidence, ","))
 	}
 	return w.Flush()
