@@ -12,7 +12,11 @@ import (
 // Every 2 ≤ t ≤ n ≤ 10 makes an Ed25519 key, and every t of its n parties sign.
 func TestEdDSAEverySubset(t *testing.T) {
 	t.Parallel()
-	for n := 2; n <= 10; n++ {
+	most := 10
+	if tss.UnderRace {
+		most = 6
+	}
+	for n := 2; n <= most; n++ {
 		for signers := 2; signers <= n; signers++ {
 			th := protocol.Threshold{T: signers, N: n}
 			t.Run(th.String(), func(t *testing.T) { signEverySubset(t, newKey(t, protocol.EdDSA, th)) })

@@ -179,6 +179,9 @@ func (p *prover) renew(content proto.Message, fields []field, rooms map[string]*
 // Whole ceremonies of many sizes, in random order, never trip a guard.
 func TestHonestCeremonies(t *testing.T) {
 	rounds := 30
+	if tss.UnderRace {
+		rounds = 5
+	}
 	if longTests {
 		rounds = 300
 	}
