@@ -68,13 +68,13 @@ type Session struct {
 
 // Blame is what one party says of another's part in a failed attempt. Unless it is
 // proven it is that party's word: nobody is shut out by it, the two are kept apart
-// in later attempts.
+// in later attempts, if there are others.
 type Blame struct {
 	Party    PartyName `json:"party" doc:"Who is blamed."`
 	By       PartyName `json:"by" doc:"Who says so."`
 	Attempt  uint32    `json:"attempt"`
 	SID      string    `json:"sid" doc:"Hex: the attempt among the parties."`
-	Reason   string    `json:"reason" example:"contradiction" doc:"A stable word: contradiction, false_digest, invalid_message, invalid_value, invalid_proof, invalid_contribution, invalid_confirmation, library_panic, quarantined (the other refuses to take part with it), unknown_reason."`
+	Reason   string    `json:"reason" example:"contradiction" doc:"A stable word: contradiction, false_digest, invalid_message, invalid_value, invalid_proof, invalid_contribution, invalid_confirmation, library_panic, unattributed (it cannot be told who sent what is wrong), quarantined (the other refuses to take part with it), unknown_reason."`
 	Proven   bool      `json:"proven" doc:"true: evidence proves it to anybody, and the coordinator has verified that."`
 	Detail   string    `json:"detail,omitempty" doc:"What the party says that happened, in its words."`
 	Evidence string    `json:"evidence,omitempty" doc:"Base64: what the blamed party has signed, in canonical CBOR, without the payloads that a proof does not need; mpcd evidence verify reads it. There may be some without a proof."`
