@@ -161,12 +161,13 @@ func unsigned(s *protocol.Spec, cert *protocol.Certificate) []protocol.PeerID {
 
 // resolveEarlier decides on a proposal at a key of which this party has a pending
 // share of an earlier attempt: the members are asked, at once, what has become of
-// that one.
+// that one. A coordinator that brings this about too often hears what is known.
 func (n *Node) resolveEarlier(ctx context.Context, s *protocol.Spec) error {
-	if !n.resolver.prompt.Allow() {
-		return &refusal{code: protocol.CodeReplay, err: fmt.Errorf("%w; or try again in a minute", errEarlier)}
+	settle := func() (verdict, error) { return n.settle(ctx, s.Key, s.Epoch, retryLimit) }
+	if !n.resolver.prompt.allow(s.Coordinator) {
+		settle = func() (verdict, error) { return n.standing(ctx, s.Key, s.Epoch) }
 	}
-	v, err := n.settle(ctx, s.Key, s.Epoch, retryLimit)
+	v, err := settle()
 	switch {
 	case err != nil:
 		return refuse(protocol.CodeStorage, "an earlier attempt at the key: %w", err)
@@ -179,4 +180,20 @@ func (n *Node) resolveEarlier(ctx context.Context, s *protocol.Spec) error {
 	}
 	err = fmt.Errorf("%w, or try again once this party has heard from %s", errEarlier, strings.Join(v.waiting, ", "))
 	return &refusal{code: protocol.CodeReplay, peers: v.waiting, err: err}
+}
+
+// standing is what is known of a share without asking anybody.
+func (n *Node) standing(ctx context.Context, keyID string, epoch uint32) (verdict, error) {
+	r := n.resolver
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	record, state, err := n.made(ctx, keyID, epoch)
+	if errors.Is(err, errNoKey) {
+		return verdict{}, nil
+	}
+	if err != nil || state != keystore.StatePending {
+		return verdict{state: state}, err
+	}
+	cert := r.gather(n.cfg.Host, record, nil)
+	return verdict{state: state, waiting: unsigned(&record.Spec, &cert)}, nil
 }

@@ -19,7 +19,7 @@ const (
 	resolveLimit  = 30 * time.Second       // for one round over pending keys, and for one endorsement
 	settleFirst   = 200 * time.Millisecond // after the session of a key that is pending has ended, growing
 	settleSoonFor = resolveEvery
-	promptEvery   = time.Second // questions that proposals bring about, on average
+	promptEvery   = time.Second // questions that one coordinator's proposals bring about, on average
 	promptBurst   = 8
 )
 
@@ -29,10 +29,11 @@ const (
 // sign says so, and then there will never be a key (abandon.go).
 type resolver struct {
 	desk   *desk
-	prompt *rate.Limiter
+	prompt *paces // by coordinator
 	agenda agenda
 
 	doubtful sync.Map // by protocol.SID: keygens whose share could not be saved, see doubt
+	liars    sync.Map // by liar: those that the log names
 
 	mu        sync.Mutex // held over reading a state and saving the next one, never over sending
 	heard     map[string]*protocol.Certificate
@@ -42,7 +43,7 @@ type resolver struct {
 
 func newResolver() *resolver {
 	return &resolver{
-		desk: newDesk(), prompt: rate.NewLimiter(rate.Every(promptEvery), promptBurst),
+		desk: newDesk(), prompt: newPaces(rate.Every(promptEvery), promptBurst),
 		heard: make(map[string]*protocol.Certificate), abandons: make(map[string]map[protocol.PeerID]*protocol.Abandon),
 		inquiries: make(map[*inquiry]struct{}),
 	}
