@@ -39,7 +39,9 @@ func (n *Node) withoutShare(ctx context.Context, from protocol.PeerID, e *protoc
 			return nil, err
 		}
 		word = protocol.SignAbandon(n.cfg.Host, body.SID)
-		log.Warnw("this party has no share of an interrupted keygen and will never sign its certificate, and says so", "key", s.Key, "attempt", s.Attempt, "sid", body.SID.Short(), "peer", from)
+		seldom.Do(func() {
+			log.Warnw("this party has no share of an interrupted keygen and will never sign its certificate, and says so", "key", s.Key, "attempt", s.Attempt, "sid", body.SID.Short(), "peer", from)
+		})
 	}
 	empty := protocol.Certificate{Body: *body, Signatures: make([][]byte, len(body.Roster))}
 	return &protocol.Endorse{Certificate: empty, Reply: true, Abandon: word}, nil
@@ -75,14 +77,16 @@ func (n *Node) neverSigns(ctx context.Context, s *protocol.Spec) (bool, error) {
 
 // hearAbandon keeps a member's word about an attempt of which this party has a
 // share. It may come from any member, for it is signed.
-func (n *Node) hearAbandon(record protocol.KeyRecord, state keystore.State, a *protocol.Abandon) {
+func (n *Node) hearAbandon(from protocol.PeerID, record protocol.KeyRecord, state keystore.State, a *protocol.Abandon) {
 	s, r := &record.Spec, n.resolver
 	if a.SID != s.SID() || a.Party == n.cfg.Host.ID() || roleIn(s, a.Party) == "" || !a.Verify(p2p.Verify) {
-		log.Warnw("a member's word about an interrupted keygen does not hold", "key", s.Key, "said_by", a.Party)
+		seldom.Do(func() {
+			log.Warnw("a member's word about an interrupted keygen does not hold", "key", s.Key, "peer", from)
+		})
 		return
 	}
 	if state == keystore.StateActive { // everybody has signed
-		contradicts(s, a.Party)
+		r.contradicts(s, a.Party)
 		return
 	}
 	r.mu.Lock()
@@ -106,7 +110,7 @@ func (r *resolver) abandoned(record protocol.KeyRecord, cert *protocol.Certifica
 			continue
 		}
 		if cert != nil && len(cert.Signatures[i]) > 0 && p2p.Verify(m.Peer, cert.Body.Signed(), cert.Signatures[i]) {
-			contradicts(&record.Spec, m.Peer)
+			r.contradicts(&record.Spec, m.Peer)
 			continue
 		}
 		word = a
@@ -114,9 +118,19 @@ func (r *resolver) abandoned(record protocol.KeyRecord, cert *protocol.Certifica
 	return word
 }
 
-// contradicts tells the operator of a member that says two things.
-func contradicts(s *protocol.Spec, member protocol.PeerID) {
+// contradicts tells the operator of a member that says two things, once for each key's
+// attempt: the member may repeat them without end.
+func (r *resolver) contradicts(s *protocol.Spec, member protocol.PeerID) {
+	if _, told := r.liars.LoadOrStore(liar{s.SID(), member}, nil); told {
+		return
+	}
 	log.Errorw("a member has signed a key's certificate, and says that it never will: the share is kept; find out what runs there", "member", member, "key", s.Key, "sid", s.SID().Short())
+}
+
+// liar is a member that says two things about an attempt.
+type liar struct {
+	sid    protocol.SID
+	member protocol.PeerID
 }
 
 // drop removes the pending share of an attempt that will never be a key. The reason

@@ -29,7 +29,7 @@ const (
 func (n *Node) receiveDispatch(from protocol.PeerID, data []byte) {
 	f, err := protocol.DecodeFrame(data)
 	if err != nil {
-		log.Warnw("a coordinator sent a frame that cannot be read", "coordinator", from, "error", err)
+		seldom.Do(func() { log.Warnw("a coordinator sent a frame that cannot be read", "coordinator", from, "error", err) })
 		return
 	}
 	switch {
@@ -42,7 +42,7 @@ func (n *Node) receiveDispatch(from protocol.PeerID, data []byte) {
 	case f.ShareRequest != nil:
 		n.shareRequest(from, f.ShareRequest)
 	default:
-		log.Warnw("a coordinator sent a frame that is for coordinators", "coordinator", from)
+		seldom.Do(func() { log.Warnw("a coordinator sent a frame that is for coordinators", "coordinator", from) })
 	}
 }
 

@@ -107,13 +107,16 @@ func (n *Node) serve(from protocol.PeerID, e *protocol.Endorse) {
 			}
 		}()
 		reply, err := n.inSlot(ctx, from, e)
+		if err != nil {
+			seldom.Do(func() { log.Warnw("what a member says of a pending key was not looked at", "peer", from, "error", err) })
+		}
 		if reply == nil {
-			return err
+			return nil
 		}
-		if sent := n.sendEndorse(ctx, from, reply); sent != nil {
-			log.Debugw("a member that asked about a pending key was not answered; it asks again", "peer", from, "error", sent)
+		if err := n.sendEndorse(ctx, from, reply); err != nil {
+			log.Debugw("a member that asked about a pending key was not answered; it asks again", "peer", from, "error", err)
 		}
-		return err
+		return nil
 	})
 }
 
@@ -171,7 +174,7 @@ func (n *Node) takeEndorsement(ctx context.Context, from protocol.PeerID, e *pro
 		defer n.resolver.answered(sid, from)
 	}
 	if e.Reply && e.Abandon != nil {
-		n.hearAbandon(record, state, e.Abandon)
+		n.hearAbandon(from, record, state, e.Abandon)
 	}
 	cert := record.Certificate
 	if state == keystore.StatePending {

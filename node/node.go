@@ -81,7 +81,7 @@ func New(cfg Config) (*Node, error) {
 // logJob is the error event of a job: a line in the log.
 func logJob(e JobEvent) {
 	switch {
-	case e.Err == nil, errors.Is(e.Err, ErrStopped):
+	case e.Err == nil, errors.Is(e.Err, ErrStopped), errors.Is(e.Err, ErrJobReplace), errors.Is(e.Err, context.Canceled):
 		log.Debugw("job ended", "job", e.Name, "duration", e.Duration)
 	case e.Stack != "":
 		log.Errorw("job panicked; the daemon goes on", "job", e.Name, "error", e.Err, "stack", e.Stack)
