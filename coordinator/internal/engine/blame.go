@@ -7,10 +7,10 @@ import (
 	"github.com/meshmpc/mpcd/protocol"
 )
 
-// maxEvidence bounds, in bytes, the evidence that goes into the log. A party whose
+// maxLoggedEvidence bounds, in bytes, the evidence that goes into the log. A party whose
 // false digest is larger was proven wrong all the same, and the whole evidence is
 // at the party that saw it.
-const maxEvidence = 32 << 10
+const maxLoggedEvidence = 32 << 10
 
 // reasons are those that this version knows; another one becomes a word of its
 // own, because it ends up in the log, in answers and in metrics.
@@ -80,7 +80,7 @@ func encodeEvidence(v *protocol.Evidence) []byte {
 	brief := *v.Brief()
 	brief.Detail = bounded(brief.Detail)
 	data, err := protocol.Marshal(brief)
-	if err != nil || len(data) > maxEvidence {
+	if err != nil || len(data) > maxLoggedEvidence {
 		return nil
 	}
 	return data
