@@ -210,7 +210,7 @@ func plausible(p *protocol.Progress) bool {
 // knownCode returns a code that a party gave as a reason, or the word for one that
 // this version does not know: it ends up in the log and in answers.
 func knownCode(c protocol.Code) protocol.Code {
-	if len(c) > maxCode || strings.Trim(string(c), "abcdefghijklmnopqrstuvwxyz_") != "" {
+	if c == "" || len(c) > maxCode || strings.Trim(string(c), "abcdefghijklmnopqrstuvwxyz_") != "" {
 		return "unknown_code"
 	}
 	return c

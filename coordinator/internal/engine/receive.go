@@ -107,7 +107,7 @@ func (e *Engine) takeLate(in inbound) {
 func (e *Engine) lateOutcome(s *registry.Session, in inbound) {
 	out := in.frame.Outcome
 	then := e.ackWhenDurable(in.from, out.SID)
-	if told(s, in.from, out) || e.cfg.Registry.HasLate(out.SID, in.from) {
+	if told(s, in.from, out) || e.cfg.Registry.HasLate(out.SID, in.from, out.Failure != nil) {
 		e.cfg.Registry.Note(then)
 		return
 	}
@@ -198,8 +198,8 @@ func (e *Engine) lateEvent(s *registry.Session, from protocol.PeerID, out *proto
 // lateFailure keeps what a member of an attempt says that has ended: it may blame
 // somebody.
 func (e *Engine) lateFailure(s *registry.Session, from protocol.PeerID, out *protocol.Outcome) (event registry.Event, keep bool) {
-	if s == nil {
-		return event, false
+	if _, party := e.cfg.Pool.Party(from); s == nil || !party && !isMember(s, from) {
+		return event, false // strangers are not worth a look into the log
 	}
 	attempt, roster := e.rosterOf(s, out.SID)
 	if !slices.ContainsFunc(roster, func(p registry.Party) bool { return p.Peer == from }) {

@@ -2,6 +2,7 @@ package registry
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/meshmpc/mpcd/protocol"
 )
@@ -30,17 +31,30 @@ type Blamed struct {
 	Seq     uint64 // of the event
 }
 
-// maxBlamed bounds the blames in a session's state: those that come first.
+// maxBlamed bounds the blames in a session's state: those that come first, and
+// proven ones in place of others.
 const maxBlamed = 64
 
 // maxEvidence bounds, in bytes, the evidence that Complete adds to a session.
 const maxEvidence = 256 << 10
 
-// foldBlames remembers whom an event blames.
+// foldBlames remembers whom an event blames: a party, by another one, once for
+// each attempt.
 func (s *Session) foldBlames(e *Event) {
-	for _, b := range e.Blames[:min(len(e.Blames), maxBlamed-len(s.Blames))] {
+	for _, b := range e.Blames {
 		b.Evidence = nil
-		s.Blames = append(s.Blames, Blamed{Blame: b, By: e.Party, Attempt: e.Attempt, SID: e.SID, Seq: e.Seq})
+		blamed := Blamed{Blame: b, By: e.Party, Attempt: e.Attempt, SID: e.SID, Seq: e.Seq}
+		i := slices.IndexFunc(s.Blames, func(old Blamed) bool { return old.Party == b.Party && old.By == e.Party && old.SID == e.SID })
+		if i < 0 && len(s.Blames) < maxBlamed {
+			s.Blames = append(s.Blames, blamed)
+			continue
+		}
+		if i < 0 && b.Proven {
+			i = slices.IndexFunc(s.Blames, func(old Blamed) bool { return !old.Proven })
+		}
+		if i >= 0 && b.Proven && !s.Blames[i].Proven {
+			s.Blames[i] = blamed
+		}
 	}
 }
 

@@ -72,11 +72,12 @@ func (r *Registry) Unfinished() []*Session {
 	return open
 }
 
-// HasLate reports whether a late outcome of the party is in the log.
-func (r *Registry) HasLate(sid protocol.SID, party protocol.PeerID) bool {
+// HasLate reports whether a late outcome of the party is in the log: a failure, or
+// a record.
+func (r *Registry) HasLate(sid protocol.SID, party protocol.PeerID, failure bool) bool {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	_, ok := r.view.late[sid.String()+"/"+party]
+	_, ok := r.view.late[late{sid.String(), party, failure}]
 	return ok
 }
 

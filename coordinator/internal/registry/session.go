@@ -172,6 +172,9 @@ func (s *Session) foldMember(e *Event) {
 		return
 	}
 	m := &s.Members[i]
+	if m.State == StateFinished && e.Code != "" {
+		return // its record is here, whatever else it says
+	}
 	switch e.Type { // the caller has chosen
 	case PartyAccepted:
 		m.State = StateAccepted

@@ -18,7 +18,7 @@ type view struct {
 	byOwner    map[string]list     // owner → accounts
 	webhookIDs list                // all webhooks
 	unfinished map[string]struct{} // session ids
-	late       map[string]struct{} // sid/party: outcomes that came late or belong to nothing
+	late       map[late]struct{}   // outcomes that came late or belong to nothing
 	orphans    map[string]orphan   // streams of outcomes that belong to nothing
 	orphanage  int                 // events in them
 	invites    map[string]string   // hash of a code → session
@@ -33,7 +33,7 @@ func newView() *view {
 	return &view{
 		sessions: make(map[string]*Session), accounts: make(map[string]*Account), webhooks: make(map[string]*WebhookState),
 		bySID: make(map[string]string), classes: make(map[string]classes), byOwner: make(map[string]list),
-		unfinished: make(map[string]struct{}), late: make(map[string]struct{}), orphans: make(map[string]orphan),
+		unfinished: make(map[string]struct{}), late: make(map[late]struct{}), orphans: make(map[string]orphan),
 		invites: make(map[string]string), idem: idemIndex{byKey: make(map[string]idemEntry)},
 		headless: make(map[string]struct{}), ageing: make(map[string]int),
 	}
@@ -63,7 +63,15 @@ type orphan struct {
 	events int
 }
 
-func lateKey(e *Event) string { return e.SID + "/" + e.Party }
+// late is an outcome that came late. A party may fail, and deliver a record of the
+// same attempt once it has heard from the others.
+type late struct {
+	sid     string
+	party   string
+	failure bool
+}
+
+func lateKey(e *Event) late { return late{e.SID, e.Party, e.Code != ""} }
 
 // dispatch applies an event to the thing whose stream it is in; false when there
 // is no such thing.
