@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"syscall"
 )
 
@@ -54,6 +55,21 @@ func writeFile(file string, data []byte) error {
 		return errors.Join(err, os.Remove(tmp.Name()))
 	}
 	return syncDir(dir)
+}
+
+// sweepUnfinished removes what a process that was killed was writing into a folder.
+// The caller holds the lock that everybody takes who writes there. What cannot be
+// removed only takes room, and is tried again.
+func sweepUnfinished(dir string) {
+	left, err := os.ReadDir(dir)
+	if err != nil {
+		return // there is none
+	}
+	for _, e := range left {
+		if strings.HasPrefix(e.Name(), newFile) {
+			os.Remove(filepath.Join(dir, e.Name())) //nolint:errcheck // see above
+		}
+	}
 }
 
 // syncDir makes what has happened in a folder durable.

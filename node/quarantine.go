@@ -136,11 +136,13 @@ func (d QuarantineDir) Clear(key string, peer protocol.PeerID) (Conduct, error) 
 		return Conduct{}, err
 	}
 	defer unlock()
+	dir := filepath.Dir(d.file(key, peer))
+	sweepUnfinished(dir)
 	c, err := d.Get(key, peer)
 	if err == nil {
 		err = d.remove(&c)
 	}
-	switch dir := filepath.Dir(d.file(key, peer)); {
+	switch {
 	case err != nil:
 		return Conduct{}, err
 	case os.Remove(dir) == nil: // it was the key's last one
@@ -184,6 +186,7 @@ func (d QuarantineDir) count(f fault, now time.Time) (Conduct, error) {
 	case c.Damaged != "":
 		c.Failures = QuarantineAfter // at least: it was in quarantine
 	}
+	sweepUnfinished(filepath.Dir(d.file(f.key, f.peer)))
 	c.add(f, now.UTC().Truncate(time.Second))
 	data, err := json.MarshalIndent(c, "", "  ")
 	if err != nil {
@@ -221,6 +224,7 @@ func (d QuarantineDir) makeRoom(most int) error {
 	slices.SortFunc(list, crowd)
 	for i := range list[:len(list)-most*3/4] {
 		err = errors.Join(err, d.remove(&list[i]))
+		sweepUnfinished(filepath.Dir(d.file(list[i].Key, list[i].Peer)))
 		os.Remove(filepath.Dir(d.file(list[i].Key, list[i].Peer))) //nolint:errcheck // unless it has other peers
 	}
 	return err

@@ -213,3 +213,33 @@ func TestCountingAndClearingAtTheSameTime(t *testing.T) {
 		t.Errorf("%d cleared and %+v, error %v", cleared, c, err)
 	}
 }
+
+// What a killed process was writing goes with the next failure, and with the last peer.
+func TestUnfinishedFilesAreRemoved(t *testing.T) {
+	d := QuarantineIn(filepath.Join(t.TempDir(), "data [1]"))
+	f := fault{key: "key-1", peer: "alice", reason: protocol.ReasonProof, session: "s"}
+	dir := filepath.Dir(d.file(f.key, f.peer))
+	kill := func() {
+		if err := os.WriteFile(filepath.Join(dir, newFile+"123"), []byte("{"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	count := func() {
+		if _, err := d.count(f, someTime); err != nil {
+			t.Fatal(err)
+		}
+	}
+	count()
+	kill()
+	count()
+	if list, err := os.ReadDir(dir); err != nil || len(list) != 1 {
+		t.Errorf("%v, %v", list, err)
+	}
+	kill()
+	if c, err := d.Clear(f.key, f.peer); err != nil || c.Failures != 2 {
+		t.Errorf("%+v, %v", c, err)
+	}
+	if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the key's folder is still there: %v", err)
+	}
+}
