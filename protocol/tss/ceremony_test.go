@@ -7,6 +7,7 @@ import (
 
 	"github.com/meshmpc/mpcd/protocol"
 	"github.com/meshmpc/mpcd/protocol/protocoltest"
+	"github.com/meshmpc/mpcd/protocol/tss"
 )
 
 // Every 2 ≤ t ≤ n ≤ 10 makes an Ed25519 key, and every t of its n parties sign.

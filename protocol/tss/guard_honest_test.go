@@ -21,6 +21,7 @@ import (
 
 	"github.com/meshmpc/mpcd/protocol"
 	"github.com/meshmpc/mpcd/protocol/protocoltest"
+	"github.com/meshmpc/mpcd/protocol/tss"
 )
 
 // prover makes bob's proofs with the library, from a seed.
