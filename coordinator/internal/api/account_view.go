@@ -63,7 +63,7 @@ func (s *server) keyView(a *registry.Account) (keyView, error) {
 	if v.addresses, err = addressesView(a); err != nil {
 		return v, err
 	}
-	if v.certificate, err = certificateView(a.Certificate); err != nil {
+	if v.certificate, err = CertificateView(a.Certificate); err != nil {
 		return v, err
 	}
 	s.keys.Add(a.ID, v)
@@ -79,7 +79,9 @@ func addressesView(a *registry.Account) (*rest.Addresses, error) {
 	return &v, nil
 }
 
-func certificateView(encoded []byte) (*rest.Certificate, error) {
+// CertificateView shows a key certificate (canonical CBOR). Package client has the same
+// for its own, DescribeCertificate, and compares.
+func CertificateView(encoded []byte) (*rest.Certificate, error) {
 	var c protocol.Certificate
 	if err := protocol.Unmarshal(encoded, &c); err != nil {
 		return nil, fmt.Errorf("key certificate: %w", err)

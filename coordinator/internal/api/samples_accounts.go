@@ -27,7 +27,7 @@ func serverAccount() rest.Account {
 // certifiedAccount has its key certificate, too.
 func certifiedAccount() rest.Account {
 	a := serverAccount()
-	if v, err := certificateView(sampleEncodedCertificate()); err == nil {
+	if v, err := CertificateView(sampleEncodedCertificate()); err == nil {
 		a.Certificate = v
 	}
 	return a
