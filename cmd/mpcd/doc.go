@@ -25,8 +25,9 @@
 // # Supervisor and worker
 //
 // `mpcd party` is two processes of the same program: the one that was started, the
-// supervisor, holds no keys and opens no files of the data folder; all that a party
-// does is done by the other one, its worker. A panic in a goroutine of the library
+// supervisor, opens no files of the data folder and never sees a share; all that a party
+// does is done by the other one, its worker. The master key, if it comes in the
+// environment, is in that of both. A panic in a goroutine of the library
 // that computes, from which no code of ours could recover, and any other unexpected
 // end, such as by the kernel when memory is short, is the end of a worker only. The
 // next one is started at once, when crashes follow each other closely after a pause
@@ -46,7 +47,8 @@
 // # Exit codes
 //
 //	0  it did what was asked, or was told to stop and drained
-//	1  it failed while it ran
+//	1  it failed while it ran; or a party was told to stop just after a crash, before
+//	   the coordinators of the sessions that had ended with it were told
 //	2  it could not start with what it was given; one line on stderr says why
 //	3  evidence verify: it is genuine, but whether it is a fault is its author's word
 //

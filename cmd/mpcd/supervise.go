@@ -29,7 +29,8 @@ const (
 
 // supervisor runs a daemon in a process of its own, the worker, and starts it
 // again when it crashes: in a goroutine of a library nothing can recover from a
-// panic. It holds no keys and opens no files of the data folder.
+// panic. It opens no files of the data folder and never sees a share. The master key
+// may be in its environment, for the workers, and it does nothing with it.
 type supervisor struct {
 	command func() (*exec.Cmd, error) // a worker to be started
 
@@ -104,10 +105,19 @@ func (s *supervisor) run(ctx context.Context) error {
 			"reason", err, "restarts", s.crashes, "sessions", len(s.sessions), "pause", pause)
 		select {
 		case <-ctx.Done():
-			return nil // nothing runs that could drain
+			return s.stoppedBetween()
 		case <-s.after(pause):
 		}
 	}
+}
+
+// stoppedBetween is the end of a supervisor that was told to stop while there was no
+// worker: nothing drains then, and coordinators may not know yet what has ended.
+func (s *supervisor) stoppedBetween() error {
+	if len(s.sessions) == 0 {
+		return nil
+	}
+	return fmt.Errorf("stopped while no worker ran: a crash has ended sessions (%d) whose coordinators were not told and wait until their deadlines", len(s.sessions))
 }
 
 // nextPause is nothing for the first crash, and grows as long as they follow each

@@ -257,7 +257,7 @@ func TestReportsToASupervisorThatWasStopped(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer read.Close() //nolint:errcheck // it was read
+	defer read.Close()                                               //nolint:errcheck // it was read
 	w, long := &worker{reports: write}, strings.Repeat("x", 100<<10) // more than the pipe takes
 	w.ready([]string{long})
 	w.Began(ref(1))
@@ -339,16 +339,19 @@ func TestSilentExit(t *testing.T) {
 	}
 }
 
-// TestStopInAPause checks that a supervisor that waits ends when it is told to.
+// TestStopInAPause checks that a supervisor that waits ends when it is told to, and
+// that all is not well then if a session's coordinator was not told of its end.
 func TestStopInAPause(t *testing.T) {
-	s, _, _ := supervised(t, "crash 1")
-	ctx, stop := context.WithCancel(t.Context())
-	s.after = func(time.Duration) <-chan time.Time {
-		stop()
-		return nil
-	}
-	if err := s.run(ctx); err != nil {
-		t.Errorf("got %v", err)
+	for does, want := range map[string]int{"vanish": exitOK, "crash 1": exitFailed} {
+		s, _, _ := supervised(t, does)
+		ctx, stop := context.WithCancel(t.Context())
+		s.after = func(time.Duration) <-chan time.Time {
+			stop()
+			return nil
+		}
+		if err := s.run(ctx); exitCode(err) != want || err != nil && !strings.Contains(err.Error(), "sessions (1)") {
+			t.Errorf("%s: got %v, want exit code %d", does, err, want)
+		}
 	}
 }
 
