@@ -36,7 +36,7 @@ type KeyRecord struct {
 	PublicKey   []byte       `cbor:"4,keyasint"`
 	ChainCode   [32]byte     `cbor:"5,keyasint"`
 	PublicHash  [32]byte     `cbor:"6,keyasint"`
-	Certificate *Certificate `cbor:"7,keyasint"` // nil while pending
+	Certificate *Certificate `cbor:"7,keyasint"` // while pending nil, or with the signatures that are known
 	// Delivered is the delegate's signature on everything else, in a user's share;
 	// no keystore has it. See SignDelivery.
 	Delivered []byte `cbor:"8,keyasint,omitempty"`

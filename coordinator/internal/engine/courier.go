@@ -129,19 +129,29 @@ func (a *attempt) cancel(reason string) {
 	}
 }
 
-// ack tells a party that its outcome is durable.
+// ack tells a party that its result is durable.
 func (e *Engine) ack(to protocol.PeerID, sid protocol.SID) {
 	e.send(to, protocol.Frame{Ack: &protocol.Ack{SID: sid}})
 }
 
 // ackWhenDurable returns ack in the form that the registry calls.
 func (e *Engine) ackWhenDurable(to protocol.PeerID, sid protocol.SID) func(error) {
+	return e.whenDurable(to, &protocol.Ack{SID: sid})
+}
+
+// ackFailure is ackWhenDurable for a failure: a result that the party tells after it
+// is not acknowledged with it.
+func (e *Engine) ackFailure(to protocol.PeerID, sid protocol.SID) func(error) {
+	return e.whenDurable(to, &protocol.Ack{SID: sid, Failure: true})
+}
+
+func (e *Engine) whenDurable(to protocol.PeerID, ack *protocol.Ack) func(error) {
 	return func(err error) {
 		if err != nil {
-			log.Errorw("an outcome could not be recorded; the party keeps it and will send it again", "party", to, "sid", sid.Short(), "error", err)
+			log.Errorw("an outcome could not be recorded; the party keeps it and will send it again", "party", to, "sid", ack.SID.Short(), "error", err)
 			return
 		}
-		e.ack(to, sid)
+		e.send(to, protocol.Frame{Ack: ack})
 	}
 }
 

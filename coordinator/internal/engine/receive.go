@@ -106,7 +106,7 @@ func (e *Engine) takeLate(in inbound) {
 // lateOutcome logs an outcome that no attempt waits for, then acknowledges it.
 func (e *Engine) lateOutcome(s *registry.Session, in inbound) {
 	out := in.frame.Outcome
-	then := e.ackWhenDurable(in.from, out.SID)
+	then := e.whenDurable(in.from, &protocol.Ack{SID: out.SID, Failure: out.Failure != nil})
 	if told(s, in.from, out) || e.cfg.Registry.HasLate(out.SID, in.from, out.Failure != nil) {
 		e.cfg.Registry.Note(then)
 		return
