@@ -12,6 +12,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 	"golang.org/x/term"
+
+	"github.com/meshmpc/mpcd/cmd/internal/safetext"
 )
 
 // terminal talks with the person: questions and progress go to stderr, answers
@@ -63,7 +65,7 @@ func (t *terminal) answered(shown bool) {
 func (t *terminal) print(text string) {
 	lines := strings.Split(text, "\n")
 	for i := range lines {
-		lines[i] = printable(lines[i])
+		lines[i] = safetext.Printable(lines[i])
 	}
 	fmt.Fprint(t.out, strings.Join(lines, "\n"))
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/meshmpc/mpcd/cmd/internal/safetext"
 	"github.com/meshmpc/mpcd/cmd/mpcctl/internal/device"
 	"github.com/meshmpc/mpcd/coordinator/client"
 	"github.com/meshmpc/mpcd/coordinator/rest"
@@ -116,4 +117,4 @@ func nameOr(name, peer string) string {
 }
 
 // oneLine puts an error on one line, for whoever reads or greps stderr.
-func oneLine(text string) string { return printable(strings.Join(strings.Fields(text), " ")) }
+func oneLine(text string) string { return safetext.Printable(strings.Join(strings.Fields(text), " ")) }

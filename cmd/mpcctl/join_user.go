@@ -14,6 +14,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/meshmpc/mpcd/cmd/internal/safetext"
 	"github.com/meshmpc/mpcd/cmd/mpcctl/internal/device"
 	"github.com/meshmpc/mpcd/coordinator/rest"
 )
@@ -104,7 +105,7 @@ func (u *joinUser) describe(e device.Event) string {
 	case device.EventAnswer:
 		return lines("Answer: %s", e.Detail)
 	case device.EventUnreachable:
-		return "The coordinator does not answer, trying again: " + printable(e.Detail)
+		return "The coordinator does not answer, trying again: " + safetext.Printable(e.Detail)
 	case device.EventSession:
 		return u.describeSession(e.Session)
 	}
@@ -115,7 +116,7 @@ func (u *joinUser) describe(e device.Event) string {
 func lines(format string, args ...any) string {
 	for i, arg := range args {
 		if text, ok := arg.(string); ok {
-			args[i] = printable(text)
+			args[i] = safetext.Printable(text)
 		}
 	}
 	return fmt.Sprintf(format, args...)
@@ -205,7 +206,7 @@ func (u *joinUser) describeSession(e *rest.Event) string {
 	case e.Type == "party.progress" && e.Party != nil && e.Party.PeerID == u.self && e.Round > 0:
 		return lines("Round %d of %d", e.Round, e.Rounds)
 	case sessionWords[e.Type] != "":
-		return printable(who + sessionWords[e.Type] + why)
+		return safetext.Printable(who + sessionWords[e.Type] + why)
 	}
 	return ""
 }

@@ -7,9 +7,10 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
-	"unicode"
 
 	"github.com/urfave/cli/v2"
+
+	"github.com/meshmpc/mpcd/cmd/internal/safetext"
 )
 
 // show prints a result: as JSON when that is wanted, otherwise as human does.
@@ -35,7 +36,7 @@ func newTable(w io.Writer) *table { return &table{tabwriter.NewWriter(w, 0, 8, 2
 func (t *table) row(cells ...any) {
 	texts := make([]string, len(cells))
 	for i, cell := range cells {
-		texts[i] = printable(cellText(cell))
+		texts[i] = safetext.Printable(cellText(cell))
 	}
 	fmt.Fprintln(t.w, strings.Join(texts, "\t")) // an error comes back from flush
 }
@@ -71,15 +72,4 @@ func cellText(v any) string {
 		return strings.Join(v, ", ")
 	}
 	return fmt.Sprint(v)
-}
-
-// printable replaces control characters, such as the escape sequences with which
-// a text could change what a terminal shows, or line ends.
-func printable(text string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) {
-			return unicode.ReplacementChar
-		}
-		return r
-	}, text)
 }

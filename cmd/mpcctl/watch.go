@@ -12,6 +12,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/meshmpc/mpcd/cmd/internal/safetext"
 	"github.com/meshmpc/mpcd/coordinator/client"
 	"github.com/meshmpc/mpcd/coordinator/rest"
 )
@@ -106,7 +107,7 @@ func eventLine(e *rest.Event) string {
 	for _, blame := range e.Blame {
 		b.WriteString("  blames " + blameText(&blame))
 	}
-	return printable(b.String())
+	return safetext.Printable(b.String())
 }
 
 // partyState is how far a party is.
@@ -183,7 +184,7 @@ func (b *board) line(p *rest.SessionParty) string {
 		done = barWidth
 	}
 	bar := strings.Repeat("=", done) + strings.Repeat(" ", barWidth-done)
-	return cutLine(printable(fmt.Sprintf("  %-16s [%s] %s", nameOr(p.Name, p.PeerID), bar, partyState(p))))
+	return cutLine(safetext.Printable(fmt.Sprintf("  %-16s [%s] %s", nameOr(p.Name, p.PeerID), bar, partyState(p))))
 }
 
 // cutLine keeps a line on one line of a terminal that is not narrow.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/meshmpc/mpcd/cmd/internal/safetext"
 	"github.com/meshmpc/mpcd/node"
 	"github.com/meshmpc/mpcd/protocol"
 )
@@ -70,8 +71,8 @@ type shownFinding struct {
 
 func showFinding(v *protocol.Evidence, f protocol.Finding) shownFinding {
 	return shownFinding{
-		Proven: f.Proven, Culprit: f.Culprit, Reason: printable(string(f.Reason)), SID: v.SID.String(),
-		By: printable(v.By), Detail: printable(protocol.CutDetail(v.Detail)), Why: printable(f.Why), Exhibits: len(v.Exhibits),
+		Proven: f.Proven, Culprit: f.Culprit, Reason: safetext.Printable(string(f.Reason)), SID: v.SID.String(),
+		By: safetext.Printable(v.By), Detail: safetext.Printable(protocol.CutDetail(v.Detail)), Why: safetext.Printable(f.Why), Exhibits: len(v.Exhibits),
 	}
 }
 
@@ -89,7 +90,7 @@ func verifyEvidence(c *cli.Context) error {
 	}
 	found, err := v.Verify(protocol.VerifyPeer)
 	if err != nil {
-		return fmt.Errorf("%s: %s", c.Args().First(), printable(err.Error()))
+		return fmt.Errorf("%s: %s", c.Args().First(), safetext.Printable(err.Error()))
 	}
 	shown := showFinding(v, found)
 	if c.Bool("json") {
@@ -124,7 +125,7 @@ func listEvidence(c *cli.Context) error {
 		case errors.Is(f.Err, fs.ErrNotExist): // it made room for another one meanwhile
 			continue
 		case f.Err != nil:
-			s.Error = printable(f.Err.Error())
+			s.Error = safetext.Printable(f.Err.Error())
 		default:
 			s = showFinding(f.Evidence, f.Finding)
 		}

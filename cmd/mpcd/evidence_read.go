@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"strings"
-	"unicode"
 
 	"github.com/meshmpc/mpcd/protocol"
 )
@@ -57,14 +56,4 @@ func fromText(data []byte) ([]byte, error) {
 	text := strings.TrimRight(strings.Join(strings.Fields(string(data)), ""), "=")
 	text = strings.NewReplacer("+", "-", "/", "_", `\n`, "").Replace(text)
 	return base64.RawURLEncoding.DecodeString(text)
-}
-
-// printable makes text of somebody else's fit for a terminal.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return unicode.ReplacementChar
-	}, s)
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/meshmpc/mpcd/cmd/internal/safetext"
 	"github.com/meshmpc/mpcd/node"
 )
 
@@ -53,11 +54,11 @@ type shownConduct struct {
 
 func showConduct(c *node.Conduct) shownConduct {
 	s := shownConduct{
-		Key: printable(c.Key), Peer: printable(c.Peer), State: "counted", Failures: c.Failures, Proven: c.Proven, First: c.First, Last: c.Last, Since: c.Since,
-		Reason: printable(string(c.Reason)), Session: printable(c.Session), Error: printable(c.Damaged),
+		Key: safetext.Printable(c.Key), Peer: safetext.Printable(c.Peer), State: "counted", Failures: c.Failures, Proven: c.Proven, First: c.First, Last: c.Last, Since: c.Since,
+		Reason: safetext.Printable(string(c.Reason)), Session: safetext.Printable(c.Session), Error: safetext.Printable(c.Damaged),
 	}
 	for _, name := range c.Evidence {
-		s.Evidence = append(s.Evidence, printable(name))
+		s.Evidence = append(s.Evidence, safetext.Printable(name))
 	}
 	switch {
 	case c.Damaged != "":
