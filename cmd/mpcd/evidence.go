@@ -45,7 +45,7 @@ func evidenceCommand() *cli.Command {
 			{
 				Name: "verify", ArgsUsage: "FILE", Flags: []cli.Flag{jsonFlag()}, Action: verifyEvidence,
 				Usage: "say who broke the protocol and how, by the file alone: exit code 0 if it is proven, 3 if it is one party's word",
-				Description: "FILE is evidence as a party keeps it (CBOR), or in base64 as the coordinator's API gives it out, with or without quotes.\n" +
+				Description: "FILE is evidence as a party keeps it (CBOR), or in base64 as the coordinator's API gives it out, with or without quotes; \"-\" is stdin.\n" +
 					"Exit code 0: proven to anybody. 3: the accused has signed what is shown, but that it is wrong is what the accuser says.\n" +
 					"1: it shows nothing, because it is forged or incomplete. 2: it is no evidence.",
 			},
@@ -84,7 +84,7 @@ func verifyEvidence(c *cli.Context) error {
 	default:
 		return refusef("unexpected argument %q: there is one FILE, and flags come before it", c.Args().Get(1))
 	}
-	v, err := readEvidence(c.Args().First())
+	v, err := readEvidence(c.Args().First(), c.App.Reader)
 	if err != nil {
 		return refusef("%s: %w", c.Args().First(), err)
 	}

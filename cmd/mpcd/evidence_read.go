@@ -18,14 +18,18 @@ const maxEvidenceText = 2 << 20
 var errNoEvidence = errors.New("no evidence: neither CBOR nor base64 of it")
 
 // readEvidence reads a file as a party keeps it, or as text: base64, in the standard
-// or the URL alphabet, in quotes or not, on one line or several.
-func readEvidence(file string) (v *protocol.Evidence, err error) {
-	f, err := os.Open(file)
-	if err != nil {
-		return nil, errors.Unwrap(err) // the caller names the file
+// or the URL alphabet, in quotes or not, on one line or several. "-" is stdin.
+func readEvidence(file string, stdin io.Reader) (*protocol.Evidence, error) {
+	in := stdin
+	if file != "-" {
+		f, err := os.Open(file)
+		if err != nil {
+			return nil, errors.Unwrap(err) // the caller names the file
+		}
+		defer func() { _ = f.Close() }() // it was only read
+		in = f
 	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	data, err := io.ReadAll(io.LimitReader(f, maxEvidenceText+1))
+	data, err := io.ReadAll(io.LimitReader(in, maxEvidenceText+1))
 	switch {
 	case err != nil:
 		return nil, err
