@@ -59,7 +59,8 @@ func statusText(s *rest.Session) string {
 }
 
 // blameText says who is blamed, by whom and what for. That something is proven is
-// said only when the evidence that came along proves it here.
+// said only when the evidence that came along proves it here, and that its attempt
+// is one of this session is not proven by that.
 func blameText(b *rest.Blame) string {
 	text := fmt.Sprintf("%s: %s in attempt %d", nameOr(b.Party.Name, b.Party.PeerID), b.Reason, b.Attempt)
 	by := nameOr(b.By.Name, b.By.PeerID)
@@ -67,7 +68,7 @@ func blameText(b *rest.Blame) string {
 	case err != nil:
 		return text + ", says the coordinator; but " + err.Error()
 	case f.Proven:
-		return text + ", proven by its own signatures, which " + by + " brought"
+		return text + ", proven by its own signatures, which " + by + " brought (of this session, says the coordinator)"
 	}
 	return text + ", says " + by
 }

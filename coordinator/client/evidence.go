@@ -30,9 +30,14 @@ func openEvidence(encoded []byte) (*protocol.Evidence, protocol.Finding, error) 
 }
 
 // VerifyBlame checks a blame with the evidence that comes with it: that it is
-// about the party, the attempt and the reason that the coordinator says, and that
-// it proves what is said to be proven. Without evidence the finding says whose word
-// it is. Errors are ErrVerification.
+// about the party, the SID and the reason that the coordinator says, and that it
+// proves what is said to be proven. Without evidence the finding says whose word it
+// is. Errors are ErrVerification.
+//
+// What is proven is that the party broke the protocol in the attempt that the SID
+// names. An SID does not tell whose it is: that it is this session's, and which
+// attempt (Attempt), is the coordinator's word, which could show a fault of another
+// session here.
 func VerifyBlame(b *rest.Blame) (protocol.Finding, error) {
 	f := protocol.Finding{Culprit: b.Party.PeerID, Reason: protocol.Reason(b.Reason), Why: fmt.Sprintf("it is the word of %s alone", b.By.PeerID)}
 	if b.Evidence == "" {
