@@ -12,16 +12,18 @@
 //
 //   - An account's key certificate is checked with the signatures of all members,
 //     and public key, threshold, members, approvers and addresses are compared
-//     with it; for a new account also what was asked for. A coordinator that had
-//     the key made for other approvers has not got an account from here.
-//   - A blame that is said to be proven is checked by VerifyBlame, and the evidence
-//     of a party's own by VerifyEvidence.
+//     with it; for a new account also what was asked for (parties, if they are
+//     named by peer id). A coordinator that had the key made for other approvers
+//     has not got an account from here.
+//   - A blame that is said to be proven is checked by VerifyBlame, but for the
+//     session that it is of, and the evidence of a party's own by VerifyEvidence.
 //   - Sign hashes the message itself, compares the digest, and verifies the
 //     signature under the certified key, in each of its forms.
 //   - The key of an account is remembered (Config.Pins): the first one that is
 //     seen is the only one from then on. Members prove who they are among
-//     themselves, not that they are your operator's nodes; Config.Trust can name
-//     the network and its parties.
+//     themselves, not that they are your operator's nodes: n members that the
+//     coordinator has made up pass. Config.Trust can name the network and its
+//     parties, and then they do not.
 //   - A user's share is sealed to the delegate that the certificate names, under a
 //     key which that delegate has signed, for one digest.
 //   - Approve hashes the message that is to be approved again; CheckPending

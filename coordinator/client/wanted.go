@@ -42,9 +42,10 @@ func wantedBy(req *rest.CreateAccount) Wanted {
 }
 
 // Check compares a certified key with what it should be. A coordinator that
-// has it made otherwise, for approvers or parties of its own, cannot hide that:
-// the certificate says what the members have agreed on. Errors are
-// ErrVerification, or about Approvers.
+// has the parties make it otherwise, for approvers of its own for instance, cannot
+// hide that: the certificate says what the members have agreed on. Who the members
+// are it says by peer id alone: unless Parties has all of them, see Trust. Errors
+// are ErrVerification, or about Approvers.
 func (w Wanted) Check(k *Key) error {
 	switch {
 	case w.Scheme != "" && w.Scheme != string(k.Scheme):
