@@ -118,7 +118,7 @@ func TestLateProof(t *testing.T) {
 			time.Sleep(2 * time.Second)
 			s = c.registry.Session(s.ID)
 			late := len(s.Blames) > 0
-			if s.Attempt > 1 != late || late && (!s.Blames[0].Proven || s.Blames[0].Attempt != 1) {
+			if s.Status != registry.StatusCompleted || s.Attempt > 1 && hasPart(s, culprit) || s.Attempt > 1 != late || late && (!s.Blames[0].Proven || s.Blames[0].Attempt != 1) {
 				t.Errorf("%s in attempt %d: blames %+v", s.Status, s.Attempt, s.Blames)
 			}
 		}

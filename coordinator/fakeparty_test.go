@@ -21,6 +21,7 @@ type script struct {
 	late        time.Duration                          // so long the other members' word comes before its own
 	avoid       []protocol.PeerID                      // refuses rosters with them: they are in quarantine
 	saves       bool                                   // tells that it saves its share; then it acts on the rest
+	far         bool                                   // tells that it is in the last round
 	dieInRounds bool                                   // after it has accepted
 	mute        bool                                   // accepts, and then says nothing more
 	wrong       bool                                   // delivers a result that does not verify
@@ -154,6 +155,9 @@ func (p *party) propose(f *protocol.Propose) {
 		return
 	}
 	p.net.deliver(p.ID(), protocol.Frame{Progress: &protocol.Progress{SID: sid, Phase: protocol.PhaseRounds, Round: 1, Rounds: 9}})
+	if act.far {
+		p.net.deliver(p.ID(), protocol.Frame{Progress: &protocol.Progress{SID: sid, Phase: protocol.PhaseRounds, Round: 9, Rounds: 9}})
+	}
 	if act.saves {
 		p.net.deliver(p.ID(), protocol.Frame{Progress: &protocol.Progress{SID: sid, Phase: protocol.PhaseConfirm, Rounds: 9}})
 	}

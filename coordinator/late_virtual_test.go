@@ -66,3 +66,109 @@ func TestRecordAfterALateFailure(t *testing.T) {
 		}
 	})
 }
+
+// TestProofWhileTheNextAttemptRuns counts for that one, too.
+func TestProofWhileTheNextAttemptRuns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCore(t, "p1", "p2", "p3")
+		account := c.account(2, 3)
+		culprit := c.net.party("p3")
+		for _, p := range c.net.order[:2] {
+			p.set(script{late: 50 * time.Millisecond, blame: proves(culprit, func(sid protocol.SID) *protocol.Evidence { return contradicts(culprit, p.ID(), sid) })})
+		}
+		culprit.set(script{blame: func(*protocol.Spec) *protocol.Failure { return &protocol.Failure{Code: protocol.CodeTimeout} }})
+		for _, s := range c.signTimes(20, account, 3) {
+			if hasPart(s, culprit) {
+				t.Errorf("members %+v", s.Members)
+			}
+		}
+	})
+}
+
+// TestRestartInTheGrace: an attempt that was about to end is not waited for.
+func TestRestartInTheGrace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCore(t, "p1", "p2", "p3")
+		account := c.account(2, 3)
+		c.all(script{mute: true})
+		id := c.sign(account)
+		time.Sleep(time.Second)
+		m := c.registry.Session(id).Members
+		c.fails(m[0].Peer, c.specOf(id).SID(), &protocol.Failure{Code: protocol.CodeProtocol, Reason: protocol.ReasonProof, Culprits: []protocol.PeerID{m[1].Peer}})
+		time.Sleep(150 * time.Millisecond)
+		c.all(script{})
+		c.restart()
+		s, took := c.finished(id)
+		if s.Status != registry.StatusCompleted || s.Attempt != 2 || took > 5*time.Second {
+			t.Errorf("%s in attempt %d after %v: %+v", s.Status, s.Attempt, took, s.Problem)
+		}
+	})
+}
+
+// TestRestartWhileSharesAreSaved: the members of an interrupted keygen try once more.
+func TestRestartWhileSharesAreSaved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCore(t, "p1", "p2", "p3", "p4")
+		id := c.saving(2, 3, script{mute: true})
+		first := c.registry.Session(id).Members
+		for _, m := range first[:2] {
+			c.fails(m.Peer, c.specOf(id).SID(), &protocol.Failure{Code: protocol.CodeCrashed})
+		}
+		time.Sleep(time.Second)
+		c.all(script{})
+		c.restart()
+		s, took := c.finished(id)
+		same := slices.EqualFunc(s.Members, first, func(a, b registry.Member) bool { return a.Peer == b.Peer })
+		if s.Status != registry.StatusCompleted || s.Attempt != 2 || !same || took > 10*time.Second {
+			t.Errorf("%s in attempt %d after %v: %+v, members %+v", s.Status, s.Attempt, took, s.Problem, s.Members)
+		}
+	})
+}
+
+// TestSavesByItsWordAlone: who says that it saves its share while others are in
+// their first round, or gives up after it has, is replaced like anybody else.
+func TestSavesByItsWordAlone(t *testing.T) {
+	for _, all := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			c := newCore(t, "p1", "p2", "p3", "p4", "p5")
+			liar := c.net.party("p1")
+			for _, p := range c.net.order[1:] {
+				p.set(script{far: all})
+			}
+			liar.set(script{saves: true, blame: func(*protocol.Spec) *protocol.Failure {
+				return &protocol.Failure{Code: protocol.CodeDraining, Detail: "it is shutting down"}
+			}})
+			hard := 0
+			for range 12 {
+				s, took := c.finished(c.keygen(2, 3))
+				if s.Status != registry.StatusCompleted || s.Attempt > 2 || took > 5*time.Second {
+					t.Errorf("%s in attempt %d after %v: %+v", s.Status, s.Attempt, took, s.Problem)
+				}
+				if s.Attempt == 2 {
+					hard++
+				}
+			}
+			if hard == 0 {
+				t.Error("the liar was never chosen")
+			}
+		})
+	}
+}
+
+// TestProvenOneIsNotWaitedFor: nothing that it could say would matter.
+func TestProvenOneIsNotWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCore(t, "p1", "p2", "p3")
+		account := c.account(2, 3)
+		culprit := c.net.party("p3")
+		for _, p := range c.net.order[:2] {
+			p.set(script{blame: proves(culprit, func(sid protocol.SID) *protocol.Evidence { return contradicts(culprit, p.ID(), sid) })})
+		}
+		culprit.set(script{mute: true})
+		for range 12 {
+			if s, took := c.finished(c.sign(account)); s.Status != registry.StatusCompleted || took > 100*time.Millisecond {
+				t.Errorf("%s in attempt %d after %v: %+v", s.Status, s.Attempt, took, s.Problem)
+			}
+		}
+	})
+}

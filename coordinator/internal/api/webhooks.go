@@ -159,7 +159,7 @@ func deliveryView(d *hooks.Delivery) rest.Delivery {
 }
 
 // webhookBody is what a webhook gets: the event, and the session or account that
-// it is about as they are now. Neither view has a share or a code.
+// it is about as lists have them. Neither view has a share or a code.
 func (s *server) webhookBody(delivery string, e *registry.Event) ([]byte, error) {
 	v := rest.WebhookEvent{ID: delivery}
 	accountID, sessionID := s.cfg.Registry.Concerns(e)
@@ -167,7 +167,7 @@ func (s *server) webhookBody(delivery string, e *registry.Event) ([]byte, error)
 	if session == nil {
 		session = &registry.Session{} // none, or pruned: there are no names in it
 	} else {
-		view := s.sessionView(session)
+		view := s.listedView(session)
 		v.Session = &view
 	}
 	v.Event = s.eventView(e, session, make(map[string]string))

@@ -30,12 +30,12 @@ type attempt struct {
 	lost   chan protocol.PeerID // parties that answer no pings
 	broken chan error           // attempt.started could not be written
 
-	claimed []claim          // what members say of each other
-	verdict *ending          // how it ends, once grace is over
-	grace   <-chan time.Time // for what others have to say; nil without a verdict
-	saving  bool             // keygen: members have begun to save their shares
-	missed  int              // members that were lost since
-	back    chan struct{}    // one of them answers again
+	claimed []claim              // what members say of each other
+	verdict *ending              // how it ends, once grace is over
+	grace   <-chan time.Time     // for what others have to say; nil without a verdict
+	saving  bool                 // keygen: members have begun to save their shares
+	missed  int                  // members that were lost since
+	back    chan protocol.PeerID // one of them answers again
 }
 
 // member is a party of a running attempt.
@@ -51,6 +51,8 @@ type member struct {
 	lost     bool   // it answers no pings
 	said     string // why it has failed
 	told     bool   // it has given a reason of its own for that
+	far      bool   // keygen: it is in the last round, or beyond
+	saves    bool   // keygen: it has begun to save its share, as it says
 	quits    int    // how many say that it gave up
 	progress protocol.Progress
 	digest   []byte // keygen: of the certificate that it delivered
@@ -69,7 +71,7 @@ func (r *runner) newAttempt(parties []registry.Party) (*attempt, error) {
 	a := &attempt{
 		e: r.e, session: r.id, req: r.req, spec: spec, sid: spec.SID(), parties: parties, deadline: spec.Deadline(), share: r.userShare,
 		members: make(map[protocol.PeerID]*member, len(parties)), in: make(chan inbound, inboxSize),
-		lost: make(chan protocol.PeerID, len(parties)), broken: make(chan error, 1), back: make(chan struct{}, len(parties)),
+		lost: make(chan protocol.PeerID, len(parties)), broken: make(chan error, 1), back: make(chan protocol.PeerID, len(parties)),
 	}
 	for _, p := range parties {
 		a.members[p.Peer] = &member{Party: p, answered: make(chan struct{})}
@@ -95,6 +97,7 @@ func (r *runner) newAttempt(parties []registry.Party) (*attempt, error) {
 func (a *attempt) run(ctx context.Context) ending {
 	ctx, cancel := context.WithDeadline(ctx, a.deadline)
 	defer cancel()
+	a.pickUp()
 	if err := a.invite(ctx); err != nil {
 		log.Errorw("a proposal could not be encoded", "session", a.session, "error", err)
 		return ending{problem: &registry.Problem{Code: registry.CodeInternal, Detail: "the proposal could not be encoded"}}
@@ -125,8 +128,8 @@ func (a *attempt) next(ctx context.Context) *ending {
 		return &ending{problem: &registry.Problem{Code: registry.CodeStorage, Detail: "the coordinator could not record the session: its disk may be full"}}
 	case peer := <-a.lost:
 		return a.lose(ctx, peer)
-	case <-a.back:
-		a.returned()
+	case peer := <-a.back:
+		a.returned(peer)
 		return nil
 	case <-a.grace:
 		return a.verdict
@@ -189,11 +192,25 @@ func (a *attempt) advance(m *member, p *protocol.Progress) {
 	}
 	forward := cmp.Or(cmp.Compare(slices.Index(phases, p.Phase), slices.Index(phases, m.progress.Phase)), cmp.Compare(p.Round, m.progress.Round)) > 0
 	m.progress.Missing = p.Missing
-	a.saving = a.saving || a.spec.Kind == protocol.KindKeygen && p.Phase == protocol.PhaseConfirm
+	a.noteSaving(m, p)
 	if forward { // a party that goes back and forth would fill the log
 		m.progress = *p
 		a.note(registry.Event{Type: registry.PartyProgress, Party: m.Peer, Phase: p.Phase, Round: p.Round, Rounds: p.Rounds})
 	}
+}
+
+// noteSaving takes note of how far a member of a keygen says it is. Shares are saved
+// after the last round, so that nobody is believed who says so while most are not there yet.
+func (a *attempt) noteSaving(m *member, p *protocol.Progress) {
+	m.saves = m.saves || p.Phase == protocol.PhaseConfirm
+	m.far = m.far || m.saves || p.Phase == protocol.PhaseDone || p.Rounds > 0 && p.Round == p.Rounds
+	far := 0
+	for _, other := range a.members {
+		if other.far {
+			far++
+		}
+	}
+	a.saving = a.saving || a.spec.Kind == protocol.KindKeygen && 2*far > len(a.members) && a.any(func(m *member) bool { return m.saves })
 }
 
 // phases are what a party can say of itself, in order.

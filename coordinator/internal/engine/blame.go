@@ -132,17 +132,18 @@ func (a *attempt) count(end ending) ending {
 	if end.done || end.stopped || end.ended {
 		return end
 	}
-	end.pinned, end.final = a.saving, a.isCertified()
+	end.final = a.isCertified()
 	end.quits, end.waits = a.quitters(), a.waits()
-	if len(a.claimed) == 0 {
-		return end
-	}
 	for _, c := range a.claimed {
 		if c.Proven {
 			end.proven = append(end.proven, a.convict(c))
 			continue
 		}
 		end.pairs = append(end.pairs, pairOf(c.Party, c.by))
+	}
+	end.pinned = a.isPinned(&end)
+	if len(a.claimed) == 0 {
+		return end
 	}
 	if concerned := a.concerned(a.claimed); end.problem.Code == registry.CodeCeremonyFailed || len(end.problem.Parties) == 0 {
 		own := *end.problem
@@ -153,6 +154,15 @@ func (a *attempt) count(end ending) ending {
 		end.problem = &own
 	}
 	return end
+}
+
+// isPinned reports whether members of a keygen that go on have begun to save their
+// shares. What the others say that they have saved holds up nobody.
+func (a *attempt) isPinned(end *ending) bool {
+	out := func(m *member) bool {
+		return slices.ContainsFunc(slices.Concat(end.faults, end.proven), func(p registry.PartyProblem) bool { return p.Peer == m.Peer })
+	}
+	return a.saving && a.any(func(m *member) bool { return m.saves && !out(m) })
 }
 
 // avoided says because of whom a member refuses, as far as it says so: another

@@ -34,8 +34,8 @@ func (r *runner) choose(ctx context.Context) ([]registry.Party, *registry.Proble
 func (r *runner) chooseNow(ctx context.Context) ([]registry.Party, *registry.Problem) {
 	var chosen []registry.Party
 	r.together = false
-	if s := r.e.cfg.Registry.Session(r.id); s != nil {
-		r.recall(s) // also what came too late for an attempt
+	if s := r.e.cfg.Registry.Session(r.id); s != nil && r.recall(s) {
+		r.plain = max(0, r.plain-1) // the last attempt has taught something after all
 	}
 	for _, g := range r.groups() {
 		picked, problem := r.pick(ctx, g, chosen)

@@ -49,19 +49,23 @@
 //     in an n-1-of-n key in the n-th attempt at the latest.
 //
 // The other members of a failed attempt get 300 ms to say whom they blame; what
-// comes later counts from the attempt after the next one on. All of it is in the log: Blames of party.failed, party.refused and outcome.late.
+// comes later counts when the next choice is made. All of it is in the log: Blames of party.failed, party.refused and outcome.late.
 //
 // # Keygens that break off late
 //
 // When members of a keygen have begun to save their shares, nobody else can take
-// another's place: they accept no other roster for the key. The attempt is then
+// another's place: they accept no other roster for the key. Most members must have come
+// to the last round for that to be believed, and what somebody says who is out of the
+// session holds up nobody. The attempt is then
 // ended for them, a member that was lost gets 20 s to come back, and all get 3 s to
 // find out among themselves whether everybody has a share. If so their records
 // complete the session; if not the same members try once more.
 //
-// Every session has a deadline. When the coordinator stops, sessions that still
+// Every session has a deadline, which leaves time for two attempts, and for three at a
+// signature that other signers could make. When the coordinator stops, sessions that still
 // run stay open in the registry, and Resume takes them up again: it proposes the
-// same spec to those that have not answered and waits for what is missing.
+// same spec to those that have not answered and waits for what is missing. An attempt in
+// which somebody had given up ends soon.
 //
 // # Duties of the caller
 //

@@ -13,7 +13,7 @@ import (
 func (a *attempt) failure(ctx context.Context, m *member, f *protocol.Failure) *ending {
 	m.settle()
 	if m.finished || m.rejected || m.failed { // a copy, or of no interest any more
-		a.e.cfg.Registry.Note(a.e.ackWhenDurable(m.Peer, a.sid))
+		a.e.cfg.Registry.Note(a.e.ackFailure(m.Peer, a.sid))
 		return nil
 	}
 	f.Code = knownCode(f.Code)
@@ -21,7 +21,7 @@ func (a *attempt) failure(ctx context.Context, m *member, f *protocol.Failure) *
 	claims := a.e.claims(a.sid, a.parties, m.Peer, f)
 	a.claimed = append(a.claimed, claims...)
 	a.suspect(m, f, claims)
-	a.e.cfg.Registry.Note(a.e.ackWhenDurable(m.Peer, a.sid), a.event(registry.Event{
+	a.e.cfg.Registry.Note(a.e.ackFailure(m.Peer, a.sid), a.event(registry.Event{
 		Type: registry.PartyFailed, Party: m.Peer, Code: string(f.Code), Detail: m.said, Blames: a.e.blamesOf(claims),
 	}))
 	end := &ending{problem: &registry.Problem{Code: registry.CodeCeremonyFailed, Detail: "party " + m.Name + " reports " + string(f.Code) + ": " + m.said}}
@@ -101,10 +101,15 @@ func (a *attempt) conclude(ctx context.Context, m *member, code protocol.Code, e
 	default:
 		return end
 	}
-	if a.any(func(m *member) bool { return !m.finished && !m.failed && !m.rejected && !m.lost }) {
+	if a.any(func(m *member) bool { return !m.finished && !m.failed && !m.rejected && !m.lost && !a.isProven(m) }) {
 		return nil
 	}
 	return end
+}
+
+// isProven reports whether nothing that a member could still say would matter.
+func (a *attempt) isProven(m *member) bool {
+	return slices.ContainsFunc(a.claimed, func(c claim) bool { return c.Proven && c.Party == m.Peer })
 }
 
 // interrupt breaks off a keygen some of whose members have a share on disk
@@ -115,6 +120,8 @@ func (a *attempt) interrupt(ctx context.Context, m *member, code protocol.Code, 
 	if a.verdict == nil {
 		a.verdict, a.grace = end, time.After(settleTime)
 		a.cancel(end.problem.Code)
+	} else {
+		a.verdict.faults = slices.Concat(a.verdict.faults, end.faults)
 	}
 	if a.isCertified() && (code == protocol.CodeCrashed || code == protocol.CodeDraining) { // it will deliver once it is back
 		a.grace = time.After(returnGrace)
@@ -123,7 +130,7 @@ func (a *attempt) interrupt(ctx context.Context, m *member, code protocol.Code, 
 		return
 	}
 	if a.missed++; a.missed == 1 {
-		a.verdict.faults, a.grace = append(a.verdict.faults, end.faults...), time.After(returnGrace)
+		a.grace = time.After(returnGrace)
 	}
 	a.e.spawn(func() {
 		for ctx.Err() == nil {
@@ -131,7 +138,7 @@ func (a *attempt) interrupt(ctx context.Context, m *member, code protocol.Code, 
 			found := a.e.reach(trying, m.Party)
 			stop()
 			if found {
-				a.back <- struct{}{} // has room for every member
+				a.back <- m.Peer // has room for every member
 				return
 			}
 		}
@@ -139,8 +146,11 @@ func (a *attempt) interrupt(ctx context.Context, m *member, code protocol.Code, 
 }
 
 // returned takes note that a member that was lost answers again.
-func (a *attempt) returned() {
+func (a *attempt) returned(peer protocol.PeerID) {
+	a.verdict.faults = slices.DeleteFunc(slices.Clone(a.verdict.faults), func(p registry.PartyProblem) bool {
+		return p.Peer == peer && p.Code == protocol.CodeUnreachable
+	})
 	if a.missed--; a.missed == 0 {
-		a.verdict.faults, a.grace = nil, time.After(settleTime)
+		a.grace = time.After(settleTime)
 	}
 }

@@ -203,5 +203,9 @@ func (e *Engine) attemptTimeout(s *registry.NewSession) time.Duration {
 
 // sessionDeadline is when the last attempt of a session that begins now is over.
 func (e *Engine) sessionDeadline(s *registry.NewSession) time.Time {
-	return time.Now().Add(maxAttempts * (e.attemptTimeout(s) + probeTimeout + time.Second)).UTC().Round(0)
+	attempts := time.Duration(maxAttempts)
+	if s.Kind == protocol.KindSign && s.Threshold.N > s.Threshold.T {
+		attempts++ // other signers, if one of them only lets time pass
+	}
+	return time.Now().Add(attempts * (e.attemptTimeout(s) + probeTimeout + time.Second)).UTC().Round(0)
 }

@@ -64,7 +64,7 @@ func (e *Engine) restoreAttempt(s *registry.Session, spec *protocol.Spec, now ti
 	a := &attempt{
 		e: e, session: s.ID, req: s.NewSession, spec: spec, sid: spec.SID(), deadline: spec.Deadline(), resumed: true,
 		members: make(map[protocol.PeerID]*member, len(s.Members)), in: make(chan inbound, inboxSize),
-		lost: make(chan protocol.PeerID, len(s.Members)), broken: make(chan error, 1), back: make(chan struct{}, len(s.Members)),
+		lost: make(chan protocol.PeerID, len(s.Members)), broken: make(chan error, 1), back: make(chan protocol.PeerID, len(s.Members)),
 	}
 	if least := now.Add(resumeGrace); a.deadline.Before(least) {
 		a.deadline = least
@@ -72,7 +72,7 @@ func (e *Engine) restoreAttempt(s *registry.Session, spec *protocol.Spec, now ti
 	for _, m := range s.Members {
 		a.parties = append(a.parties, m.Party)
 		restored := &member{Party: m.Party, answered: make(chan struct{}), accepted: m.State != registry.StateInvited}
-		a.saving = a.saving || spec.Kind == protocol.KindKeygen && m.Phase == protocol.PhaseConfirm
+		restored.failed = m.State == registry.StateFailed || m.State == registry.StateRefused
 		if m.Outcome != nil {
 			restored.finished, restored.digest = true, m.Outcome.Digest
 		}
@@ -81,7 +81,21 @@ func (e *Engine) restoreAttempt(s *registry.Session, spec *protocol.Spec, now ti
 		}
 		a.members[m.Peer] = restored
 	}
+	for _, m := range s.Members {
+		a.noteSaving(a.members[m.Peer], &protocol.Progress{Phase: m.Phase, Round: m.Round, Rounds: m.Rounds})
+	}
 	return a
+}
+
+// pickUp ends an attempt in which somebody had given up before the restart: it was
+// about to end. Records may still come that complete it.
+func (a *attempt) pickUp() {
+	if !a.resumed || a.isCertified() || !a.any(func(m *member) bool { return m.failed }) {
+		return
+	}
+	a.verdict = &ending{problem: &registry.Problem{Code: registry.CodeCeremonyFailed, Detail: "a party gave up before the coordinator was restarted"}}
+	a.grace = time.After(settleTime)
+	a.cancel(a.verdict.problem.Code)
 }
 
 // plainAttempts counts the attempts before the last one that have taught nothing

@@ -106,7 +106,12 @@ func (r *runner) once(ctx context.Context) bool {
 		r.cancelled(ctx)
 		return false
 	case over:
-		r.fail(&registry.Problem{Code: registry.CodeSessionTimeout, Detail: "the session did not finish by its deadline"})
+		late := registry.Problem{Code: registry.CodeSessionTimeout, Detail: "the session did not finish by its deadline"}
+		if r.lastFault != nil {
+			late.Parties = r.lastFault.Parties
+			late.Detail += "; the last attempt: " + r.lastFault.Detail
+		}
+		r.fail(&late)
 		return false
 	case problem != nil:
 		r.fail(problem)
@@ -155,6 +160,9 @@ func (r *runner) again(ctx context.Context, a *attempt, end ending) bool {
 // no more than mostAttempts.
 func (r *runner) mayTryAgain(a *attempt, end *ending) bool {
 	learned, doubted := r.learn(end.proven, end.pairs), r.doubt(a.parties, end)
+	if s := r.e.cfg.Registry.Session(r.id); s != nil { // proofs of earlier attempts may have come
+		learned = r.recall(s) || learned
+	}
 	if !learned && r.together {
 		return false // these have accused each other before, and there are no others
 	}

@@ -152,17 +152,19 @@ func clashes(pairs []pair, p registry.Party, with []registry.Party) bool {
 	return slices.ContainsFunc(with, func(o registry.Party) bool { return slices.Contains(pairs, pairOf(p.Peer, o.Peer)) })
 }
 
-// recall takes up what a session had learned before a restart.
-func (s *suspects) recall(session *registry.Session) {
+// recall takes up what is in the log: of before a restart, or what came too late for its
+// attempt. It reports whether that was new.
+func (s *suspects) recall(session *registry.Session) (news bool) {
 	for _, b := range session.Blames {
 		if !b.Proven {
-			s.learn(nil, []pair{pairOf(b.Party, b.By)})
+			news = s.learn(nil, []pair{pairOf(b.Party, b.By)}) || news
 			continue
 		}
 		p := registry.PartyProblem{Party: registry.Party{Peer: b.Party}, Code: protocol.CodeProtocol, Reason: b.Reason, Detail: "it broke the protocol in an earlier attempt"}
 		if i := slices.IndexFunc(session.Members, func(m registry.Member) bool { return m.Peer == b.Party }); i >= 0 {
 			p.Party = session.Members[i].Party
 		}
-		s.learn([]registry.PartyProblem{p}, nil)
+		news = s.learn([]registry.PartyProblem{p}, nil) || news
 	}
+	return news
 }
