@@ -86,8 +86,9 @@ func (s *suspects) isChoiceOf(candidates, taken []registry.Party) bool {
 	return among(s.apart, candidates, taken) || among(s.waits, candidates, taken) || len(s.levels(candidates)) > 1 || len(s.failed) > 0
 }
 
-// searchSteps bounds each search for parties that can be kept apart. There are at
-// most as many suspicions as failed attempts, so that it ends long before.
+// searchSteps bounds each search for parties that can be kept apart. A failed
+// attempt adds at most a pair for every two of its members; a search among so many
+// that it does not end within the bound has found nobody.
 const searchSteps = 10000
 
 // keepApart returns need of the candidates, the first ones of which no two, nor
