@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"io"
@@ -97,6 +98,18 @@ func claim(t *testing.T, a *rest.Account, key string) {
 	a.Approval = rest.Approval{By: "approvers", M: 1, Keys: []string{protocol.ApproverID(der)}, PublicKeys: []string{key}}
 }
 
+// approversHash is the hash of one approver as the API shows it.
+func approversHash(t *testing.T, key string) string {
+	t.Helper()
+	der, err := base64.StdEncoding.DecodeString(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	approvers := protocol.Approvers{M: 1, Keys: [][]byte{der}}
+	hash := approvers.Hash()
+	return hex.EncodeToString(hash[:])
+}
+
 // TestCoordinatorThatSwapsTheApprovers: it has the key made for an approver of its
 // own, with whom it could sign anything, and claims that it is the user's. The
 // certificate, which all members have signed, says otherwise.
@@ -116,9 +129,7 @@ func TestCoordinatorThatSwapsTheApprovers(t *testing.T) {
 		"it claims the coordinator's key": func(a *rest.Account) { a.Approval = rest.Approval{By: "coordinator", M: 1} },
 		"and the certificate's hash": func(a *rest.Account) {
 			claim(t, a, mine)
-			approvers := protocol.Approvers{M: 1, Keys: [][]byte{[]byte(mine)}}
-			hash := approvers.Hash()
-			a.Certificate.Approvers = base64.StdEncoding.EncodeToString(hash[:])
+			a.Certificate.Approvers = approversHash(t, mine)
 		},
 	} {
 		l.show = show
@@ -143,7 +154,7 @@ func TestCoordinatorThatSwapsTheApprovers(t *testing.T) {
 	}
 
 	l.ask, l.show = nil, nil
-	if a, err := sdk.CreateAccount(waiting(t), req); err != nil || a.Approval.By != "approvers" {
+	if a, err := sdk.CreateAccount(waiting(t), req); err != nil || a.Approval.By != "approvers" || a.Certificate.Approvers != approversHash(t, mine) {
 		t.Errorf("control: the honest coordinator: %+v, %v", a, err)
 	}
 	u.run(0, create...)
