@@ -196,3 +196,40 @@ func TestAllWaitForOne(t *testing.T) {
 		}
 	})
 }
+
+// TestSeveralSpoilers: with all n-t of them at work, who takes turns in accusing
+// one of the others, or gives up, the honest ones are found in 2n attempts.
+func TestSeveralSpoilers(t *testing.T) {
+	for _, key := range []protocol.Threshold{{T: 2, N: 4}, {T: 3, N: 5}} {
+		for _, accusing := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%v accusing %v", key, accusing), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					c := newCore(t, []string{"p1", "p2", "p3", "p4", "p5"}[:key.N]...)
+					account := c.account(key.T, key.N)
+					rogues := c.net.order[:key.N-key.T]
+					for _, p := range rogues {
+						if !accusing {
+							p.set(script{quits: func(*protocol.Spec) *protocol.Failure {
+								return &protocol.Failure{Code: protocol.CodeProtocol, Reason: protocol.ReasonUnattributed}
+							}})
+							continue
+						}
+						p.set(script{blame: func(s *protocol.Spec) *protocol.Failure {
+							f := accuses(p)(s)
+							f.Culprits = slices.DeleteFunc(f.Culprits, func(peer protocol.PeerID) bool {
+								return slices.ContainsFunc(rogues, func(r *party) bool { return r.ID() == peer })
+							})
+							f.Culprits = f.Culprits[:min(1, len(f.Culprits))]
+							return f
+						}})
+					}
+					for _, s := range c.signTimes(20, account, uint32(2*key.N)) {
+						if slices.ContainsFunc(rogues, func(p *party) bool { return hasPart(s, p) }) {
+							t.Errorf("members %+v", s.Members)
+						}
+					}
+				})
+			})
+		}
+	}
+}
