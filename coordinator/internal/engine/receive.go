@@ -106,6 +106,9 @@ func (e *Engine) takeLate(in inbound) {
 // lateOutcome logs an outcome that no attempt waits for, then acknowledges it.
 func (e *Engine) lateOutcome(s *registry.Session, in inbound) {
 	out := in.frame.Outcome
+	if s == nil && e.isEarly(in.from, out) {
+		return // the party will repeat
+	}
 	then := e.whenDurable(in.from, &protocol.Ack{SID: out.SID, Failure: out.Failure != nil})
 	if told(s, in.from, out) || e.cfg.Registry.HasLate(out.SID, in.from, out.Failure != nil) {
 		e.cfg.Registry.Note(then)
@@ -222,6 +225,17 @@ func (e *Engine) ours(s *registry.Session, from protocol.PeerID, spec *protocol.
 	}
 	_, party := e.cfg.Pool.Party(from)
 	return party
+}
+
+// isEarly reports whether a record of an unknown session comes from a party whose
+// heartbeat has not come since the start. It must not be acknowledged before it is
+// known whether it is to be kept: the party would forget it. Users' devices have no
+// heartbeat.
+func (e *Engine) isEarly(from protocol.PeerID, out *protocol.Outcome) bool {
+	if _, known := e.cfg.Pool.Party(from); known || out.Record == nil {
+		return false
+	}
+	return !slices.ContainsFunc(out.Record.Body.Spec.Roster, func(m protocol.Member) bool { return m.Peer == from && m.Role == protocol.External })
 }
 
 func isMember(s *registry.Session, peer protocol.PeerID) bool {
