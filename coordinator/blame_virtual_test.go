@@ -90,7 +90,8 @@ func TestProvenCulpritIsLeftOut(t *testing.T) {
 		}
 		culprit.set(script{blame: accuses(culprit)}) // a diversion
 		for _, s := range c.signTimes(20, account, 2) {
-			if hasPart(s, culprit) || len(s.Blames) != 2 {
+			proven := slices.ContainsFunc(s.Blames, func(b registry.Blamed) bool { return b.Proven })
+			if hasPart(s, culprit) || !proven || len(s.Blames) > 2 { // the diversion may come too late: nobody waits for who is proven
 				t.Errorf("members %+v, blames %+v", s.Members, s.Blames)
 			}
 			for _, b := range s.Blames {
