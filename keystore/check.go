@@ -71,7 +71,7 @@ func writeCheck(path string, m MasterKey, party string) (masterCheck, error) {
 	body = binary.BigEndian.AppendUint16(body, checkVersion)
 	body = binary.BigEndian.AppendUint32(body, c.gen)
 	body = appendString(append(body, salt[:]...), party)
-	if err := writeFile(path, guarded(body, key)); err != nil {
+	if err := ReplaceFile(path, guarded(body, key)); err != nil {
 		return masterCheck{}, fmt.Errorf("write master key check: %w", err)
 	}
 	return c, nil

@@ -45,7 +45,7 @@ func OpenDB(dir string) (*badger.DB, error) {
 		return nil, fmt.Errorf("open database %s: %w", dir, err)
 	}
 	// Badger leaves the folder entries of the files it has just made to chance.
-	if err := errors.Join(syncDir(dir), syncDir(filepath.Dir(dir))); err != nil {
+	if err := errors.Join(SyncDir(dir), SyncDir(filepath.Dir(dir))); err != nil {
 		return nil, errors.Join(fmt.Errorf("open database %s: %w", dir, err), db.Close())
 	}
 	return db, nil

@@ -22,11 +22,14 @@ var (
 	errMAC  = errors.New("not made under this master key")
 )
 
-// writeFile replaces path durably: a reader sees the old or the new content, also
-// after a power cut.
-func writeFile(path string, data []byte) error {
+// Unfinished begins the names of files that ReplaceFile has not finished.
+const Unfinished = ".new-"
+
+// ReplaceFile replaces path, for this user alone, durably: a reader sees the old or
+// the new content, also after a power cut.
+func ReplaceFile(path string, data []byte) error {
 	dir := filepath.Dir(path)
-	f, err := os.CreateTemp(dir, ".new-*") // 0600
+	f, err := os.CreateTemp(dir, Unfinished+"*") // 0600
 	if err != nil {
 		return err
 	}
@@ -40,11 +43,11 @@ func writeFile(path string, data []byte) error {
 	if err != nil {
 		return errors.Join(err, os.Remove(f.Name()))
 	}
-	return syncDir(dir)
+	return SyncDir(dir)
 }
 
-// syncDir makes creations, renames and removals in dir durable.
-func syncDir(dir string) error {
+// SyncDir makes creations, renames and removals in dir durable.
+func SyncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
 		return err
@@ -75,7 +78,7 @@ func shred(path string) error {
 	if err := os.Remove(path); err != nil {
 		return err
 	}
-	return syncDir(filepath.Dir(path))
+	return SyncDir(filepath.Dir(path))
 }
 
 // tighten removes the rights of group and others from path and, for a folder, from all

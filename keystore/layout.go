@@ -46,7 +46,7 @@ func create(cfg Config, path string) (masterCheck, error) {
 			return masterCheck{}, fmt.Errorf("make keystore: %w", err)
 		}
 	}
-	if err := errors.Join(syncDir(cfg.Dir), syncDir(filepath.Dir(filepath.Clean(cfg.Dir)))); err != nil {
+	if err := errors.Join(SyncDir(cfg.Dir), SyncDir(filepath.Dir(filepath.Clean(cfg.Dir)))); err != nil {
 		return masterCheck{}, fmt.Errorf("make keystore: %w", err)
 	}
 	return writeCheck(path, cfg.Master, cfg.Party)

@@ -91,7 +91,7 @@ func (d *saltDir) parse(id kekID, data []byte) ([]byte, error) {
 func (d *saltDir) create(id kekID) ([]byte, error) {
 	salt := make([]byte, keySize)
 	_, _ = rand.Read(salt) // never fails
-	if err := writeFile(d.path(id, saltExt), guarded(append(d.head(id), salt...), d.macKey)); err != nil {
+	if err := ReplaceFile(d.path(id, saltExt), guarded(append(d.head(id), salt...), d.macKey)); err != nil {
 		return nil, fmt.Errorf("write salt: %w", err)
 	}
 	return salt, nil
@@ -118,7 +118,7 @@ func (d *saltDir) beginErase(id kekID) (done bool, err error) {
 		} else if !has {
 			return false, errNoSalt
 		}
-		if err := writeFile(d.path(id, erasingExt), nil); err != nil {
+		if err := ReplaceFile(d.path(id, erasingExt), nil); err != nil {
 			return false, err
 		}
 	}
@@ -130,7 +130,7 @@ func (d *saltDir) endErase(id kekID) error {
 	if err := os.Rename(d.path(id, erasingExt), d.path(id, erasedExt)); err != nil {
 		return err
 	}
-	return syncDir(d.dir)
+	return SyncDir(d.dir)
 }
 
 // list returns the scopes that have a file with the extension.

@@ -102,7 +102,7 @@ func TestEraseEpoch(t *testing.T) {
 func TestInterruptedErasure(t *testing.T) {
 	id := newKEKID(1, "key-1", 7)
 	for name, crash := range map[string]func(s *Store) error{
-		"marked":  func(s *Store) error { return writeFile(s.keys.salts.path(id, erasingExt), nil) },
+		"marked":  func(s *Store) error { return ReplaceFile(s.keys.salts.path(id, erasingExt), nil) },
 		"no salt": func(s *Store) error { _, err := s.keys.erase(id); return err },
 		"no records": func(s *Store) error {
 			_, err := s.keys.erase(id)

@@ -11,6 +11,8 @@ import (
 	"regexp"
 	"strings"
 	"syscall"
+
+	"github.com/meshmpc/mpcd/keystore"
 )
 
 // plainName is what may be the name of a file as it is; hashedName is what fileName
@@ -31,30 +33,12 @@ func fileName(name string) string {
 	return "_" + hex.EncodeToString(sum[:16])
 }
 
-const newFile = ".new-" // prefix of what is being written
-
-// writeFile replaces a file of this user's durably: a reader sees the old or the
-// new content, also after a power cut. It makes the folder.
+// writeFile replaces a file durably and makes its folder.
 func writeFile(file string, data []byte) error {
-	dir := filepath.Dir(file)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
 		return err
 	}
-	tmp, err := os.CreateTemp(dir, newFile+"*") // 0600
-	if err != nil {
-		return err
-	}
-	_, err = tmp.Write(data)
-	if err == nil {
-		err = tmp.Sync()
-	}
-	if err = errors.Join(err, tmp.Close()); err == nil {
-		err = os.Rename(tmp.Name(), file)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(tmp.Name()))
-	}
-	return syncDir(dir)
+	return keystore.ReplaceFile(file, data)
 }
 
 // sweepUnfinished removes what a process that was killed was writing into a folder.
@@ -66,19 +50,10 @@ func sweepUnfinished(dir string) {
 		return // there is none
 	}
 	for _, e := range left {
-		if strings.HasPrefix(e.Name(), newFile) {
+		if strings.HasPrefix(e.Name(), keystore.Unfinished) {
 			os.Remove(filepath.Join(dir, e.Name())) //nolint:errcheck // see above
 		}
 	}
-}
-
-// syncDir makes what has happened in a folder durable.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }
 
 // readFile reads a file of at most so many bytes.

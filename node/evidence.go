@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/meshmpc/mpcd/keystore"
 	"github.com/meshmpc/mpcd/p2p"
 	"github.com/meshmpc/mpcd/protocol"
 )
@@ -209,7 +210,7 @@ func removeStale(dir string) error {
 	entries, err := os.ReadDir(dir)
 	for _, e := range entries {
 		info, gone := e.Info()
-		if gone == nil && strings.HasPrefix(e.Name(), newFile) && time.Since(info.ModTime()) > staleFile {
+		if gone == nil && strings.HasPrefix(e.Name(), keystore.Unfinished) && time.Since(info.ModTime()) > staleFile {
 			err = errors.Join(err, os.Remove(filepath.Join(dir, e.Name())))
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/meshmpc/mpcd/keystore"
 	"github.com/meshmpc/mpcd/protocol"
 )
 
@@ -85,8 +86,8 @@ func TestEvidenceIsBounded(t *testing.T) {
 	}
 	touch("oldest.proven.cbor", 100*time.Hour, 10)
 	touch("notes.txt", 200*time.Hour, 10)
-	touch(newFile+"stale", 2*staleFile, 10)
-	touch(newFile+"fresh", 0, 10)
+	touch(keystore.Unfinished+"stale", 2*staleFile, 10)
+	touch(keystore.Unfinished+"fresh", 0, 10)
 	for i := range maxEvidenceFiles - 2 {
 		touch(protocol.SID{byte(i >> 8), byte(i)}.String()+extClaimed, time.Duration(maxEvidenceFiles-i)*time.Minute, 10)
 	}
@@ -108,8 +109,8 @@ func TestEvidenceIsBounded(t *testing.T) {
 		return name
 	}
 	one := write(1)
-	here(true, one, first, second, "oldest.proven.cbor", "notes.txt", newFile+"fresh")
-	here(false, newFile+"stale")
+	here(true, one, first, second, "oldest.proven.cbor", "notes.txt", keystore.Unfinished+"fresh")
+	here(false, keystore.Unfinished+"stale")
 	two := write(2)
 	here(true, one, two, second, "oldest.proven.cbor")
 	here(false, first)

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/meshmpc/mpcd/keystore"
 	"github.com/meshmpc/mpcd/protocol"
 )
 
@@ -146,9 +147,9 @@ func (d QuarantineDir) Clear(key string, peer protocol.PeerID) (Conduct, error) 
 	case err != nil:
 		return Conduct{}, err
 	case os.Remove(dir) == nil: // it was the key's last one
-		return c, syncDir(string(d))
+		return c, keystore.SyncDir(string(d))
 	default:
-		return c, syncDir(dir)
+		return c, keystore.SyncDir(dir)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/meshmpc/mpcd/keystore"
 	"github.com/meshmpc/mpcd/protocol"
 )
 
@@ -220,7 +221,7 @@ func TestUnfinishedFilesAreRemoved(t *testing.T) {
 	f := fault{key: "key-1", peer: "alice", reason: protocol.ReasonProof, session: "s"}
 	dir := filepath.Dir(d.file(f.key, f.peer))
 	kill := func() {
-		if err := os.WriteFile(filepath.Join(dir, newFile+"123"), []byte("{"), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, keystore.Unfinished+"123"), []byte("{"), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
