@@ -8,9 +8,9 @@
 //
 // A Session is driven by one goroutine, which must, in this order:
 //
-//  1. authenticate: hand Session.Deliver only bytes; the session verifies the
-//     signature and takes the sender from the verified key, never from a
-//     payload;
+//  1. authenticate: hand over bytes (Session.Deliver), or an envelope that
+//     OpenEnvelope has verified where it arrived (Session.Take); the sender is the
+//     verified key, never a payload's word;
 //  2. save before it sends: everything in Output.Save is on disk (fsynced)
 //     before anything of the same Output leaves the machine;
 //  3. send: Output.Broadcast to the session topic, Output.Direct only over a

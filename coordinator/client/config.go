@@ -15,7 +15,7 @@ import (
 
 // Defaults of Config.
 const (
-	DefaultTimeout = 5 * time.Minute // a key generation has 120 s for each of its two attempts
+	DefaultTimeout = 5 * time.Minute // a key generation has the time of two attempts of 120 s, however many it takes
 	DefaultTries   = 5
 )
 
