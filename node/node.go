@@ -41,6 +41,7 @@ type Node struct {
 	endorses *paces
 	early    *early
 	room     room // of what waits in sessions
+	quiet    idle // when work may run that nobody waits for
 	conduct  conduct
 	draining atomic.Bool
 

@@ -23,7 +23,7 @@ func (s *Session) advance() (Output, error) {
 			next, progress, err = s.stepRound()
 		case PhaseConfirm:
 			next, progress, err = s.finishKeygen()
-		case PhaseAccepted, PhaseDone, PhaseFailed:
+		case PhaseAccepted, PhaseHeld, PhaseDone, PhaseFailed:
 		}
 		out.add(next)
 		if err != nil {
@@ -48,13 +48,15 @@ func (s *Session) Resume() (Output, error) {
 	return s.advance()
 }
 
-// startRounds begins the ceremony once every member is ready.
+// startRounds begins the ceremony, a keygen once every member is ready.
 func (s *Session) startRounds() (Output, bool, error) {
-	if len(s.in.without(s.others, TypeReady)) > 0 {
-		return Output{}, false, nil
-	}
-	if err := s.checkContributions(); err != nil { // now, not after a ceremony that costs seconds
-		return Output{}, false, err
+	if s.meets() {
+		if len(s.in.without(s.others, TypeReady)) > 0 {
+			return Output{}, false, nil
+		}
+		if err := s.checkContributions(); err != nil { // now, not after a ceremony that costs seconds
+			return Output{}, false, err
+		}
 	}
 	s.phase = PhaseRounds
 	step, err := s.cfg.Machine.Start()
@@ -83,22 +85,53 @@ func (s *Session) stepRound() (Output, bool, error) {
 	if e == nil {
 		return Output{}, false, nil
 	}
-	if s.pending(e) {
+	gate, end := s.pending(e), s.ends(e)
+	if gate || end {
 		surplus := s.in.next(s.cfg.Machine, e)
-		if surplus == nil {
+		switch {
+		case surplus != nil:
+			e, end = surplus, false // the machine refuses it, before the gate can open
+		case gate:
 			return s.agree(e)
 		}
-		e = surplus // the machine refuses it, before the gate can open
 	}
 	s.in.drop(e)
 	h := &e.Header
-	step, err := s.cfg.Machine.Step(Message{Round: h.Round, Name: h.Name, From: h.From, To: h.To, Body: e.Payload})
+	m := Message{Round: h.Round, Name: h.Name, From: h.From, To: h.To, Body: e.Payload}
+	if end {
+		return s.hold(e, m)
+	}
+	step, err := s.cfg.Machine.Step(m)
 	if err != nil {
 		return Output{}, false, blameFor(e, err)
 	}
 	e.Payload = nil // the machine has it; the header stays for duplicates and evidence
 	out, err := s.take(step)
 	return out, true, err
+}
+
+// ends tells whether e is the last message of a presigning.
+func (s *Session) ends(e *Envelope) bool {
+	m := s.cfg.Machine
+	if s.cfg.Spec.Kind != KindPresign || m.Round() != m.Rounds() {
+		return false
+	}
+	waiting := m.Waiting()
+	return len(waiting) == 1 && waiting[0] == Slot{From: e.Header.From, Name: e.Header.Name}
+}
+
+// hold ends a presigning with its last message.
+func (s *Session) hold(e *Envelope, m Message) (Output, bool, error) {
+	holder, ok := s.cfg.Machine.(Holder)
+	if !ok {
+		return Output{}, false, ErrSpec // cannot happen: see NewSession
+	}
+	if err := holder.Hold(m); err != nil {
+		return Output{}, false, blameFor(e, err)
+	}
+	e.Payload = nil
+	s.phase = PhaseHeld
+	return Output{Held: true}, true, nil
 }
 
 // blameFor adds to the machine's blame of a message's sender what it has signed.

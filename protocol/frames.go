@@ -16,6 +16,25 @@ const (
 // SessionTopic is the name of a session's topic inside the network's prefix.
 func SessionTopic(sid SID) string { return "s/" + sid.String() }
 
+// Topic is the name of the topic on which the session's members meet, inside the
+// network's prefix, and whether others share it: all signings of one set of parties that
+// keep their shares, with one key and epoch, have one topic, which stays open between
+// them. Every other session has its own.
+func (s *Spec) Topic() (name string, shared bool) {
+	if s.Kind == KindKeygen || !s.standing() {
+		return SessionTopic(s.SID()), false
+	}
+	b, err := Marshal(struct {
+		Key    string   `cbor:"1,keyasint"`
+		Epoch  uint32   `cbor:"2,keyasint"`
+		Roster []Member `cbor:"3,keyasint"`
+	}{s.Key, s.Epoch, s.Roster})
+	if err != nil {
+		return SessionTopic(s.SID()), false // cannot happen: see Marshal
+	}
+	return "k/" + SID(hash("mpc/set/v1", b)).String(), true
+}
+
 // Frame is one message between a coordinator and a party; exactly one field is
 // set. The stream authenticates the sender.
 type Frame struct {
@@ -28,7 +47,22 @@ type Frame struct {
 
 	ShareRequest *ShareRequest `cbor:"7,keyasint,omitempty"` // to a delegate
 	ShareReply   *ShareReply   `cbor:"8,keyasint,omitempty"` // to the coordinator
+
+	Held   *Held   `cbor:"9,keyasint,omitempty"`  // to the coordinator
+	Forget *Forget `cbor:"10,keyasint,omitempty"` // to a party
 }
+
+// Held says that a party holds what a presigning has made, until it is used, cancelled
+// or too old. It is sent once: what a coordinator does not know to be held by all
+// members it cancels.
+type Held struct {
+	SID   SID   `cbor:"1,keyasint"` // of the presigning
+	Until int64 `cbor:"2,keyasint"` // Unix seconds; not after the spec's HoldUntil
+}
+
+// Forget tells a party to drop all presignatures that it holds for the sender: a
+// coordinator that was restarted does not know them.
+type Forget struct{}
 
 // Propose asks a party to take part in a session. A party answers every copy.
 type Propose struct {
@@ -102,6 +136,7 @@ const (
 	CodeDeclined     Code = "declined"             // the person at an external party said no
 	CodeQuarantined  Code = "quarantined"          // a member has broken the protocol too often with this key
 	CodeCrashed      Code = "party_crashed"        // the party's process ended unexpectedly and was started again
+	CodeNoPresign    Code = "no_presignature"      // the presignature that a signing names is not here: used, expired or lost with a restart
 )
 
 // Answer accepts or refuses a proposal. An empty Code accepts.
@@ -200,7 +235,7 @@ func DecodeFrame(data []byte) (*Frame, error) {
 		return nil, fmt.Errorf("frame: %w", err)
 	}
 	n := count(f.Propose != nil, f.Cancel != nil, f.Ack != nil, f.Answer != nil, f.Progress != nil, f.Outcome != nil,
-		f.ShareRequest != nil, f.ShareReply != nil)
+		f.ShareRequest != nil, f.ShareReply != nil, f.Held != nil, f.Forget != nil)
 	if n != 1 || (f.Outcome != nil && count(f.Outcome.Record != nil, f.Outcome.Failure != nil) != 1) {
 		return nil, ErrFrame
 	}

@@ -21,6 +21,7 @@ type Heartbeat struct {
 	Keys     int               `cbor:"11,keyasint"`           // active shares
 	Draining bool              `cbor:"12,keyasint"`           // takes no new session
 	SealKey  []byte            `cbor:"13,keyasint,omitempty"` // an encoded SignedSealKey: users seal their shares to it
+	Held     int               `cbor:"14,keyasint,omitempty"` // presignatures
 }
 
 // SignedHeartbeat is the wire form.

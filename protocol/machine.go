@@ -33,6 +33,15 @@ type Step struct {
 	Result *Result // set once, with the last step
 }
 
+// Holder is the machine of a presigning: rounds 1 to 3 of an ECDSA signing, after which
+// nothing but the message is missing.
+type Holder interface {
+	Machine
+	// Hold takes the last message of the last round, checks it as Step does, and does
+	// nothing with it: what it leads to is for the signing that binds a message.
+	Hold(Message) error
+}
+
 // Machine is one ceremony at one party as a pure step machine: no goroutine
 // outlives a call, and it has no clock, disk or network. A machine that returned
 // an error is dead.
@@ -41,7 +50,7 @@ type Step struct {
 // r only when Round() ≥ r or its slot is waited for (its author lies about the
 // round), and at most one for each Slot.
 type Machine interface {
-	// Start returns the messages of round 1.
+	// Start returns the messages of the first round: 1, or 4 in a signing that was presigned.
 	Start() (Step, error)
 	// Step takes one message of another member.
 	Step(Message) (Step, error)

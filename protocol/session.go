@@ -57,6 +57,7 @@ type Output struct {
 	Broadcast [][]byte // encoded envelopes for the session topic
 	Direct    []Direct
 	Done      *RecordBody // the session has ended well
+	Held      bool        // a presigning has ended well: its machine holds the result
 	Dropped   string      // the message was ignored, and why: for counters and debugging
 }
 
@@ -69,6 +70,7 @@ func (o *Output) add(p Output) {
 	if p.Done != nil {
 		o.Done = p.Done
 	}
+	o.Held = o.Held || p.Held
 }
 
 // Session is one attempt at one party: readiness, the ceremony's rounds and,
@@ -123,6 +125,9 @@ func NewSession(cfg SessionConfig) (*Session, error) {
 	if want := contributionSize(cfg.Spec.Kind); len(cfg.Contribution) != want {
 		return nil, fmt.Errorf("the chain code's contribution has %d bytes, not %d", len(cfg.Contribution), want)
 	}
+	if _, holds := cfg.Machine.(Holder); holds != (cfg.Spec.Kind == KindPresign) {
+		return nil, fmt.Errorf("%w: a machine that holds its result is for a presigning, and it needs one", ErrSpec)
+	}
 	sid, gates := cfg.Spec.SID(), newEcho(cfg.Machine, len(peers))
 	return &Session{
 		cfg: cfg, sid: sid, others: slices.Delete(slices.Clone(peers), self, self+1), phase: PhaseAccepted,
@@ -151,15 +156,21 @@ func (s *Session) Round() (round, rounds int) {
 	return round, s.cfg.Machine.Rounds()
 }
 
+// meets tells whether the members wait for each other before the rounds. A keygen's do:
+// with their readiness come their parts of the chain code. Signers need not: who is not
+// there yet hears or pulls the first round later.
+func (s *Session) meets() bool { return s.cfg.Spec.Kind == KindKeygen }
+
 // Ready is called once every member has been seen on the topic.
-func (s *Session) Ready() (Output, error) {
+func (s *Session) Ready() (out Output, err error) {
 	if s.phase != PhaseAccepted {
 		return Output{}, nil
 	}
 	s.phase = PhaseReady
-	out, err := s.out.send(Header{Type: TypeReady}, s.cfg.Contribution)
-	if err != nil {
-		return Output{}, s.fail(err)
+	if s.meets() {
+		if out, err = s.out.send(Header{Type: TypeReady}, s.cfg.Contribution); err != nil {
+			return Output{}, s.fail(err)
+		}
 	}
 	next, err := s.advance()
 	out.add(next)
@@ -170,7 +181,7 @@ func (s *Session) Ready() (Output, error) {
 // over a direct stream. A returned error is the end of the session; a message
 // that is merely of no use is dropped.
 func (s *Session) Deliver(data []byte, direct bool) (Output, error) {
-	if s.failed != nil || s.phase == PhaseDone {
+	if s.failed != nil || s.over() {
 		return s.Take(nil, direct)
 	}
 	o, err := OpenEnvelope(data, s.cfg.Verify)
@@ -180,12 +191,15 @@ func (s *Session) Deliver(data []byte, direct bool) (Output, error) {
 	return s.Take(o, direct)
 }
 
+// over tells whether the session has ended well.
+func (s *Session) over() bool { return s.phase == PhaseDone || s.phase == PhaseHeld }
+
 // Take is Deliver for an envelope that has been opened where it arrived.
 func (s *Session) Take(o *Opened, direct bool) (Output, error) {
 	if s.failed != nil {
 		return Output{Dropped: "the session has failed"}, s.failed
 	}
-	if s.phase == PhaseDone {
+	if s.over() {
 		return Output{Dropped: "the session is done"}, nil
 	}
 	e := o.envelope
@@ -216,6 +230,8 @@ func (s *Session) refuse(h *Header, direct bool) string {
 		return "for another member"
 	case h.To != "" && !direct:
 		return "a confidential message on the topic"
+	case h.Type == TypeReady && !s.meets():
+		return "of a kind that only a keygen has"
 	}
 	return ""
 }
@@ -246,7 +262,7 @@ func (s *Session) proof(v *Evidence) *Blame {
 // session that is done stays done, and a second call says nothing: two aborts
 // with different reasons would contradict each other.
 func (s *Session) Abort(f Failure) Output {
-	if s.phase == PhaseDone || s.out.sentType(TypeAbort) {
+	if s.over() || s.out.sentType(TypeAbort) {
 		return Output{}
 	}
 	s.phase = PhaseFailed
@@ -310,7 +326,7 @@ func (s *Session) Missing() map[PeerID]*Pull {
 func (s *Session) waiting() []PeerID {
 	var peers []PeerID
 	switch s.phase {
-	case PhaseReady:
+	case PhaseReady: // of a keygen: others leave it at once
 		peers = s.in.without(s.others, TypeReady)
 	case PhaseRounds:
 		if s.echo.sent { // the messages of the round are here
@@ -323,7 +339,7 @@ func (s *Session) waiting() []PeerID {
 		}
 	case PhaseConfirm:
 		peers = s.in.without(s.others, TypeConfirm)
-	case PhaseAccepted, PhaseDone, PhaseFailed:
+	case PhaseAccepted, PhaseHeld, PhaseDone, PhaseFailed:
 	}
 	return peers
 }

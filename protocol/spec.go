@@ -36,6 +36,11 @@ type Spec struct {
 	// Recipient is the X25519 key (32 bytes) to which a keygen's delegate seals the
 	// user's share; empty: the first request for the share names one, or none.
 	Recipient []byte `cbor:"19,keyasint,omitempty"`
+	// Presign, in an ECDSA signing, is the sid (32 bytes) of the presigning whose result
+	// this session uses up: it begins in round 4. Empty: all rounds.
+	Presign []byte `cbor:"20,keyasint,omitempty"`
+	// HoldUntil, in a presigning, is when its members forget the result, Unix seconds.
+	HoldUntil int64 `cbor:"21,keyasint,omitempty"`
 }
 
 // ErrSpec reports a spec that breaks a rule; the message says which.
@@ -82,11 +87,16 @@ func (s *Spec) Validate() error {
 	if err := validateRoster(s.Roster); err != nil {
 		return fmt.Errorf("%w: %w", ErrSpec, err)
 	}
+	if s.Kind != KindPresign && s.HoldUntil != 0 {
+		return fmt.Errorf("%w: only what a presigning makes is held", ErrSpec)
+	}
 	switch s.Kind {
 	case KindKeygen:
 		return s.validateKeygen()
 	case KindSign:
 		return s.validateSign()
+	case KindPresign:
+		return s.validatePresign()
 	}
 	return fmt.Errorf("%w: unknown kind %q", ErrSpec, s.Kind)
 }
@@ -141,6 +151,8 @@ func (s *Spec) validateKeygen() error {
 	switch {
 	case len(s.Payload) != 0:
 		return fmt.Errorf("%w: a keygen has no payload", ErrSpec)
+	case len(s.Presign) != 0:
+		return fmt.Errorf("%w: a keygen uses no presignature", ErrSpec)
 	case s.Key != s.Session:
 		return fmt.Errorf("%w: a keygen names its own session as the key", ErrSpec)
 	case s.Epoch != 0:
@@ -152,12 +164,49 @@ func (s *Spec) validateKeygen() error {
 	return s.validateRecipient()
 }
 
-func (s *Spec) validateSign() error {
+// validateSigners checks what signing and presigning have in common.
+func (s *Spec) validateSigners() error {
 	switch {
 	case len(s.Recipient) != 0:
 		return fmt.Errorf("%w: a signing has no recipient", ErrSpec)
 	case s.Threshold < MinThreshold || s.Threshold > MaxParties || len(s.Roster) != s.Threshold:
 		return fmt.Errorf("%w: signing takes exactly t members, %d ≤ t ≤ %d", ErrSpec, MinThreshold, MaxParties)
+	}
+	return nil
+}
+
+// validatePresign checks a presigning: nobody's approval is asked for, because nothing
+// that it makes is of use before a signing, with its approvals, is bound to it.
+func (s *Spec) validatePresign() error {
+	if err := s.validateSigners(); err != nil {
+		return err
+	}
+	switch {
+	case s.Scheme != ECDSA:
+		return fmt.Errorf("%w: only ECDSA keys presign: EdDSA has no costly rounds", ErrSpec)
+	case len(s.Payload) != 0, len(s.Authorisation) != 0, len(s.Presign) != 0:
+		return fmt.Errorf("%w: a presigning has no payload and no approvals", ErrSpec)
+	case !s.standing():
+		return fmt.Errorf("%w: only parties that keep their shares presign", ErrSpec)
+	case s.HoldUntil <= s.Expires:
+		return fmt.Errorf("%w: a presigning must say until when its result is held, after it expires", ErrSpec)
+	}
+	return nil
+}
+
+// standing tells whether all members keep their shares, so that the same ones may
+// sign again and again.
+func (s *Spec) standing() bool {
+	return !slices.ContainsFunc(s.Roster, func(m Member) bool { return m.Role != Persistent })
+}
+
+func (s *Spec) validateSign() error {
+	if err := s.validateSigners(); err != nil {
+		return err
+	}
+	switch {
+	case len(s.Presign) != 0 && (len(s.Presign) != len(SID{}) || s.Scheme != ECDSA || !s.standing()):
+		return fmt.Errorf("%w: a presignature is named by %d bytes, for an ECDSA key and parties that keep their shares", ErrSpec, len(SID{}))
 	case s.Scheme == ECDSA && len(s.Payload) != DigestSize:
 		return fmt.Errorf("%w: an ECDSA digest has %d bytes, not %d", ErrSpec, DigestSize, len(s.Payload))
 	case len(s.Payload) == 0 || len(s.Payload) > MaxMessage:

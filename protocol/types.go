@@ -34,8 +34,9 @@ type Kind string
 
 // Kinds of sessions.
 const (
-	KindKeygen Kind = "keygen"
-	KindSign   Kind = "sign"
+	KindKeygen  Kind = "keygen"
+	KindSign    Kind = "sign"
+	KindPresign Kind = "presign" // the rounds of an ECDSA signing that need no message yet
 )
 
 // Scheme is a signature scheme with its curve.

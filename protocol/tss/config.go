@@ -46,6 +46,14 @@ type SignConfig struct {
 
 // Validate checks the roster against the key and the payload against the scheme.
 func (c *SignConfig) Validate() error {
+	if err := c.validateSigners(); err != nil {
+		return err
+	}
+	return c.validatePayload()
+}
+
+// validateSigners checks the roster against the key.
+func (c *SignConfig) validateSigners() error {
 	if c.Share == nil {
 		return fmt.Errorf("%w: there is no share", ErrConfig)
 	}
@@ -64,7 +72,7 @@ func (c *SignConfig) Validate() error {
 			return fmt.Errorf("%w: %s has no share of this key", ErrConfig, m.Peer)
 		}
 	}
-	return c.validatePayload()
+	return nil
 }
 
 func (c *SignConfig) validatePayload() error {

@@ -95,14 +95,24 @@ func newECDSAKeygen(k *keygenSetup) (runner, error) {
 }
 
 func newECDSASign(s *signSetup) (runner, error) {
-	digest := new(big.Int).SetBytes(s.payload)
+	digest, err := s.digest(s.payload)
+	if err != nil {
+		return runner{}, err
+	}
+	return ecdsaSigner(s, digest), nil
+}
+
+// digest returns what ECDSA signs for a digest of 32 bytes (SEC 1 §4.1.3).
+func (s *signSetup) digest(payload []byte) (*big.Int, error) {
+	if len(payload) != protocol.DigestSize {
+		return nil, fmt.Errorf("%w: an ECDSA digest has %d bytes, not %d", ErrConfig, protocol.DigestSize, len(payload))
+	}
+	digest := new(big.Int).SetBytes(payload)
 	digest.Mod(digest, s.share.suite.curve.Params().N)
 	if digest.Sign() == 0 {
-		return runner{}, fmt.Errorf("%w: %w", ErrConfig, ErrDigest)
+		return nil, fmt.Errorf("%w: %w", ErrConfig, ErrDigest)
 	}
-	// The length makes the library keep leading zeros.
-	party := signing.NewLocalParty(digest, s.params, s.ecdsaSaveData(), s.out, s.end, protocol.DigestSize)
-	return runner{party: party, guard: newECDSASignGuard(s), outcome: collect(s.end, s.ecdsaResult)}, nil
+	return digest, nil
 }
 
 // ecdsaSaveData returns what the library saved at keygen, for the signers only.

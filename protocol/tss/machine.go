@@ -68,6 +68,11 @@ func (m *machine) Step(msg protocol.Message) (protocol.Step, error) {
 		return protocol.Step{}, m.end(err)
 	}
 	m.accept(slot, &msg)
+	return m.give(parsed, slot)
+}
+
+// give hands an admitted message to the library; slot is its place in m.waiting.
+func (m *machine) give(parsed tsslib.ParsedMessage, slot int) (protocol.Step, error) {
 	update := func() *tsslib.Error {
 		ok, err := m.runner.party.Update(parsed)
 		if err == nil && !ok {

@@ -31,6 +31,18 @@ func NewSign(c SignConfig) (protocol.Machine, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
+	setup, m := newSigner(&c)
+	setup.payload = append([]byte(nil), c.Payload...)
+	var err error
+	if m.runner, err = c.Share.suite.newSign(setup); err != nil {
+		return nil, err
+	}
+	m.runner.party = faulty(m.runner.party, c.Payload)
+	return m, nil
+}
+
+// newSigner prepares a signer that has no payload and no party of the library yet.
+func newSigner(c *SignConfig) (*signSetup, *machine) {
 	s := c.Share.suite
 	signers := make([]party, len(c.Roster))
 	keys := make([]*big.Int, len(c.Roster))
@@ -42,7 +54,6 @@ func NewSign(c SignConfig) (protocol.Machine, error) {
 	m := newMachine(s.sign, newRoster(peersOf(c.Roster), keys, c.Self))
 	setup := &signSetup{
 		share:   c.Share,
-		payload: append([]byte(nil), c.Payload...),
 		signers: make([]party, len(signers)),
 		self:    m.roster.self,
 		params:  s.parameters(m.roster, c.Share.threshold),
@@ -53,12 +64,7 @@ func NewSign(c SignConfig) (protocol.Machine, error) {
 		p.key = keys[i]
 		setup.signers[m.roster.by[p.peer].Index] = p
 	}
-	var err error
-	if m.runner, err = s.newSign(setup); err != nil {
-		return nil, err
-	}
-	m.runner.party = faulty(m.runner.party, c.Payload)
-	return m, nil
+	return setup, m
 }
 
 // clone returns a deep copy: the library keeps what it is given, and parts of it

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/meshmpc/mpcd/coordinator/internal/registry"
+	"github.com/meshmpc/mpcd/protocol"
 )
 
 // probe pings candidates concurrently and returns those that answered. It waits
@@ -72,4 +73,15 @@ func (e *Engine) reach(ctx context.Context, p registry.Party) bool {
 		case <-time.After(probeRetry):
 		}
 	}
+}
+
+// freshFor is how long a sign of life stands for a ping: parties send a heartbeat every
+// second.
+const freshFor = 1500 * time.Millisecond
+
+// fresh tells whether a party has shown itself so lately that a ping would tell little
+// more. One that has died since is found by the watch over its attempt.
+func (e *Engine) fresh(peer protocol.PeerID) bool {
+	known, ok := e.cfg.Pool.Party(peer)
+	return ok && known.Live && !known.Draining && time.Since(known.Seen) < freshFor
 }
