@@ -65,7 +65,7 @@ func wantDead(t *testing.T, net *network, p *player) {
 func TestContradictionBlamesItsSigner(t *testing.T) {
 	for _, kind := range kinds {
 		for _, name := range []string{"ready", "Nonce", "Number", "Echo", "confirm"} {
-			if kind == KindSign && name == "confirm" {
+			if kind == KindSign && (name == "ready" || name == "confirm") {
 				continue
 			}
 			t.Run(string(kind)+" "+name, func(t *testing.T) {
@@ -310,11 +310,30 @@ func TestContributionOfAWrongSize(t *testing.T) {
 	}
 }
 
-// A signing has no chain code, so readiness carries nothing.
-func TestContributionToASigning(t *testing.T) {
-	net := tampered(t, signSpec(3), TypeReady, everyone, func(_ *Header, p *[]byte) { *p = contribution(1) })
-	wantBlame(t, net.players[0].err, parties[1])
-	wantBlame(t, net.players[2].err, parties[1])
+// Signers do not wait for each other: they send no readiness, and one that comes, whatever it
+// carries and however often it contradicts itself, is dropped before it takes any place.
+func TestNoReadinessInASigning(t *testing.T) {
+	net := newNetwork(t, signSpec(3))
+	first := net.players[0]
+	for i, payload := range [][]byte{nil, contribution(1), contribution(2), make([]byte, 100<<10)} {
+		for _, to := range []PeerID{"", first.id} {
+			h := Header{SID: net.spec.SID(), Type: TypeReady, Seq: uint32(i), To: to}
+			out, err := first.session.Deliver(wire(t, Seal(parties[1], h, payload)), true)
+			if err != nil || !strings.Contains(out.Dropped, "only a keygen") {
+				t.Errorf("a readiness of %d bytes: dropped %q, error %v", len(payload), out.Dropped, err)
+			}
+		}
+	}
+	if n := first.session.in.bytes[parties[1].id]; n != 0 || len(first.session.in.slots) != 0 {
+		t.Errorf("%d bytes are kept", n)
+	}
+	net.run()
+	net.agreed()
+	for _, p := range net.players {
+		if p.session.out.sentType(TypeReady) {
+			t.Errorf("%s says that it is ready", p.name)
+		}
+	}
 }
 
 // A machine's blame reaches the caller, and the machine is left alone after it.
