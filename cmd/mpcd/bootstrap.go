@@ -28,6 +28,11 @@ func runBootstrap(c *cli.Context, cfg daemonConfig) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, dir.close()) }()
+	stop, err := dir.serveProfiles(cfg.Pprof)
+	if err != nil {
+		return err
+	}
+	defer stop()
 	node, err := bootstrap.New(bootstrap.Config{Config: dir.p2pConfig(cfg)})
 	if err != nil {
 		return refuse(err)

@@ -86,6 +86,11 @@ func runCoordinator(c *cli.Context, cfg coordinatorConfig) (err error) {
 	if err != nil {
 		return err
 	}
+	stop, err := dir.serveProfiles(cfg.Pprof)
+	if err != nil {
+		return err
+	}
+	defer stop()
 	host, err := p2p.New(dir.p2pConfig(cfg.daemonConfig, p2p.RoleParty, p2p.RoleDelegate))
 	if err != nil {
 		return refuse(err)

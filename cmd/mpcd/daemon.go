@@ -20,6 +20,7 @@ type daemonConfig struct {
 	LockWait  time.Duration // for a data folder in use
 	Env       environment
 	Log       logConfig
+	Pprof     string // host:port for profiles; empty: none
 }
 
 // daemonCommand makes a daemon's command of its settings and its way to run.
@@ -41,6 +42,7 @@ func commonConfig(c *cli.Context, listen string) (daemonConfig, error) {
 	cfg := daemonConfig{
 		DataDir: c.String(setDataDir), Network: c.String(setNetwork),
 		Bootstrap: c.StringSlice(setBootstrap), Listen: c.StringSlice(listen), Drain: c.Duration(setDrain),
+		Pprof: c.String(setPprof),
 	}
 	var err error
 	if cfg.Env, err = parseEnvironment(c.String(setEnvironment)); err != nil {
@@ -71,7 +73,7 @@ func (d *daemonConfig) validate(listen string) error {
 			return refusef("--%s: %w", setBootstrap, err)
 		}
 	}
-	return nil
+	return checkPprof(d.Pprof)
 }
 
 // needBootstrap is for daemons that find the network through others.

@@ -23,6 +23,7 @@ type dataDir struct {
 	credential string
 	self       p2p.Member
 	worker     *worker // of a supervised daemon, or nil
+	pprof      string  // where profiles are served, or empty
 }
 
 // openDataDir locks the data folder and checks that the node is admitted to the

@@ -44,6 +44,13 @@
 // worker, which notices by a pipe (worker.go). A worker that is told to
 // stop, as by a service manager that signals all processes, drains and ends both.
 //
+// # Profiles
+//
+// With --pprof-listen a daemon, of a party the worker, serves go tool pprof on loopback and
+// nowhere else, for profiles tell where secrets are used and cost CPU. For 30 s of it:
+//
+//	go tool pprof http://127.0.0.1:6060/debug/pprof/profile?seconds=30
+//
 // # Exit codes
 //
 //	0  it did what was asked, or was told to stop and drained
@@ -71,7 +78,8 @@
 //	evidence/       parties only: proofs of other members' faults, see node.EvidenceDir
 //	quarantine/     parties only: counts of those faults, see node.QuarantineDir
 //	run.json        while it runs: pid, peer id and addresses, for scripts; of a party
-//	                also the pid of its worker and how often one has crashed
+//	                also the pid of its worker and how often one has crashed; with
+//	                --pprof-listen where profiles are served
 //	mpcd.lock       held by the process that uses the folder
 //
 // and what packages keystore and coordinator keep in it.

@@ -100,6 +100,11 @@ func runParty(c *cli.Context, cfg partyConfig, w *worker) (err error) {
 	}
 	dir.worker = w
 	defer func() { err = errors.Join(err, dir.close()) }()
+	stop, err := dir.serveProfiles(cfg.Pprof)
+	if err != nil {
+		return err
+	}
+	defer stop()
 	store, err := keystore.Open(keystore.Config{Dir: dir.file(storeFolder), Master: cfg.Master, Party: dir.self.Peer})
 	if err != nil {
 		return refuse(err)

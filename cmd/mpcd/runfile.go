@@ -21,6 +21,7 @@ type runFile struct {
 	PeerID        p2p.PeerID `json:"peer_id"`
 	Addresses     []string   `json:"addresses"`                // multiaddrs, with the peer id
 	HTTPAddresses []string   `json:"http_addresses,omitempty"` // host:port, coordinators only
+	PprofAddress  string     `json:"pprof_address,omitempty"`  // host:port, of a party's worker
 	Started       time.Time  `json:"started"`
 	Version       string     `json:"version"`
 }
@@ -30,7 +31,7 @@ type runFile struct {
 func (d *dataDir) announce(addresses, http []string) (withdraw func(), err error) {
 	run := runFile{
 		PID: os.Getpid(), Role: d.self.Role, Name: d.self.Name, Network: d.network.Name, PeerID: d.self.Peer,
-		Addresses: addresses, HTTPAddresses: http, Started: time.Now().UTC(), Version: version,
+		Addresses: addresses, HTTPAddresses: http, PprofAddress: d.pprof, Started: time.Now().UTC(), Version: version,
 	}
 	if w := d.worker; w != nil {
 		run.PID, run.WorkerPID, run.Restarts = w.supervisor, os.Getpid(), w.Restarts

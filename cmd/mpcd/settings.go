@@ -21,6 +21,7 @@ const (
 	setDrain        = "drain-timeout"
 	setPreParams    = "preparams"
 	setApproverKey  = "approver-key"
+	setPprof        = "pprof-listen"
 	flagConfig      = "config"
 	flagPrintConfig = "print-config"
 )
@@ -46,6 +47,7 @@ func daemonFlags(own ...cli.Flag) []cli.Flag {
 	flags = append(flags, own...)
 	return append(flags,
 		duration(setDrain, "MPC_DRAIN_TIMEOUT", 30*time.Second, "how long running sessions may take to finish after SIGTERM"),
+		text(setPprof, "MPC_PPROF_LISTEN", "", "loopback `HOST:PORT` for go tool pprof, without authentication (default: none)"),
 		text(setEnvironment, "ENVIRONMENT", string(production), "production refuses secret files that every user can read, development warns"),
 		text(setLogLevel, "", "info", "`LEVEL` debug, info, warn or error, or NAME=LEVEL for one subsystem; several with commas; "+logVariable+" sets it as well"),
 		text(setLogFormat, "", "text", "text or json; "+logVariable+" sets it as well"),
