@@ -102,7 +102,9 @@ func newCeremony(kind protocol.Kind, scheme protocol.Scheme, th protocol.Thresho
 		c.targets = append(c.targets, t)
 	}
 	c.targets[len(c.targets)-1].last = kind == protocol.KindSign
-	c.targets = append(c.targets, &target{in: c, typ: protocol.TypeReady})
+	if kind == protocol.KindKeygen { // signers do not say that they are ready
+		c.targets = append(c.targets, &target{in: c, typ: protocol.TypeReady})
+	}
 	if c.members() > 2 { // two members have no echo
 		for _, round := range digests {
 			c.targets = append(c.targets, &target{in: c, typ: protocol.TypeDigest, name: strconv.Itoa(round)})
@@ -166,7 +168,6 @@ func (c *ceremony) cells(keep func(*target, mutation) bool) []*cell {
 
 // inapplicable says why a mutation makes no sense for a target.
 func (t *target) inapplicable(m mutation) string {
-	empty := t.typ == protocol.TypeReady && t.in.kind == protocol.KindSign
 	switch {
 	case m == equivocate && t.direct:
 		return "a direct message has one receiver"
@@ -176,8 +177,6 @@ func (t *target) inapplicable(m mutation) string {
 		return "it has no scalar"
 	case m == offCurve && len(t.fieldsOf(coordinate)) == 0:
 		return "it has no point"
-	case empty && m == zeroed:
-		return "it has no payload"
 	}
 	return ""
 }

@@ -272,7 +272,7 @@ func wrongSessions() []attack {
 // several receivers get here.
 func (t *target) equivocations() []attack {
 	// What is plausible until the digests come is found by them, which proves it.
-	plausible := t.typ == protocol.TypeReady && t.in.kind == protocol.KindKeygen || t.name == "KGRound1Message" ||
+	plausible := t.typ == protocol.TypeReady || t.name == "KGRound1Message" ||
 		t.in.scheme == protocol.ECDSA && (t.name == "SignRound1Message2" || t.name == "SignRound3Message")
 	return []attack{{name: "to one", expect: named, proven: plausible, tamper: on(toVictim(func(m *mallory, p protocoltest.Parcel, e *protocol.Envelope) []protocoltest.Parcel {
 		return []protocoltest.Parcel{m.bad(p, e, t.flipped())}

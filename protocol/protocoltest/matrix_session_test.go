@@ -16,15 +16,12 @@ func (t *target) sessionValues(m mutation) []attack {
 		return t.digestValues(m)
 	}
 	var all []attack
-	keygen := t.in.kind == protocol.KindKeygen
 	whole := func(name string, c func(m *mallory, b []byte) []byte) { all = append(all, instead(name, named, c)) }
 	switch m {
 	case truncate:
-		if t.typ != protocol.TypeReady || keygen {
-			whole("half", func(_ *mallory, b []byte) []byte { return b[:len(b)/2] })
-			whole("by a byte", func(_ *mallory, b []byte) []byte { return b[:len(b)-1] })
-			whole("to nothing", func(*mallory, []byte) []byte { return nil })
-		}
+		whole("half", func(_ *mallory, b []byte) []byte { return b[:len(b)/2] })
+		whole("by a byte", func(_ *mallory, b []byte) []byte { return b[:len(b)-1] })
+		whole("to nothing", func(*mallory, []byte) []byte { return nil })
 		all = append(all, broken("envelope", func(data []byte) []byte { return data[:len(data)/2] }))
 	case oversize:
 		whole("by a byte", func(_ *mallory, b []byte) []byte { return append(b, 1) })
@@ -36,10 +33,9 @@ func (t *target) sessionValues(m mutation) []attack {
 		}
 		whole("all", func(_ *mallory, b []byte) []byte { return make([]byte, len(b)) })
 	case bitFlip:
-		switch {
-		case t.typ == protocol.TypeConfirm:
+		if t.typ == protocol.TypeConfirm {
 			whole("payload", flip)
-		case keygen:
+		} else {
 			all = append(all, contributes("payload", func(b []byte) []byte { b[0] ^= 1; return b }))
 		}
 		all = append(all, broken("envelope", func(data []byte) []byte { data[len(data)/2] ^= 1; return data }))
