@@ -1,6 +1,8 @@
 package pool
 
 import (
+	"cmp"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -37,17 +39,20 @@ type Config struct {
 type Party struct {
 	Peer     protocol.PeerID
 	Name     string
-	Labels   map[string]string // the credential's, which win, and the heartbeat's
+	Labels   map[string]string // the credential's, which win, and the heartbeat's; not to be changed
 	Software string
 	Sessions int // running, by its own count
 	Stock    int // fresh pre-parameters
+	Held     int // presignatures
 	Keys     int // active shares
 	Draining bool
 	Live     bool
+	Boot     uint64        // of its process: higher after each restart
 	Delegate bool          // it takes part for users only
 	SealKey  []byte        // its signed statement about the key that users seal shares to
 	Skew     time.Duration // its clock minus ours, transport included
 	Seen     time.Time     // of the last heartbeat, our clock
+	Heard    time.Time     // of the last sign of life of any kind, our clock
 }
 
 // View is safe for concurrent use.
@@ -61,7 +66,9 @@ type View struct {
 type entry struct {
 	beat   protocol.Heartbeat
 	member Member
+	labels map[string]string // of both; never changed
 	seen   time.Time
+	heard  time.Time
 }
 
 // New returns an empty view.
@@ -82,8 +89,27 @@ func (v *View) Observe(data []byte) bool {
 	if old := v.parties[h.Peer]; old != nil && !newer(h, &old.beat) {
 		return false
 	}
-	v.parties[h.Peer] = &entry{beat: *h, member: m, seen: v.cfg.Now()}
+	now := v.cfg.Now()
+	v.parties[h.Peer] = &entry{beat: *h, member: m, labels: merged(h.Labels, m.Labels), seen: now, heard: now}
 	return true
+}
+
+// Heard takes note of a sign of life that is no heartbeat: a frame that the party has sent,
+// or an answer to a ping. It makes nobody live who sends no heartbeats.
+func (v *View) Heard(peer protocol.PeerID) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if e := v.parties[peer]; e != nil {
+		e.heard = v.cfg.Now()
+	}
+}
+
+// merged returns the labels of a heartbeat and of a credential, which win.
+func merged(beat, credential map[string]string) map[string]string {
+	labels := make(map[string]string, len(beat)+len(credential))
+	maps.Copy(labels, beat)
+	maps.Copy(labels, credential)
+	return labels
 }
 
 func newer(h, old *protocol.Heartbeat) bool {
@@ -104,9 +130,7 @@ func (v *View) All() []Party {
 			all[i].Live = false
 		}
 	}
-	slices.SortFunc(all, func(a, b Party) int {
-		return strings.Compare(a.Name+"\x00"+a.Peer, b.Name+"\x00"+b.Peer)
-	})
+	slices.SortFunc(all, func(a, b Party) int { return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.Peer, b.Peer)) })
 	return all
 }
 
@@ -120,11 +144,12 @@ func (v *View) Party(peer protocol.PeerID) (Party, bool) {
 	now := v.cfg.Now()
 	v.mu.Lock()
 	e := v.parties[peer]
-	v.mu.Unlock()
 	if e == nil {
+		v.mu.Unlock()
 		return Party{}, false
 	}
 	p := e.party(now)
+	v.mu.Unlock()
 	m, ok := v.cfg.Member(peer)
 	p.Live = p.Live && ok && m.Party
 	return p, true
@@ -147,18 +172,12 @@ func (v *View) Find(nameOrPeer string) (Party, bool) {
 	return found[0], true
 }
 
+// party is what an entry tells. The caller holds mu.
 func (e *entry) party(now time.Time) Party {
-	labels := make(map[string]string, len(e.beat.Labels)+len(e.member.Labels))
-	for k, val := range e.beat.Labels {
-		labels[k] = val
-	}
-	for k, val := range e.member.Labels {
-		labels[k] = val
-	}
 	return Party{
-		Peer: e.beat.Peer, Name: e.member.Name, Labels: labels, Software: e.beat.Software,
+		Peer: e.beat.Peer, Name: e.member.Name, Labels: e.labels, Software: e.beat.Software,
 		Sessions: e.beat.Sessions, Stock: e.beat.Stock, Keys: e.beat.Keys, Draining: e.beat.Draining,
-		Live: now.Sub(e.seen) <= Lifetime, Seen: e.seen, SealKey: e.beat.SealKey, Delegate: e.member.Delegate,
+		Live: now.Sub(e.seen) <= Lifetime, Seen: e.seen, Heard: e.heard, SealKey: e.beat.SealKey, Delegate: e.member.Delegate,
 		Skew: time.UnixMilli(e.beat.Time).Sub(e.seen),
 	}
 }
