@@ -77,7 +77,7 @@ func TestFermatAgainstMathBig(t *testing.T) {
 		m := randomNat(r, 1023+r.IntN(2))
 		moduli = append(moduli, m.big())
 	}
-	s, err := findSafePrime(context.Background())
+	s, err := findSafePrime(context.Background(), new(Effort).step)
 	if err != nil {
 		t.Fatal(err)
 	}

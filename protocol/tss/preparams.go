@@ -1,7 +1,6 @@
 package tss
 
 import (
-	"context"
 	"crypto/rand"
 	"fmt"
 	"math/big"
@@ -10,7 +9,6 @@ import (
 	"github.com/bnb-chain/tss-lib/v2/common"
 	"github.com/bnb-chain/tss-lib/v2/crypto/paillier"
 	"github.com/bnb-chain/tss-lib/v2/ecdsa/keygen"
-	"golang.org/x/sync/errgroup"
 )
 
 // minDistanceBits is the least bit length of |P - Q| of a Paillier modulus, so
@@ -50,88 +48,12 @@ type PreParams struct {
 	used   atomic.Bool
 }
 
-// GeneratePreParams makes a set with so many goroutines, which have ended when it
-// returns. It takes about 0.8 s of CPU, with a geometric spread, and returns the
-// context's error when that ends first.
-func GeneratePreParams(ctx context.Context, workers int) (*PreParams, error) {
-	if workers < 1 {
-		return nil, fmt.Errorf("%w: generating them takes at least one worker, not %d", ErrPreParams, workers)
+// take marks the set as used and returns it, once.
+func (p *PreParams) take() (keygen.LocalPreParams, error) {
+	if p.used.Swap(true) {
+		return keygen.LocalPreParams{}, fmt.Errorf("%w: this set has made a key already", ErrPreParams)
 	}
-	group, ctx := errgroup.WithContext(ctx)
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	found := make(chan *safePrime)
-	for range workers {
-		group.Go(func() error { return feedSafePrimes(ctx, found) })
-	}
-	primes := collectPrimes(ctx, found)
-	cancel()
-	err := group.Wait()
-	if primes == nil {
-		return nil, fmt.Errorf("generating pre-parameters: %w", err)
-	}
-	return assemble(primes)
-}
-
-// feedSafePrimes sends safe primes until the context ends.
-func feedSafePrimes(ctx context.Context, found chan<- *safePrime) error {
-	for {
-		s, err := findSafePrime(ctx)
-		if err != nil {
-			return err
-		}
-		select {
-		case found <- s:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-}
-
-// collectPrimes returns four different primes of which the first two make a
-// Paillier modulus, nil if the context ended.
-func collectPrimes(ctx context.Context, found <-chan *safePrime) []*safePrime {
-	var primes []*safePrime
-	for {
-		select {
-		case s := <-found:
-			primes = append(primes, s)
-		case <-ctx.Done():
-			return nil
-		}
-		if len(primes) == 4 {
-			if pairUp(primes) {
-				return primes
-			}
-			primes = primes[1:]
-		}
-	}
-}
-
-// pairUp moves the first pair that is far apart to the front. The primes come
-// independently, so a fixed order of the pairs is a random one.
-func pairUp(s []*safePrime) bool {
-	for i := range s {
-		for j := range i {
-			if s[i].p.Cmp(s[j].p) == 0 {
-				return false
-			}
-		}
-	}
-	for i := range s {
-		for j := range i {
-			if farApart(s[i].p, s[j].p) {
-				s[0], s[j] = s[j], s[0]
-				s[1], s[i] = s[i], s[1]
-				return true
-			}
-		}
-	}
-	return false
-}
-
-func farApart(p, q *big.Int) bool {
-	return new(big.Int).Sub(p, q).BitLen() >= minDistanceBits
+	return p.params, nil
 }
 
 // assemble makes a set of four safe primes, the first two for N.
@@ -180,12 +102,4 @@ func paillierKey(p, q *big.Int) *paillier.PrivateKey {
 		P:         new(big.Int).Set(p),
 		Q:         new(big.Int).Set(q),
 	}
-}
-
-// take marks the set as used and returns it, once.
-func (p *PreParams) take() (keygen.LocalPreParams, error) {
-	if p.used.Swap(true) {
-		return keygen.LocalPreParams{}, fmt.Errorf("%w: this set has made a key already", ErrPreParams)
-	}
-	return p.params, nil
 }

@@ -26,7 +26,7 @@ func TestSafePrimes(t *testing.T) {
 	group.SetLimit(2)
 	for range count {
 		group.Go(func() error {
-			s, err := findSafePrime(context.Background())
+			s, err := findSafePrime(context.Background(), new(Effort).step)
 			if err == nil {
 				mu.Lock()
 				primes = append(primes, s)

@@ -25,10 +25,11 @@ type safePrime struct{ q, p *big.Int }
 
 // findSafePrime returns a random safe prime of 1024 bits with the top two bits
 // set. It searches windows of candidates until one has a hit; see the comment of
-// PreParams about the distribution.
-func findSafePrime(ctx context.Context) (*safePrime, error) {
+// PreParams about the distribution. Before each window and each candidate it asks
+// step for leave, whose error ends the search.
+func findSafePrime(ctx context.Context, step func(context.Context) error) (*safePrime, error) {
 	for {
-		if err := ctx.Err(); err != nil {
+		if err := step(ctx); err != nil {
 			return nil, err
 		}
 		q0, err := windowStart()
@@ -40,8 +41,8 @@ func findSafePrime(ctx context.Context) (*safePrime, error) {
 			return nil, err
 		}
 		for _, i := range left {
-			if ctx.Err() != nil {
-				break
+			if err := step(ctx); err != nil {
+				return nil, err
 			}
 			q := q0.add(6 * uint64(i))
 			if s := asSafePrime(&q); s != nil {
