@@ -22,7 +22,8 @@ type proposal struct {
 // admission is what an accepted session may use, and how long its request must
 // be remembered.
 type admission struct {
-	key   *key // signing
+	key   *key             // signing and presigning
+	bound protocol.Machine // of a signing that uses a presignature up
 	until time.Time
 }
 
@@ -30,20 +31,28 @@ type admission struct {
 // knowledge alone: what the coordinator says about a key counts for nothing. A
 // user's device asks its user last, and checks again after the answer, which may
 // have taken minutes.
-func (n *Node) admit(ctx context.Context, p proposal) (*key, error) {
+func (n *Node) admit(ctx context.Context, p proposal) (admission, error) {
 	a, err := n.inspect(ctx, p)
 	if err != nil {
-		return nil, err
+		return admission{}, err
 	}
-	if n.cfg.Consent != nil {
+	if n.cfg.Consent != nil && p.spec.Kind != protocol.KindPresign {
 		if err := n.askUser(ctx, p.spec); err != nil {
-			return nil, err
+			return admission{}, err
 		}
 		if a, err = n.inspect(ctx, p); err != nil {
-			return nil, err
+			return admission{}, err
 		}
 	}
-	return a.key, n.accept(ctx, p.spec, a.until)
+	if err := n.accept(ctx, p.spec, a.until); err != nil {
+		return admission{}, err
+	}
+	if len(p.spec.Presign) != 0 {
+		if a.bound, err = n.bindPresign(p.spec, a.key); err != nil {
+			return admission{}, err
+		}
+	}
+	return a, nil
 }
 
 // inspect checks a proposal; it changes nothing, but that a pending share of an
@@ -66,10 +75,14 @@ func (n *Node) inspect(ctx context.Context, p proposal) (admission, error) {
 	case !n.takesPartAs(role):
 		return admission{}, refuse(protocol.CodeNotMember, "this party is in the roster as %s, which it is not", role)
 	}
-	if s.Kind == protocol.KindKeygen {
+	switch s.Kind {
+	case protocol.KindKeygen:
 		return admission{until: s.Deadline().Add(maxSessionLife)}, n.inspectKeygen(ctx, s)
+	case protocol.KindPresign:
+		return n.inspectPresign(ctx, p, role)
+	default:
+		return n.inspectSign(ctx, p, role)
 	}
-	return n.inspectSign(ctx, p, role)
 }
 
 func roleIn(s *protocol.Spec, peer protocol.PeerID) protocol.Role {
@@ -127,6 +140,11 @@ func (n *Node) inspectSign(ctx context.Context, p proposal, role protocol.Role) 
 	if err := n.checkQuarantine(ctx, p.spec, &k.record.Spec); err != nil {
 		return admission{}, err
 	}
+	if len(p.spec.Presign) != 0 { // before anything is remembered of the request
+		if err := n.presigns.check(p.spec, k.record.Spec.SID(), time.Now()); err != nil {
+			return admission{}, err
+		}
+	}
 	return admission{key: k, until: until}, nil
 }
 
@@ -177,11 +195,17 @@ func (n *Node) accept(ctx context.Context, s *protocol.Spec, until time.Time) er
 }
 
 // machine builds the ceremony for a session.
-func (n *Node) machine(ctx context.Context, s *protocol.Spec, k *key) (protocol.Machine, error) {
-	if s.Kind == protocol.KindSign {
-		return tss.NewSign(tss.SignConfig{SID: s.SID(), Roster: s.Roster, Self: n.cfg.Host.ID(), Share: k.share, Payload: s.Payload})
+func (c *ceremony) machine(ctx context.Context, a admission) (protocol.Machine, error) {
+	n, s := c.node, c.spec
+	switch {
+	case a.bound != nil:
+		return a.bound, nil
+	case s.Kind == protocol.KindPresign:
+		return c.newPresign(a.key)
+	case s.Kind == protocol.KindSign:
+		return tss.NewSign(tss.SignConfig{SID: c.sid, Roster: s.Roster, Self: n.cfg.Host.ID(), Share: a.key.share, Payload: s.Payload})
 	}
-	cfg := tss.KeygenConfig{SID: s.SID(), Scheme: s.Scheme, Threshold: s.Threshold, Roster: s.Roster, Self: n.cfg.Host.ID()}
+	cfg := tss.KeygenConfig{SID: c.sid, Scheme: s.Scheme, Threshold: s.Threshold, Roster: s.Roster, Self: n.cfg.Host.ID()}
 	if s.Scheme == protocol.ECDSA {
 		set, err := n.pool.take(ctx)
 		if err != nil {

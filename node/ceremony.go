@@ -35,6 +35,7 @@ type ceremony struct {
 	inbox *inbox
 
 	session *protocol.Session
+	presign *presignature // what a presigning is to be held as
 	topic   *p2p.Topic
 	told    protocol.Progress // the last progress report
 	lost    *protocol.Failure // what the other members were told
@@ -139,7 +140,7 @@ func (c *ceremony) run(ctx context.Context) (err error) {
 			panic(v)
 		}
 	}()
-	k, err := c.admit(ctx)
+	a, err := c.admit(ctx)
 	if err == nil {
 		defer c.watched()()
 	}
@@ -150,12 +151,13 @@ func (c *ceremony) run(ctx context.Context) (err error) {
 		c.log.Warnw("refused a session", "code", codeOf(err), "error", err)
 		return nil
 	}
-	if c.spec.Kind != protocol.KindPresign {
+	if !c.presigning() {
 		defer c.node.quiet.begin()()
 	}
+	defer c.dropPresign()
 	start := time.Now()
 	c.log.Infow("takes part in a session", "threshold", c.spec.Threshold, "members", len(c.spec.Roster), "scheme", c.spec.Scheme)
-	if err := c.participate(ctx, k); err != nil {
+	if err := c.participate(ctx, a); err != nil {
 		if cause := context.Cause(ctx); cause != nil && c.blamed(err) == nil {
 			err = cause
 		}
@@ -169,12 +171,12 @@ func (c *ceremony) run(ctx context.Context) (err error) {
 // admit decides whether this party takes part. An earlier attempt at the same
 // key, which its coordinator has given up, must not write what a later one has
 // written.
-func (c *ceremony) admit(ctx context.Context) (*key, error) {
+func (c *ceremony) admit(ctx context.Context) (admission, error) {
 	for _, earlier := range c.after {
 		select {
 		case <-earlier.done:
 		case <-ctx.Done():
-			return nil, refuse(protocol.CodeBusy, "an earlier attempt at the key has not ended")
+			return admission{}, refuse(protocol.CodeBusy, "an earlier attempt at the key has not ended")
 		}
 	}
 	c.after = nil
@@ -183,14 +185,14 @@ func (c *ceremony) admit(ctx context.Context) (*key, error) {
 }
 
 // participate runs the ceremony to its end.
-func (c *ceremony) participate(ctx context.Context, k *key) error {
+func (c *ceremony) participate(ctx context.Context, a admission) error {
 	peers := slices.DeleteFunc(c.spec.Peers(), func(p protocol.PeerID) bool { return p == c.node.cfg.Host.ID() })
 	release := c.node.cfg.Host.Keep(peers...)
 	defer release()
 	if err := c.node.connect(ctx, c.node.others(c.spec)); err != nil {
 		return err
 	}
-	machine, err := c.node.machine(ctx, c.spec, k)
+	machine, err := c.machine(ctx, a)
 	if err != nil {
 		return err
 	}
@@ -224,6 +226,9 @@ func (c *ceremony) loop(ctx context.Context, seen <-chan error) error {
 			return context.Cause(ctx)
 		case err = <-seen:
 			if err == nil {
+				err = c.yield(ctx)
+			}
+			if err == nil {
 				out, err = c.session.Ready()
 			}
 		case <-c.inbox.ready:
@@ -253,6 +258,9 @@ func (c *ceremony) handle(ctx context.Context, p packet) (protocol.Output, error
 		c.pulled(ctx, p)
 		return protocol.Output{Dropped: "a pull"}, nil
 	}
+	if err := c.yield(ctx); err != nil {
+		return protocol.Output{}, err
+	}
 	out, err := c.session.Take(p.opened, !p.gossip)
 	if out.Dropped != "" && err == nil {
 		c.log.Debugw("message dropped", "peer", p.from, "reason", out.Dropped)
@@ -277,6 +285,9 @@ func (c *ceremony) perform(ctx context.Context, out protocol.Output, err error) 
 		}
 		c.progress(nil)
 		switch {
+		case out.Held:
+			c.hold(ctx)
+			return true, nil
 		case outcome != nil: // it is on disk, so whatever else went wrong: the session has ended well
 			c.node.outcomes.offer(context.WithoutCancel(ctx), c.spec.Coordinator, *outcome)
 			return true, nil

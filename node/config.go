@@ -50,11 +50,14 @@ type Config struct {
 	// nobody is ever in quarantine.
 	DataDir string
 
-	PoolTarget   int               // sets of pre-parameters to keep; 0: DefaultPoolTarget, External: none; negative: none
-	DrainTimeout time.Duration     // how long a stop waits for running sessions; 0: DefaultDrainTimeout
-	MaxSessions  int               // sessions at a time; 0: DefaultMaxSessions; see MaxSessionsPerCoordinator
-	Software     string            // version, for heartbeats
-	Labels       map[string]string // for heartbeats
+	PoolTarget   int           // sets of pre-parameters to keep; 0: DefaultPoolTarget, External: none; negative: none
+	DrainTimeout time.Duration // how long a stop waits for running sessions; 0: DefaultDrainTimeout
+	MaxSessions  int           // sessions at a time; 0: DefaultMaxSessions; see MaxSessionsPerCoordinator
+	// MaxPresignatures bounds the presignatures held; 0: DefaultMaxPresignatures,
+	// negative: none. See MaxPresignaturesPerKey.
+	MaxPresignatures int
+	Software         string            // version, for heartbeats
+	Labels           map[string]string // for heartbeats
 }
 
 // Validate checks the configuration and fills the defaults.
@@ -79,6 +82,9 @@ func (c *Config) Validate() error {
 	}
 	if c.MaxSessions == 0 {
 		c.MaxSessions = DefaultMaxSessions
+	}
+	if c.MaxPresignatures == 0 {
+		c.MaxPresignatures = DefaultMaxPresignatures
 	}
 	return nil
 }

@@ -41,6 +41,8 @@ func (n *Node) receiveDispatch(from protocol.PeerID, data []byte) {
 		n.outcomes.acknowledge(from, f.Ack)
 	case f.ShareRequest != nil:
 		n.shareRequest(from, f.ShareRequest)
+	case f.Forget != nil:
+		n.forget(from)
 	default:
 		seldom.Do(func() { log.Warnw("a coordinator sent a frame that is for coordinators", "coordinator", from) })
 	}
@@ -118,12 +120,15 @@ func (n *Node) enlist(from protocol.PeerID, p proposal) (c *ceremony, known bool
 // as it can, or as many of the coordinator's as are allowed, so that one of them
 // does not take the room of the others.
 func (n *Node) roomLocked(s *protocol.Spec) error {
+	if s.Kind == protocol.KindPresign {
+		return n.presignRoomLocked(s)
+	}
 	if n.runningLocked() >= n.cfg.MaxSessions {
 		return refuse(protocol.CodeBusy, "this party already runs %d sessions", n.cfg.MaxSessions)
 	}
 	proposed := 0
 	for _, c := range n.sessions {
-		if !c.ended() && c.spec.Coordinator == s.Coordinator {
+		if !c.ended() && !c.presigning() && c.spec.Coordinator == s.Coordinator {
 			proposed++
 		}
 	}
@@ -138,15 +143,17 @@ func (n *Node) start(name string, limit time.Duration, fn func(context.Context) 
 	return n.jobs.Start(name, limit, fn) == nil
 }
 
-// cancel ends a session for its coordinator.
+// cancel ends a session for its coordinator, and drops what a presigning has made.
 func (n *Node) cancel(from protocol.PeerID, f *protocol.Cancel) {
 	n.mu.Lock()
 	c := n.sessions[f.SID]
 	n.mu.Unlock()
-	if c == nil || c.spec.Coordinator != from {
-		return
+	if c != nil && c.spec.Coordinator == from {
+		n.jobs.Cancel(c.job(), fmt.Errorf("%w: %s", errCancelled, f.Reason))
 	}
-	n.jobs.Cancel(c.job(), fmt.Errorf("%w: %s", errCancelled, f.Reason))
+	n.presigns.drop("their coordinator has no use for them", func(x *presignature) bool { // after it: see hold
+		return x.sid == f.SID && x.spec.Coordinator == from
+	})
 }
 
 // errCancelled is the cause of a session that its coordinator ended.

@@ -47,11 +47,12 @@ func (n *Node) heartbeats(ctx context.Context) error {
 }
 
 func (n *Node) heartbeat(ctx context.Context, seq uint64) protocol.Heartbeat {
+	held, _ := n.presigns.count("")
 	return protocol.Heartbeat{
 		Network: n.cfg.Network, Boot: n.cfg.Host.BootID(), Seq: seq, Time: time.Now().UnixMilli(),
 		Software: n.cfg.Software, Labels: n.cfg.Labels, Sessions: n.running(),
 		Stock: n.pool.stock(ctx), Keys: n.keys.count(ctx), Draining: n.draining.Load(),
-		SealKey: n.seal.statement(time.Now()),
+		SealKey: n.seal.statement(time.Now()), Held: held,
 	}
 }
 

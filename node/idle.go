@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"sync"
+	"time"
 )
 
 // idle tells work that nobody waits for when it may run: while no session is live that
@@ -11,6 +12,7 @@ type idle struct {
 	mu    sync.Mutex
 	live  int
 	quiet chan struct{} // closed when no session is live any more; nil while none is
+	since time.Time     // when the last one ended
 }
 
 // begin counts a live session; it ends when the returned function is called.
@@ -29,6 +31,7 @@ func (i *idle) end() {
 	if i.live--; i.live == 0 {
 		close(i.quiet)
 		i.quiet = nil
+		i.since = time.Now()
 	}
 }
 
@@ -51,6 +54,32 @@ func (i *idle) wait(ctx context.Context) error {
 		select {
 		case <-quiet:
 		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// settle returns when no session has been live for so long, or when ctx ends, with its
+// error.
+func (i *idle) settle(ctx context.Context, quiet time.Duration) error {
+	for {
+		if err := i.wait(ctx); err != nil {
+			return err
+		}
+		i.mu.Lock()
+		live, rest := i.live, quiet-time.Since(i.since)
+		i.mu.Unlock()
+		switch {
+		case live > 0:
+			continue
+		case rest <= 0:
+			return ctx.Err()
+		}
+		timer := time.NewTimer(rest)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
 			return ctx.Err()
 		}
 	}

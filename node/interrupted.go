@@ -45,7 +45,7 @@ const crashDetail = "this party's process ended unexpectedly while the session r
 // has ended.
 func (c *ceremony) watched() (ended func()) {
 	w := c.node.cfg.Watch
-	if w == nil {
+	if w == nil || c.presigning() { // nobody waits for that
 		return func() {}
 	}
 	s := c.spec

@@ -43,7 +43,10 @@ type Node struct {
 	room     room // of what waits in sessions
 	quiet    idle // when work may run that nobody waits for
 	conduct  conduct
+	presigns *presigns
 	draining atomic.Bool
+
+	presignPaces *paces // of coordinators
 
 	listening chan struct{} // closed when proposals can arrive
 	beatNow   chan struct{}
@@ -74,6 +77,7 @@ func New(cfg Config) (*Node, error) {
 		cfg: cfg, conduct: newConduct(cfg.DataDir), jobs: NewJobs(logJob), keys: newKeyring(cfg.Store), shares: newUserShares(cfg.Store, cfg.Host), seal: seal, asks: newAskLimit(), resolver: newResolver(), endorses: newPaces(endorseEvery, endorseBurst), crash: injected(),
 		early: newEarly(), beatNow: make(chan struct{}, 1), sessions: make(map[protocol.SID]*ceremony), refusing: make(map[protocol.PeerID]int), idle: make(chan struct{}), listening: make(chan struct{}),
 	}
+	n.presigns, n.presignPaces = newPresigns(n.beat), newPaces(presignEvery, presignBurst)
 	n.pool = newPool(cfg.Store, max(cfg.PoolTarget, 0), n.beat)
 	n.outcomes = newOutcomes(cfg.Store, n.sendFrame)
 	return n, nil
@@ -119,6 +123,7 @@ func (n *Node) Run(ctx context.Context) error {
 	}
 	n.drain()
 	n.jobs.Stop()
+	n.presigns.close()
 	stop()
 	return group.Wait()
 }
@@ -161,7 +166,7 @@ func (n *Node) drain() {
 	n.outcomes.flush(ctx)
 }
 
-// running counts sessions that have not ended.
+// running counts sessions that have not ended and that somebody waits for.
 func (n *Node) running() int {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -171,7 +176,7 @@ func (n *Node) running() int {
 func (n *Node) runningLocked() int {
 	count := 0
 	for _, c := range n.sessions {
-		if !c.ended() {
+		if !c.ended() && !c.presigning() {
 			count++
 		}
 	}
@@ -193,7 +198,8 @@ func (n *Node) leaveIdle() {
 }
 
 // sweep forgets sessions that have lingered, early messages that nobody came
-// for and requests that can no longer be replayed.
+// for, presignatures that were held long enough and requests that can no longer be
+// replayed.
 func (n *Node) sweep(ctx context.Context) error {
 	tick, purge := time.NewTicker(sweepInterval), time.NewTicker(replayPurge)
 	defer tick.Stop()
@@ -210,6 +216,7 @@ func (n *Node) sweep(ctx context.Context) error {
 			n.early.expire(now)
 			n.forgetEnded(now)
 			n.shares.expire(ctx, now)
+			n.presigns.expire(now)
 		}
 	}
 }

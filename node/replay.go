@@ -43,11 +43,12 @@ var (
 )
 
 // contentOf hashes what a retry must not change: everything but the attempt,
-// its deadline, its signers and what they have presigned, its coordinator and the approvals themselves.
+// its deadlines, its signers and what they have presigned, its coordinator and the
+// approvals themselves.
 func contentOf(s *protocol.Spec) ([32]byte, error) {
 	c := *s
 	c.Attempt, c.Expires, c.Coordinator, c.Authorisation = 0, 0, "", nil
-	c.Roster, c.Presign = nil, nil
+	c.Roster, c.Presign, c.HoldUntil = nil, nil, 0
 	data, err := protocol.Marshal(c)
 	if err != nil {
 		return [32]byte{}, err

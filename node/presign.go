@@ -1,0 +1,188 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/meshmpc/mpcd/protocol"
+	"github.com/meshmpc/mpcd/protocol/tss"
+)
+
+// Bounds of presigning. It is work that nobody waits for, and that an admitted
+// coordinator may ask for without anybody's approval.
+const (
+	maxPresignings    = 2               // at a time
+	maxPresigningLife = 3 * time.Minute // to the deadline
+	presignEvery      = 10              // begun a second for one coordinator
+	presignBurst      = 2
+	presignQuiet      = 100 * time.Millisecond // without live sessions, before each step
+	heldTries         = 3                      // to tell the coordinator
+	heldPause         = 500 * time.Millisecond // between two
+)
+
+// presignRoomLocked refuses a presigning for which there is no room or no time now. The
+// caller holds n.mu.
+func (n *Node) presignRoomLocked(s *protocol.Spec) error {
+	running, ofKey := 0, 0
+	for _, c := range n.sessions {
+		if c.presigning() && !c.ended() {
+			if running++; c.spec.Key == s.Key {
+				ofKey++
+			}
+		}
+	}
+	held, heldOfKey := n.presigns.count(s.Key)
+	switch {
+	case n.quiet.busy():
+		return refuse(protocol.CodeBusy, "this party presigns only while no session runs")
+	case running >= maxPresignings:
+		return refuse(protocol.CodeBusy, "this party already runs %d presignings", running)
+	case held+running >= n.cfg.MaxPresignatures:
+		return refuse(protocol.CodeBusy, "this party already holds %d presignatures, of at most %d", held, n.cfg.MaxPresignatures)
+	case heldOfKey+ofKey >= MaxPresignaturesPerKey:
+		return refuse(protocol.CodeBusy, "this party already holds %d presignatures of the key, of at most %d", heldOfKey, MaxPresignaturesPerKey)
+	case !n.presignPaces.allow(s.Coordinator):
+		return refuse(protocol.CodeBusy, "this party begins %d presignings a second for one coordinator", presignEvery)
+	}
+	return nil
+}
+
+// inspectPresign checks a presigning against the key's own record. Nobody's approval is
+// asked for: a presignature is of no use until a signing, with its approvals, is bound to
+// it. The request is remembered all the same: to run one session twice, with other
+// random numbers, would contradict what this party has signed, and prove it a liar.
+func (n *Node) inspectPresign(ctx context.Context, p proposal, role protocol.Role) (admission, error) {
+	s := p.spec
+	switch {
+	case s.Deadline().After(time.Now().Add(maxPresigningLife)):
+		return admission{}, refuse(protocol.CodeInvalid, "a presigning would live longer than %v; compare the clocks", maxPresigningLife)
+	case time.Unix(s.HoldUntil, 0).After(s.Deadline().Add(maxHold)):
+		return admission{}, refuse(protocol.CodeInvalid, "a presignature is held for %v at most", maxHold)
+	}
+	k, err := n.keyFor(ctx, p, role)
+	if err != nil {
+		return admission{}, err
+	}
+	if err := matchKey(s, &k.record.Spec); err != nil {
+		return admission{}, &refusal{code: protocol.CodeInvalid, err: err}
+	}
+	if err := n.checkQuarantine(ctx, s, &k.record.Spec); err != nil {
+		return admission{}, err
+	}
+	return admission{key: k, until: s.Deadline().Add(maxSessionLife)}, nil
+}
+
+// bindPresign takes the presignature that an accepted signing names and binds it to
+// the signing's digest: from here on it serves this session or none.
+func (n *Node) bindPresign(s *protocol.Spec, k *key) (protocol.Machine, error) {
+	x, err := n.presigns.take(s, k.record.Spec.SID(), time.Now())
+	if err != nil {
+		return nil, err
+	}
+	m, err := x.Bind(s.Payload)
+	if err != nil {
+		x.Drop()
+		return nil, refuse(protocol.CodeNoPresign, "the presignature cannot be used: %w", err)
+	}
+	return m, nil
+}
+
+// presigns tells whether the session is a presigning.
+func (c *ceremony) presigning() bool { return c.spec.Kind == protocol.KindPresign }
+
+// newPresign returns the machine of a presigning, and keeps what is to be held of it.
+func (c *ceremony) newPresign(k *key) (protocol.Machine, error) {
+	m, err := tss.NewPresign(tss.PresignConfig{SID: c.sid, Roster: c.spec.Roster, Self: c.node.cfg.Host.ID(), Share: k.share})
+	if err != nil {
+		return nil, err
+	}
+	c.presign = &presignature{sid: c.sid, spec: c.spec, made: k.record.Spec.SID(), machine: m, until: time.Unix(c.spec.HoldUntil, 0)}
+	return m, nil
+}
+
+// dropPresign forgets what a presigning that has failed had made so far. The ended
+// session keeps the machine, with nothing in it.
+func (c *ceremony) dropPresign() {
+	if c.presign != nil {
+		c.presign.machine.Drop()
+		c.presign = nil
+	}
+}
+
+// yield lets live sessions go first: a presigning begins a step only when there has
+// been none for a moment. Who signs one thing after the other is not caught between two.
+func (c *ceremony) yield(ctx context.Context) error {
+	if !c.presigning() {
+		return nil
+	}
+	return c.node.quiet.settle(ctx, presignQuiet)
+}
+
+// hold ends a presigning well: what it made is held from now on, and the coordinator
+// is told by a job of its own. Of a presigning that was cancelled nothing stays.
+func (c *ceremony) hold(ctx context.Context) {
+	n, x := c.node, c.presign
+	c.presign = nil
+	if !n.presigns.put(x) {
+		x.machine.Drop()
+		return
+	}
+	limit := heldTries * (sendLimit + heldPause)
+	if ctx.Err() != nil || !n.start("held "+x.sid.String(), limit, func(ctx context.Context) error { return n.tellHeld(ctx, x) }) {
+		n.dropHeld(x, "its session was cancelled")
+	}
+}
+
+// tellHeld tells the coordinator that a presignature is held. One that it does not know
+// of would be of no use to it.
+func (n *Node) tellHeld(ctx context.Context, x *presignature) error {
+	frame := protocol.Frame{Held: &protocol.Held{SID: x.sid, Until: x.until.Unix()}}
+	pause := time.NewTimer(0)
+	defer pause.Stop()
+	var err error
+	for range heldTries {
+		select {
+		case <-ctx.Done():
+			n.dropHeld(x, "its coordinator could not be told")
+			return context.Cause(ctx)
+		case <-pause.C:
+		}
+		sending, cancel := context.WithTimeout(ctx, sendLimit)
+		err = n.sendFrame(sending, x.spec.Coordinator, frame)
+		cancel()
+		if err == nil {
+			return nil
+		}
+		pause.Reset(heldPause)
+	}
+	n.dropHeld(x, "its coordinator could not be told")
+	return fmt.Errorf("a presignature was dropped, because its coordinator cannot be told of it: %w", err)
+}
+
+// dropHeld forgets one presignature, if it is still held.
+func (n *Node) dropHeld(x *presignature, why string) {
+	n.presigns.drop(why, func(y *presignature) bool { return x == y })
+}
+
+// forget drops all that is held or being made for a coordinator, which has lost its
+// memory of it.
+func (n *Node) forget(from protocol.PeerID) {
+	for _, c := range n.presignings(from) {
+		n.jobs.Cancel(c.job(), fmt.Errorf("%w: it was restarted", errCancelled))
+	}
+	n.presigns.drop("their coordinator was restarted", func(x *presignature) bool { return x.spec.Coordinator == from })
+}
+
+// presignings lists the presignings of a coordinator that are under way.
+func (n *Node) presignings(from protocol.PeerID) []*ceremony {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	var list []*ceremony
+	for _, c := range n.sessions {
+		if c.presigning() && c.spec.Coordinator == from && !c.ended() {
+			list = append(list, c)
+		}
+	}
+	return list
+}

@@ -1,0 +1,157 @@
+package node
+
+import (
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/meshmpc/mpcd/protocol"
+)
+
+// Bounds of presignatures.
+const (
+	DefaultMaxPresignatures = 1024 // of all keys
+	MaxPresignaturesPerKey  = 256
+	maxHold                 = 24 * time.Hour // after the presigning's deadline
+)
+
+// presignature is a held result of a presigning: it may make one signature, for the
+// coordinator that proposed the presigning, with the same members and key.
+type presignature struct {
+	sid     protocol.SID   // of the presigning
+	spec    *protocol.Spec // of the presigning
+	made    protocol.SID   // of the session that made the key's epoch
+	machine binder
+	until   time.Time
+}
+
+// A binder is what waits for its message: *tss.Presign.
+type binder interface {
+	// Bind uses it up for one digest, and returns the machine of the rounds that are left.
+	Bind(digest []byte) (protocol.Machine, error)
+	// Drop forgets its secrets, unless it is bound.
+	Drop()
+}
+
+// presigns are the presignatures that this party holds, in memory only: nothing of
+// them is ever written, so none outlives the process. What is taken never comes back.
+type presigns struct {
+	changed func()
+
+	mu     sync.Mutex
+	held   map[protocol.SID]*presignature
+	ofKey  map[string]int
+	closed bool
+}
+
+func newPresigns(changed func()) *presigns {
+	return &presigns{changed: changed, held: make(map[protocol.SID]*presignature), ofKey: make(map[string]int)}
+}
+
+// put holds a presignature; it reports false when nothing is held any more.
+func (p *presigns) put(x *presignature) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed || p.held[x.sid] != nil {
+		return false
+	}
+	p.held[x.sid] = x
+	p.ofKey[x.spec.Key]++
+	p.changed()
+	return true
+}
+
+// check tells whether the presignature that a signing names is here for it: of the
+// same coordinator, members, key and epoch. made is the session that made the key's epoch.
+func (p *presigns) check(s *protocol.Spec, made protocol.SID, now time.Time) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	_, err := p.find(s, made, now)
+	return err
+}
+
+// take hands the presignature that a signing names over to it: of two that name the same
+// one, the second comes too late.
+func (p *presigns) take(s *protocol.Spec, made protocol.SID, now time.Time) (binder, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	x, err := p.find(s, made, now)
+	if err != nil {
+		return nil, err
+	}
+	p.remove(x)
+	return x.machine, nil
+}
+
+// find returns the presignature that a signing names. The caller holds mu.
+func (p *presigns) find(s *protocol.Spec, made protocol.SID, now time.Time) (*presignature, error) {
+	x := p.held[protocol.SID(s.Presign)]
+	switch {
+	case x == nil:
+		return nil, refuse(protocol.CodeNoPresign, "the presignature is not here: it was used, dropped, has expired, or was lost with a restart")
+	case !now.Before(x.until):
+		return nil, refuse(protocol.CodeNoPresign, "the presignature expired at %s", x.until.UTC().Format(time.RFC3339))
+	case !x.fits(s, made):
+		return nil, refuse(protocol.CodeNoPresign, "the presignature is of another coordinator, key, epoch or roster")
+	}
+	return x, nil
+}
+
+// fits tells whether a presignature was made for such a signing.
+func (x *presignature) fits(s *protocol.Spec, made protocol.SID) bool {
+	return x.spec.Coordinator == s.Coordinator && x.spec.Key == s.Key && x.spec.Epoch == s.Epoch && x.made == made &&
+		slices.Equal(x.spec.Roster, s.Roster) && slices.Equal(x.spec.Path, s.Path)
+}
+
+// remove takes a presignature out. The caller holds mu.
+func (p *presigns) remove(x *presignature) {
+	delete(p.held, x.sid)
+	if p.ofKey[x.spec.Key]--; p.ofKey[x.spec.Key] == 0 {
+		delete(p.ofKey, x.spec.Key)
+	}
+	p.changed()
+}
+
+// drop forgets the presignatures that match, with their secrets.
+func (p *presigns) drop(why string, match func(*presignature) bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	dropped := 0
+	for _, x := range p.held {
+		if match(x) {
+			p.remove(x)
+			x.machine.Drop()
+			dropped++
+		}
+	}
+	if dropped > 0 {
+		log.Infow("presignatures were dropped", "why", why, "count", dropped, "left", len(p.held))
+	}
+}
+
+// expire forgets what has been held for as long as it may.
+func (p *presigns) expire(now time.Time) {
+	p.drop("their time is up", func(x *presignature) bool { return !now.Before(x.until) })
+}
+
+// rekeyed forgets what was made with another epoch of a key than the one that is
+// active now.
+func (p *presigns) rekeyed(s *protocol.Spec) {
+	made := s.SID()
+	p.drop("the key has a new epoch", func(x *presignature) bool { return x.spec.Key == s.Key && x.made != made })
+}
+
+// close forgets everything, for good.
+func (p *presigns) close() {
+	p.mu.Lock()
+	p.closed = true
+	p.mu.Unlock()
+	p.drop("this party is shutting down", func(*presignature) bool { return true })
+}
+
+// count returns how many are held, of all keys and of one.
+func (p *presigns) count(key string) (all, ofKey int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.held), p.ofKey[key]
+}
