@@ -120,19 +120,25 @@ func (s *Session) ends(e *Envelope) bool {
 	return len(waiting) == 1 && waiting[0] == Slot{From: e.Header.From, Name: e.Header.Name}
 }
 
-// hold ends a presigning with its last message.
+// hold ends a presigning with its last message. One in the wrong form gets here before
+// the members have agreed on the round, and the machine blames its sender.
 func (s *Session) hold(e *Envelope, m Message) (Output, bool, error) {
 	holder, ok := s.cfg.Machine.(Holder)
 	if !ok {
-		return Output{}, false, ErrSpec // cannot happen: see NewSession
+		return Output{}, false, errHold // cannot happen: see checkMachine
 	}
 	if err := holder.Hold(m); err != nil {
 		return Output{}, false, blameFor(e, err)
+	}
+	if len(s.echo.rounds) > 0 {
+		return Output{}, false, errHold // cannot happen: what a machine takes here is what the gate waits for
 	}
 	e.Payload = nil
 	s.phase = PhaseHeld
 	return Output{Held: true}, true, nil
 }
+
+var errHold = errors.New("a presigning cannot end here: this is a mistake of this program")
 
 // blameFor adds to the machine's blame of a message's sender what it has signed.
 // Confidential payloads stay out.

@@ -24,6 +24,47 @@
 //  6. stop at Spec.Expires, or on an error: the session is then dead, and only a
 //     new attempt with a new id may follow.
 //
+// # Readiness
+//
+// The members of a keygen wait until all are there (TypeReady), for their parts of the chain
+// code come with that. Signers do not: the first messages leave at once, and who is not there
+// yet hears them later or pulls them. Readiness that comes in a signing is dropped.
+//
+// # Presigning
+//
+// Rounds 1 to 3 of an ECDSA signing do almost all of its work and read no message. A presigning
+// (KindPresign) is a session of these rounds alone. Its spec has no payload and no approvals,
+// for what it makes is of no use without a signing that has both; it says until when the result
+// is held, at most MaxHold after it expires. Only parties that keep their shares presign. It
+// ends with Output.Held, in PhaseHeld: the machine (Holder) has all messages, has checked the last one,
+// and has not done what that leads to. With three members or more all have echoed
+// rounds 1 to 3 before that. After it the session answers pulls and drops everything else.
+//
+// A signing whose spec names a presigning (Spec.Presign) is a session of its own, which
+// begins in round 4, with the machine that the bound presignature has become. Who holds a
+// presignature has these duties:
+//
+//  1. one presignature serves one signing: it is taken from where it is held, and bound to the
+//     digest, before Session.Ready of that signing; whatever becomes of the signing, it never
+//     comes back;
+//  2. the signing has its key, epoch, roster, path and coordinator, and all approvals that any signing needs;
+//  3. it lives in memory only: nothing of it is written, and it is forgotten at HoldUntil,
+//     when the key's epoch changes, when its coordinator cancels it or asks to forget all
+//     (Forget), and with the process;
+//  4. who has it no more refuses the signing (CodeNoPresign), which is nobody's fault.
+//
+// Messages of rounds 1 to 3 in such a signing are their sender's fault. Those of round 4 that come
+// before the own machine starts wait in the session; in the presigning's session they are refused.
+// Two signings of one presignature, with other digests, approvals or anything else, have
+// other session ids, so that no envelope of one fits the other: members that were told different things never have
+// each other's round 4, without which nobody gets to round 5.
+//
+// # Topics
+//
+// A session has the topic "s/" and its id, or, if it is a signing or a presigning of parties that keep
+// their shares, "k/" and the hash of key, epoch and roster (mpc/set/v1 below): that one stays open between the
+// signings of the same parties (Spec.Topic). Envelopes carry the session's id on either.
+//
 // # Echo
 //
 // Gossip is no reliable broadcast: a member may sign two messages for one slot and
@@ -33,7 +74,7 @@
 // the digests of all and all say the same. Where they differ, the two signatures
 // are the proof. Keygen echoes its first round, after which shares leave; ECDSA
 // signing rounds 1 to 3, after which nonces open, and 4 to 8, after which parts of the
-// signature leave; EdDSA signing rounds 1 and 2. What is not echoed is bound by
+// signature leave, and with a presignature the first in the presigning and the second in the signing; EdDSA signing rounds 1 and 2. What is not echoed is bound by
 // commitments that are, or reveals itself in the result. A session of two has no
 // echo: its broadcasts have one receiver each.
 //
@@ -55,6 +96,7 @@
 //
 //	label                  over
 //	mpc/spec/v1            Spec: the session id (SID)
+//	mpc/set/v1             map of 1 key, 2 epoch, 3 roster: the topic of a set of signers
 //	mpc/envelope/v1        Header with the payload's hash: what the sender signs
 //	mpc/payload/v1         an Envelope's payload: Header.Hash
 //	mpc/certificate/v1     CertificateBody: what every member co-signs

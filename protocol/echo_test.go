@@ -14,16 +14,23 @@ func (p packet) from(tb testing.TB, who *identity, t Type, name string) bool {
 	return h.From == who.id && h.Type == t && h.Name == name
 }
 
-// covered are the toy's broadcasts that an echo covers, with the message that leaves
-// when its gate opens.
-var covered = []struct {
+// broadcast is one of the toy's that an echo covers, with the message that leaves when its
+// gate opens.
+type broadcast struct {
 	typ         Type
 	name, after string
-}{
-	{TypeReady, "", "Number"},
-	{TypeRound, "Nonce", "Number"},
-	{TypeRound, "Echo", "End"},
-	{TypeRound, "Sum", "End"},
+}
+
+// coveredIn lists them. A presigning ends where a signing's second gate opens.
+func coveredIn(kind Kind) []broadcast {
+	if kind == kindBound {
+		return []broadcast{{TypeRound, "End", "Part"}}
+	}
+	list := []broadcast{{TypeRound, "Nonce", "Number"}, {TypeRound, "Echo", "End"}, {TypeRound, "Sum", "End"}}
+	if kind == KindKeygen {
+		list = append(list, broadcast{TypeReady, "", "Number"})
+	}
+	return list
 }
 
 // sentName tells whether a player has sent a round message of this name.
@@ -36,12 +43,9 @@ func (p *player) sentName(name string) bool {
 // lie was for, and everybody can prove it. It makes no difference whether
 // those who fail tell the others.
 func TestEquivocationIsFoundByAll(t *testing.T) {
-	for _, kind := range kinds {
+	for _, kind := range allKinds {
 		for n := 3; n <= 5; n++ {
-			for _, c := range covered {
-				if kind == KindSign && c.typ == TypeReady {
-					continue // signers do not say that they are ready
-				}
+			for _, c := range coveredIn(kind) {
 				for subset := 1; subset < 1<<(n-1)-1; subset++ { // of the honest, neither none nor all
 					t.Run(fmt.Sprintf("%s of %d %s%s to %b", kind, n, c.typ, c.name, subset), func(t *testing.T) {
 						for _, aborts := range []bool{false, true} {
@@ -88,7 +92,7 @@ func equivocate(t *testing.T, kind Kind, n int, typ Type, name string, subset in
 func wantOnlyLiarBlamed(t *testing.T, net *network) {
 	t.Helper()
 	for _, p := range net.players {
-		if p.done != nil || p.pending != nil {
+		if p.done != nil || p.pending != nil || p.held {
 			t.Errorf("%s has a result", p.name)
 		}
 		if p.identity == parties[1] {
@@ -104,9 +108,10 @@ func wantOnlyLiarBlamed(t *testing.T, net *network) {
 // Between two members there is nothing to agree on: neither sends a digest, and
 // one that comes is its author's fault.
 func TestNoEchoBetweenTwo(t *testing.T) {
-	for _, kind := range kinds {
+	for _, kind := range allKinds {
 		net := newNetwork(t, specOf(kind, 2))
-		digest := wire(t, Seal(parties[1], Header{SID: net.spec.SID(), Type: TypeDigest, Round: 1, Name: "1"}, encode(t, Digest{})))
+		gate := net.players[0].machine.echoes[0]
+		digest := wire(t, Seal(parties[1], Header{SID: net.spec.SID(), Type: TypeDigest, Round: gate, Name: digestName(gate)}, encode(t, Digest{})))
 		_, err := net.players[0].session.Deliver(digest, false)
 		wantBlame(t, err, parties[1])
 		net = newNetwork(t, specOf(kind, 2))
@@ -188,7 +193,7 @@ func TestGateWaitsForEveryDigest(t *testing.T) {
 
 // Digests that come before the messages that they cover wait, and whatever comes twice does no harm.
 func TestDigestsBeforeTheirRounds(t *testing.T) {
-	for _, kind := range kinds {
+	for _, kind := range allKinds {
 		net := newNetwork(t, specOf(kind, 4))
 		var rest []packet
 		net.script = func(p packet) []packet {

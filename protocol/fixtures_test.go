@@ -108,6 +108,23 @@ func signSpec(t int) *Spec {
 	return s
 }
 
+func presignSpec(t int) *Spec {
+	s := keygenSpec(t, t)
+	s.Kind, s.Session, s.HoldUntil = KindPresign, "0198c0de-0000-7000-8000-000000000003", testNow.Unix()+3600
+	return s
+}
+
+// boundSpec is a signing that uses up what presignSpec makes.
+func boundSpec(t int) *Spec {
+	s := signSpec(t)
+	sid := presignSpec(t).SID()
+	s.Presign = sid[:]
+	return s
+}
+
+// presignOf is the presigning that a spec of boundSpec names.
+func presignOf(s *Spec) *Spec { return presignSpec(s.Threshold) }
+
 func digestOf(s string) []byte {
 	sum := sha256.Sum256([]byte(s))
 	return sum[:]

@@ -24,6 +24,11 @@ func sampleFrames() map[string]Frame {
 		"share reply": {ShareReply: &ShareReply{
 			ID: "request-1", Code: CodeNoShare, Detail: "erased", Share: FormatShare(false, []byte("plain")), Expires: testNow.Unix(), Erased: true,
 		}},
+		"held":     {Held: &Held{SID: presignSpec(2).SID(), Until: presignSpec(2).HoldUntil}},
+		"forget":   {Forget: &Forget{}},
+		"presign":  {Propose: &Propose{Spec: *presignSpec(2)}},
+		"bound":    {Propose: &Propose{Spec: *boundSpec(2)}},
+		"missing":  {Answer: &Answer{SID: sid, Code: CodeNoPresign, Detail: "it is used up"}},
 		"cancel":   {Cancel: &Cancel{SID: sid, Reason: "the caller went away"}},
 		"ack":      {Ack: &Ack{SID: sid}},
 		"accepted": {Answer: &Answer{SID: sid}},

@@ -108,7 +108,7 @@ func FuzzDecodeDirectFrame(f *testing.F) {
 }
 
 func FuzzSpec(f *testing.F) {
-	for _, s := range []*Spec{keygenSpec(2, 3), signSpec(2), fullSpec(), {}} {
+	for _, s := range []*Spec{keygenSpec(2, 3), signSpec(2), presignSpec(2), boundSpec(2), fullSpec(), {}} {
 		f.Add(encode(f, s))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
@@ -205,7 +205,7 @@ func (s *script) step(t *testing.T, net *network, real [][]byte) {
 // promises that network checks, and stays ended once it has ended.
 func FuzzSessionDeliver(f *testing.F) {
 	recorded := make(map[Kind][][]byte)
-	for _, kind := range kinds {
+	for _, kind := range allKinds {
 		net := newNetwork(f, specOf(kind, 3))
 		net.run()
 		for _, p := range net.players[1:] {
@@ -216,13 +216,14 @@ func FuzzSessionDeliver(f *testing.F) {
 	for i := range byte(len(recorded[KindKeygen])) {
 		straight = append(straight, i, 0, 5)
 	}
-	f.Add(straight)
-	f.Add(append([]byte{1}, straight[1:]...))
+	for kind := range byte(len(allKinds)) {
+		f.Add(append([]byte{kind}, straight[1:]...))
+	}
 	f.Add([]byte{0, 0, 0, 0, 1, 0, 3, 7, 9, 1, 0, 3, 2, 4, 1, 0, 1, 5, 1, 2, 3, 4, 5})
 	f.Add([]byte{1, 3, 0, 2, 40, 1, 0, 0, 0, 2, 1, 3, 0, 200, 0, 0, 4})
 	f.Fuzz(func(t *testing.T, input []byte) {
 		s := script(input)
-		kind := kinds[s.next()%2]
+		kind := allKinds[int(s.next())%len(allKinds)]
 		net := newNetwork(t, specOf(kind, 3))
 		first := net.players[0]
 		for range 100 {
@@ -237,7 +238,7 @@ func FuzzSessionDeliver(f *testing.F) {
 			_ = first.session.Missing()
 			_, _ = first.session.Round()
 		}
-		if first.done != nil && first.session.Phase() != PhaseDone || first.err != nil && first.done == nil && first.session.Phase() != PhaseFailed {
+		if first.held && first.session.Phase() != PhaseHeld || first.done != nil && first.session.Phase() != PhaseDone || first.err != nil && first.done == nil && !first.held && first.session.Phase() != PhaseFailed {
 			t.Fatalf("phase %s, done %v, error %v", first.session.Phase(), first.done, first.err)
 		}
 	})

@@ -38,7 +38,8 @@ type Step struct {
 type Holder interface {
 	Machine
 	// Hold takes the last message of the last round, checks it as Step does, and does
-	// nothing with it: what it leads to is for the signing that binds a message.
+	// nothing with it: what it leads to is for the signing that binds a message. Step
+	// never gets that message.
 	Hold(Message) error
 }
 
@@ -55,6 +56,8 @@ type Machine interface {
 	// Step takes one message of another member.
 	Step(Message) (Step, error)
 	// Round is the round whose messages are being collected; Rounds is the last one.
+	// Before Start it is the last round that is over: 0, or 3 in a signing that was
+	// presigned.
 	Round() int
 	Rounds() int
 	// Waiting lists the messages of the current round that have not been delivered.

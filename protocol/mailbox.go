@@ -9,7 +9,8 @@ import (
 // inbox keeps what the other members sent. The first message for a slot wins: an
 // identical one is dropped, a different one proves its signer a cheat.
 type inbox struct {
-	rounds int
+	over   int   // rounds up to this one are over: they were another session's
+	rounds int   // the last one
 	echoes []int // rounds with a digest
 	slots  map[Slot]*Envelope
 	held   []*Envelope // round messages that the machine has not taken yet
@@ -17,8 +18,12 @@ type inbox struct {
 	bytes  map[PeerID]int // of payloads
 }
 
-func newInbox(rounds int, echoes []int) inbox {
-	return inbox{rounds: rounds, echoes: echoes, slots: make(map[Slot]*Envelope), count: make(map[PeerID]int), bytes: make(map[PeerID]int)}
+// newInbox returns the inbox of a machine that has not started.
+func newInbox(m Machine, echoes []int) inbox {
+	return inbox{
+		over: m.Round(), rounds: m.Rounds(), echoes: echoes,
+		slots: make(map[Slot]*Envelope), count: make(map[PeerID]int), bytes: make(map[PeerID]int),
+	}
 }
 
 // perRound is the most messages that one member sends to one other in a round.
@@ -56,7 +61,7 @@ func (b *inbox) put(e *Envelope) (dropped string, err error) {
 		}
 		return "", contradiction(first, e)
 	}
-	if h.Type == TypeRound && b.count[h.From] >= perRound*b.rounds {
+	if h.Type == TypeRound && b.count[h.From] >= perRound*(b.rounds-b.over) {
 		return "more messages than the ceremony has", nil
 	}
 	if b.bytes[h.From]+len(e.Payload) > perMember && h.Type != TypeAbort {
@@ -79,6 +84,8 @@ func (b *inbox) malformed(h *Header) string {
 	switch {
 	case h.Type == TypeRound && (h.Round < 1 || h.Round > b.rounds):
 		return "of a round that does not exist"
+	case h.Type == TypeRound && h.Round <= b.over:
+		return "of a round that its presigning had"
 	case h.Type == TypeDigest && (!slices.Contains(b.echoes, h.Round) || h.Name != digestName(h.Round) || h.To != ""):
 		return "after a round that has none"
 	case h.Type != TypeRound && h.Type != TypeDigest && (h.Round != 0 || h.Name != "" || h.To != ""):

@@ -74,9 +74,9 @@ func (v *villain) header(p packet, e *Envelope) []packet {
 	for range 1 + v.random.IntN(2) {
 		switch v.random.IntN(6) {
 		case 0:
-			h.Round = v.random.IntN(toyRounds+2) - 1
+			h.Round = v.random.IntN(toyBound+2) - 1
 		case 1:
-			h.Name = []string{"Nonce", "Number", "Echo", "Sum", "End", "Invented", "", "1", "3"}[v.random.IntN(9)]
+			h.Name = []string{"Nonce", "Number", "Echo", "Sum", "End", "Part", "Invented", "", "1", "3", "4"}[v.random.IntN(11)]
 		case 2:
 			h.Type = []Type{TypeReady, TypeRound, TypeDigest, TypeConfirm, "gossip"}[v.random.IntN(5)]
 		case 3:
@@ -123,7 +123,7 @@ func (v *villain) lie(p packet, e *Envelope) []packet {
 
 // invent sends what the ceremony does not have.
 func (v *villain) invent(p packet, e *Envelope) []packet {
-	h := Header{SID: e.Header.SID, Type: TypeRound, Round: 1 + v.random.IntN(toyRounds), Name: fmt.Sprintf("Invented %d", v.random.IntN(3))}
+	h := Header{SID: e.Header.SID, Type: TypeRound, Round: 1 + v.random.IntN(toyBound), Name: fmt.Sprintf("Invented %d", v.random.IntN(3))}
 	if v.random.IntN(2) == 0 {
 		h.To, p.direct = v.net.players[p.to].id, true
 	}
@@ -178,7 +178,7 @@ func (v *villain) abort(p packet, e *Envelope) []packet {
 // malice runs a session with one villain on a network that reorders, repeats and loses.
 func malice(t testing.TB, seed uint64) (done, blamed bool) {
 	random := rand.New(rand.NewPCG(seed, 1))
-	kind := kinds[random.IntN(len(kinds))]
+	kind := allKinds[random.IntN(len(allKinds))]
 	net := newNetwork(t, specOf(kind, 3+random.IntN(3)))
 	net.random, net.pulls, net.aborts = random, 20, random.IntN(2) == 0
 	net.drop, net.twice = random.Float64()*0.3, random.Float64()*0.3
@@ -205,7 +205,7 @@ func (n *network) wantHonour(villain int) (done, blamed bool) {
 		}
 	}
 	for _, p := range honest {
-		done, blamed = done || p.done != nil, blamed || Culprits(p.err) != nil
+		done, blamed = done || p.done != nil || p.held, blamed || Culprits(p.err) != nil
 		if got := Culprits(p.err); got != nil && !slices.Equal(got, []PeerID{parties[villain].id}) {
 			n.tb.Errorf("%s blames %v: %v", p.name, got, p.err)
 		}
@@ -223,10 +223,17 @@ func (n *network) wantHonour(villain int) (done, blamed bool) {
 func (n *network) wantUnanimous(p, q *player) {
 	n.tb.Helper()
 	past := 0
-	for gate, after := range map[int]string{1: "Number", 3: "End"} {
+	gates := map[int]string{1: "Number", 3: "End"}
+	if p.machine.rounds == toyBound {
+		gates = map[int]string{4: "Part"}
+	}
+	for gate, after := range gates {
 		if p.sentName(after) {
 			past = max(past, gate)
 		}
+	}
+	if p.held {
+		past = toyPresigned
 	}
 	if past == 0 {
 		return

@@ -12,6 +12,7 @@ type player struct {
 	*identity
 	session *Session
 	machine *toy
+	held    bool
 	pending *KeyRecord // the disk
 	active  *KeyRecord
 	done    *RecordBody
@@ -19,7 +20,7 @@ type player struct {
 	dropped []string
 }
 
-func (p *player) ended() bool { return p.done != nil || p.err != nil }
+func (p *player) ended() bool { return p.held || p.done != nil || p.err != nil }
 
 // packet is one delivery. Without data it is the moment at which the receiver
 // has seen everyone on the topic.
@@ -48,9 +49,22 @@ type network struct {
 func newNetwork(tb testing.TB, spec *Spec) *network {
 	tb.Helper()
 	n := &network{tb: tb, spec: spec, known: make(map[string]bool)}
+	var presigned *network
+	if len(spec.Presign) > 0 {
+		presigned = newNetwork(tb, presignOf(spec))
+		presigned.run()
+		presigned.agreed()
+	}
 	for i := range spec.Roster {
 		p := &player{identity: parties[i], machine: newToy(spec, parties[i].id)}
 		cfg := SessionConfig{Spec: spec, Signer: p.identity, Verify: n.verify, Machine: p.machine}
+		switch {
+		case presigned != nil:
+			p.machine = presignToy{presigned.players[i].machine}.bind()
+			cfg.Machine = p.machine
+		case spec.Kind == KindPresign:
+			cfg.Machine = presignToy{p.machine}
+		}
 		if spec.Kind == KindKeygen {
 			cfg.Contribution = contribution(i)
 		}
@@ -156,6 +170,9 @@ func (n *network) perform(p *player, out Output, err error) {
 		if out.Done != nil {
 			n.finish(p, out.Done)
 		}
+		if out.Held {
+			n.hold(p)
+		}
 		if out.Save == nil {
 			return
 		}
@@ -185,7 +202,7 @@ func (n *network) save(p *player, s *Save) {
 	n.tb.Helper()
 	switch {
 	case s == nil:
-	case n.spec.Kind == KindSign:
+	case n.spec.Kind != KindKeygen:
 		n.tb.Fatalf("%s saves a key while signing", p.name)
 	case s.Active && (p.pending == nil || p.active != nil || s.Key.Certificate == nil):
 		n.tb.Fatalf("%s: an active save comes once, after a pending one, with a certificate", p.name)
@@ -225,6 +242,15 @@ func (n *network) finish(p *player, body *RecordBody) {
 	}
 	p.done = body
 	noError(n.tb, SignRecord(p, *body).Verify(n.verify))
+}
+
+// hold checks that a presigning ends once, with everything that its machine can get.
+func (n *network) hold(p *player) {
+	n.tb.Helper()
+	if n.spec.Kind != KindPresign || p.held || p.session.Phase() != PhaseHeld || p.machine.round != toyPresigned || len(p.machine.Waiting()) > 0 {
+		n.tb.Fatalf("%s holds in phase %s, round %d, for %v", p.name, p.session.Phase(), p.machine.round, p.machine.Waiting())
+	}
+	p.held = true
 }
 
 func (n *network) send(p packet) {
@@ -269,6 +295,9 @@ func (n *network) pull() {
 func (n *network) agreed() {
 	n.tb.Helper()
 	for _, p := range n.players {
+		if n.spec.Kind == KindPresign && p.err == nil && p.held && p.session.Phase() == PhaseHeld {
+			continue
+		}
 		if p.err != nil || p.done == nil {
 			n.tb.Fatalf("%s: phase %s, error %v", p.name, p.session.Phase(), p.err)
 		}

@@ -110,7 +110,7 @@ func hostileBytes(tb testing.TB, spec *Spec) []hostile {
 // dropped at every moment of a session, and the session ends well all the same:
 // otherwise anyone could end it.
 func TestHostileMessagesAreDropped(t *testing.T) {
-	for _, kind := range kinds {
+	for _, kind := range allKinds {
 		net := newNetwork(t, specOf(kind, 3))
 		list := append(hostileHeaders(t, net.spec), hostileBytes(t, net.spec)...)
 		first := net.players[0]
@@ -131,7 +131,7 @@ func checkDropped(t *testing.T, p *player, h hostile) {
 	t.Helper()
 	slots, held := len(p.session.in.slots), len(p.session.in.held)
 	reason := h.reason
-	if p.done != nil {
+	if p.done != nil || p.held {
 		reason = "session is done"
 	}
 	out, err := p.session.Deliver(h.data, h.direct)

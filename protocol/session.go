@@ -125,14 +125,27 @@ func NewSession(cfg SessionConfig) (*Session, error) {
 	if want := contributionSize(cfg.Spec.Kind); len(cfg.Contribution) != want {
 		return nil, fmt.Errorf("the chain code's contribution has %d bytes, not %d", len(cfg.Contribution), want)
 	}
-	if _, holds := cfg.Machine.(Holder); holds != (cfg.Spec.Kind == KindPresign) {
-		return nil, fmt.Errorf("%w: a machine that holds its result is for a presigning, and it needs one", ErrSpec)
+	if err := checkMachine(&cfg); err != nil {
+		return nil, err
 	}
 	sid, gates := cfg.Spec.SID(), newEcho(cfg.Machine, len(peers))
 	return &Session{
 		cfg: cfg, sid: sid, others: slices.Delete(slices.Clone(peers), self, self+1), phase: PhaseAccepted,
-		in: newInbox(cfg.Machine.Rounds(), gates.rounds), out: outbox{signer: cfg.Signer, sid: sid}, echo: gates,
+		in: newInbox(cfg.Machine, gates.rounds), out: outbox{signer: cfg.Signer, sid: sid}, echo: gates,
 	}, nil
+}
+
+// checkMachine checks that the machine is one for the spec: what a presignature is used
+// up for is what the session's id, its approvals and its deadline are about.
+func checkMachine(cfg *SessionConfig) error {
+	_, holds := cfg.Machine.(Holder)
+	switch {
+	case holds != (cfg.Spec.Kind == KindPresign):
+		return fmt.Errorf("%w: a machine that holds its result is for a presigning, and it needs one", ErrSpec)
+	case (cfg.Machine.Round() != 0) != (len(cfg.Spec.Presign) != 0):
+		return fmt.Errorf("%w: a machine that goes on after its first rounds is for a signing that names a presignature, and it needs one", ErrSpec)
+	}
+	return nil
 }
 
 func contributionSize(k Kind) int {

@@ -9,16 +9,27 @@ import (
 )
 
 func specOf(kind Kind, n int) *Spec {
-	if kind == KindSign {
+	switch kind {
+	case KindSign:
 		return signSpec(n)
+	case KindPresign:
+		return presignSpec(n)
+	case kindBound:
+		return boundSpec(n)
 	}
 	return keygenSpec(2, n)
 }
 
-var kinds = []Kind{KindKeygen, KindSign}
+// kindBound is a signing that begins in round 4.
+const kindBound Kind = "bound sign"
+
+var (
+	kinds    = []Kind{KindKeygen, KindSign}
+	allKinds = append(slices.Clone(kinds), KindPresign, kindBound)
+)
 
 func TestSessionInOrder(t *testing.T) {
-	for _, kind := range kinds {
+	for _, kind := range allKinds {
 		for n := 2; n <= 5; n++ {
 			t.Run(fmt.Sprintf("%s of %d", kind, n), func(t *testing.T) {
 				net := newNetwork(t, specOf(kind, n))
@@ -38,7 +49,7 @@ func TestSessionInOrder(t *testing.T) {
 // the seed says.
 func schedule(t testing.TB, seed uint64) {
 	random := rand.New(rand.NewPCG(seed, 0))
-	kind := kinds[random.IntN(len(kinds))]
+	kind := allKinds[random.IntN(len(allKinds))]
 	net := newNetwork(t, specOf(kind, 2+random.IntN(4)))
 	net.random, net.drop, net.twice = random, random.Float64()*0.7, random.Float64()*0.4
 	defer func() {
@@ -139,7 +150,7 @@ func TestLaterRoundOvertakes(t *testing.T) {
 }
 
 func TestBeforeAndAfterReady(t *testing.T) {
-	for _, kind := range kinds {
+	for _, kind := range allKinds {
 		net := newNetwork(t, specOf(kind, 3))
 		net.queue = net.queue[1:] // player 0 is the last to see everyone
 		net.run()

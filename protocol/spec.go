@@ -39,9 +39,13 @@ type Spec struct {
 	// Presign, in an ECDSA signing, is the sid (32 bytes) of the presigning whose result
 	// this session uses up: it begins in round 4. Empty: all rounds.
 	Presign []byte `cbor:"20,keyasint,omitempty"`
-	// HoldUntil, in a presigning, is when its members forget the result, Unix seconds.
+	// HoldUntil, in a presigning, is when its members forget the result, Unix seconds:
+	// after Expires, by at most MaxHold.
 	HoldUntil int64 `cbor:"21,keyasint,omitempty"`
 }
+
+// MaxHold bounds for how long a presigning's result is held.
+const MaxHold = 24 * time.Hour
 
 // ErrSpec reports a spec that breaks a rule; the message says which.
 var ErrSpec = errors.New("invalid session spec")
@@ -87,9 +91,6 @@ func (s *Spec) Validate() error {
 	if err := validateRoster(s.Roster); err != nil {
 		return fmt.Errorf("%w: %w", ErrSpec, err)
 	}
-	if s.Kind != KindPresign && s.HoldUntil != 0 {
-		return fmt.Errorf("%w: only what a presigning makes is held", ErrSpec)
-	}
 	switch s.Kind {
 	case KindKeygen:
 		return s.validateKeygen()
@@ -100,6 +101,8 @@ func (s *Spec) Validate() error {
 	}
 	return fmt.Errorf("%w: unknown kind %q", ErrSpec, s.Kind)
 }
+
+var errHoldUntil = fmt.Errorf("%w: only what a presigning makes is held", ErrSpec)
 
 // validateRoster checks that every member has a name of its own and a role, and
 // that there is at most one user's share.
@@ -153,6 +156,8 @@ func (s *Spec) validateKeygen() error {
 		return fmt.Errorf("%w: a keygen has no payload", ErrSpec)
 	case len(s.Presign) != 0:
 		return fmt.Errorf("%w: a keygen uses no presignature", ErrSpec)
+	case s.HoldUntil != 0:
+		return errHoldUntil
 	case s.Key != s.Session:
 		return fmt.Errorf("%w: a keygen names its own session as the key", ErrSpec)
 	case s.Epoch != 0:
@@ -188,8 +193,8 @@ func (s *Spec) validatePresign() error {
 		return fmt.Errorf("%w: a presigning has no payload and no approvals", ErrSpec)
 	case !s.standing():
 		return fmt.Errorf("%w: only parties that keep their shares presign", ErrSpec)
-	case s.HoldUntil <= s.Expires:
-		return fmt.Errorf("%w: a presigning must say until when its result is held, after it expires", ErrSpec)
+	case s.HoldUntil <= s.Expires || s.HoldUntil-s.Expires > int64(MaxHold/time.Second):
+		return fmt.Errorf("%w: a presigning must say until when its result is held, after it expires and by at most %v", ErrSpec, MaxHold)
 	}
 	return nil
 }
@@ -205,12 +210,14 @@ func (s *Spec) validateSign() error {
 		return err
 	}
 	switch {
-	case len(s.Presign) != 0 && (len(s.Presign) != len(SID{}) || s.Scheme != ECDSA || !s.standing()):
-		return fmt.Errorf("%w: a presignature is named by %d bytes, for an ECDSA key and parties that keep their shares", ErrSpec, len(SID{}))
+	case s.HoldUntil != 0:
+		return errHoldUntil
 	case s.Scheme == ECDSA && len(s.Payload) != DigestSize:
 		return fmt.Errorf("%w: an ECDSA digest has %d bytes, not %d", ErrSpec, DigestSize, len(s.Payload))
 	case len(s.Payload) == 0 || len(s.Payload) > MaxMessage:
 		return fmt.Errorf("%w: a message has 1 to %d bytes", ErrSpec, MaxMessage)
+	case len(s.Presign) != 0 && (len(s.Presign) != len(SID{}) || s.Scheme != ECDSA || !s.standing()):
+		return fmt.Errorf("%w: a presignature is named by %d bytes, for an ECDSA key and parties that keep their shares", ErrSpec, len(SID{}))
 	}
 	return nil
 }

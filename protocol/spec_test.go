@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/elliptic"
 	"errors"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -48,6 +49,8 @@ var keygenRules = []specCase{
 	{"nobody", func(s *Spec) { s.Roster = nil }, "more signers than there are parties"},
 	{"33 parties", func(s *Spec) { s.Roster = append(roster(32), Member{outsider.id, Persistent}) }, "more than 32 parties"},
 	{"payload", func(s *Spec) { s.Payload = []byte{1} }, "has no payload"},
+	{"presignature", func(s *Spec) { s.Presign = digestOf("presigning") }, "uses no presignature"},
+	{"a time to hold", func(s *Spec) { s.HoldUntil = s.Expires + 1 }, "only what a presigning makes is held"},
 	{"another session's key", func(s *Spec) { s.Key = "other" }, "names its own session"},
 	{"epoch 1", func(s *Spec) { s.Epoch = 1 }, "epoch 0"},
 	{"no approvers", func(s *Spec) { s.Approvers = Approvers{} }, "0 of 0 keys"},
@@ -79,13 +82,40 @@ var signRules = []specCase{
 	{"message too long", func(s *Spec) { s.Scheme, s.Payload = EdDSA, make([]byte, MaxMessage+1) }, "1 to 32768 bytes"},
 }
 
+var presignRules = []specCase{
+	{"threshold 1", func(s *Spec) { s.Threshold, s.Roster = 1, s.Roster[:1] }, "exactly t members"},
+	{"too few signers", func(s *Spec) { s.Roster = s.Roster[:2] }, "exactly t members"},
+	{"EdDSA", func(s *Spec) { s.Scheme = EdDSA }, "only ECDSA keys presign"},
+	{"payload", func(s *Spec) { s.Payload = digestOf("a message") }, "no payload and no approvals"},
+	{"approvals", func(s *Spec) { s.Authorisation = []string{"token"} }, "no payload and no approvals"},
+	{"presignature", func(s *Spec) { s.Presign = digestOf("another") }, "no payload and no approvals"},
+	{"delegate", func(s *Spec) { s.Roster[1].Role = Delegate }, "keep their shares"},
+	{"external party", func(s *Spec) { s.Roster[2].Role = External }, "keep their shares"},
+	{"recipient", func(s *Spec) { s.Recipient = digestOf("recipient") }, "has no recipient"},
+	{"held until nothing", func(s *Spec) { s.HoldUntil = 0 }, "until when"},
+	{"held before the epoch", func(s *Spec) { s.HoldUntil = -1 }, "until when"},
+	{"held until it expires", func(s *Spec) { s.HoldUntil = s.Expires }, "until when"},
+	{"held for more than a day", func(s *Spec) { s.HoldUntil = s.Expires + 86401 }, "at most 24h"},
+	{"held for ever", func(s *Spec) { s.HoldUntil = math.MaxInt64 }, "at most 24h"},
+}
+
+// rules of signings that name a presignature, which have all others too.
+var boundRules = []specCase{
+	{"name of 31 bytes", func(s *Spec) { s.Presign = s.Presign[:31] }, "named by 32 bytes"},
+	{"name of 33 bytes", func(s *Spec) { s.Presign = append(s.Presign, 0) }, "named by 32 bytes"},
+	{"EdDSA", func(s *Spec) { s.Scheme = EdDSA }, "for an ECDSA key"},
+	{"delegate", func(s *Spec) { s.Roster[1].Role = Delegate }, "keep their shares"},
+	{"external party", func(s *Spec) { s.Roster[2].Role = External }, "keep their shares"},
+	{"a time to hold", func(s *Spec) { s.HoldUntil = s.Expires + 1 }, "only what a presigning makes is held"},
+}
+
 func TestSpecRules(t *testing.T) {
 	keygen := func() *Spec { s := keygenSpec(2, 3); s.Approvers.Keys = slices.Clone(s.Approvers.Keys); return s }
-	sign := func() *Spec { return signSpec(3) }
+	sign, presign, bound := func() *Spec { return signSpec(3) }, func() *Spec { return presignSpec(3) }, func() *Spec { return boundSpec(3) }
 	for _, group := range []struct {
 		fresh func() *Spec
 		rules []specCase
-	}{{keygen, specRules}, {sign, specRules}, {keygen, keygenRules}, {sign, signRules}} {
+	}{{keygen, specRules}, {sign, specRules}, {keygen, keygenRules}, {sign, signRules}, {presign, specRules}, {presign, presignRules}, {bound, signRules}, {bound, boundRules}} {
 		noError(t, group.fresh().Validate())
 		for _, c := range group.rules {
 			s := group.fresh()
@@ -112,6 +142,10 @@ func TestSpecAllows(t *testing.T) {
 		"delegate and external":     func() *Spec { s := signSpec(2); s.Roster[0].Role, s.Roster[1].Role = Delegate, External; return s }(),
 		"keygen with a delegate":    hybridSpec(),
 		"keygen with a recipient":   func() *Spec { s := hybridSpec(); s.Recipient = digestOf("recipient"); return s }(),
+		"presign of 32":             presignSpec(32),
+		"held for a day":            func() *Spec { s := presignSpec(2); s.HoldUntil = s.Expires + 86400; return s }(),
+		"held for a second":         func() *Spec { s := presignSpec(2); s.HoldUntil = s.Expires + 1; return s }(),
+		"sign with a presignature":  boundSpec(2),
 		"sign, approvers unchecked": func() *Spec { s := signSpec(2); s.Approvers = Approvers{}; return s }(),
 	} {
 		if err := s.Validate(); err != nil {
@@ -148,6 +182,8 @@ func TestSIDCoversEveryField(t *testing.T) {
 		"coordinator":      func(s *Spec) { s.Coordinator = outsider.id },
 		"owner":            func(s *Spec) { s.Owner += "x" },
 		"recipient":        func(s *Spec) { s.Recipient = []byte{1} },
+		"presign":          func(s *Spec) { s.Presign = []byte{1} },
+		"hold until":       func(s *Spec) { s.HoldUntil = 1 },
 	} {
 		s := signSpec(3)
 		change(s)

@@ -12,34 +12,50 @@ import (
 // member beside a broadcast, round 3 broadcasts what was received, and round 4 what
 // nobody may say before all have heard the same. The result is a hash of what was
 // broadcast before, so that all members agree only if all heard the same. It knows no cryptography and keeps no secret.
+//
+// A toy's presigning has the first three rounds; what is bound to it has the fourth and a fifth.
 type toy struct {
-	self  PeerID
-	peers []PeerID // in roster order
-	kind  Kind
-	round int
-	got   map[Slot][]byte
-	calls int
-	dead  bool
+	self    PeerID
+	peers   []PeerID // in roster order
+	kind    Kind
+	round   int
+	rounds  int
+	echoes  []int
+	started bool
+	got     map[Slot][]byte
+	calls   int
+	dead    bool
 }
 
-const toyRounds = 4
+const (
+	toyRounds    = 4
+	toyPresigned = 3
+	toyBound     = 5
+)
 
 // toySlots are the messages of a round.
-var toySlots = map[int][]string{1: {"Nonce"}, 2: {"Number", "Echo"}, 3: {"Sum"}, 4: {"End"}}
+var toySlots = map[int][]string{1: {"Nonce"}, 2: {"Number", "Echo"}, 3: {"Sum"}, 4: {"End"}, 5: {"Part"}}
 
+// newToy returns a toy with gates after the round of the nonces, and before the last one.
 func newToy(s *Spec, self PeerID) *toy {
-	return &toy{self: self, peers: s.Peers(), kind: s.Kind, got: make(map[Slot][]byte)}
+	m := &toy{self: self, peers: s.Peers(), kind: s.Kind, rounds: toyRounds, echoes: []int{1, 3}, got: make(map[Slot][]byte)}
+	if s.Kind == KindPresign {
+		m.rounds = toyPresigned
+	}
+	return m
 }
 
-func (m *toy) Round() int  { return m.round }
-func (m *toy) Rounds() int { return toyRounds }
-
-// Echoes is after the round of the nonces, and before the last one.
-func (m *toy) Echoes() []int { return []int{1, 3} }
+func (m *toy) Round() int    { return m.round }
+func (m *toy) Rounds() int   { return m.rounds }
+func (m *toy) Echoes() []int { return m.echoes }
 
 func (m *toy) Start() (Step, error) {
-	if m.round != 0 {
+	if m.started {
 		return Step{}, fmt.Errorf("started twice")
+	}
+	m.started = true
+	if m.round == toyPresigned {
+		return m.collect(nil), nil
 	}
 	m.round = 1
 	return m.collect([]Message{m.broadcast("Nonce", []byte("nonce of "+m.self))}), nil
@@ -50,23 +66,57 @@ func (m *toy) broadcast(name string, body []byte) Message {
 	return Message{Round: m.round, Name: name, From: m.self, Body: body}
 }
 
-// Step fails on everything that the session promises never to deliver.
+// presignToy is a toy's presigning.
+type presignToy struct{ *toy }
+
+// Step never gets what is for Hold.
+func (m presignToy) Step(msg Message) (Step, error) {
+	if waiting := m.Waiting(); m.round == toyPresigned && len(waiting) == 1 && waiting[0] == (Slot{From: msg.From, Name: msg.Name}) {
+		m.dead = true
+		return Step{}, fmt.Errorf("the last message is for Hold")
+	}
+	return m.toy.Step(msg)
+}
+
+func (m presignToy) Hold(msg Message) error {
+	if m.round != toyPresigned || len(m.Waiting()) != 1 {
+		m.dead = true
+		return fmt.Errorf("only the last message is for Hold")
+	}
+	return m.take(msg)
+}
+
+// bind returns the toy that goes on.
+func (m presignToy) bind() *toy {
+	return &toy{self: m.self, peers: m.peers, kind: KindSign, round: m.round, rounds: toyBound, echoes: []int{4}, got: m.got}
+}
+
 func (m *toy) Step(msg Message) (Step, error) {
+	if err := m.take(msg); err != nil {
+		return Step{}, err
+	}
+	return m.collect(nil), nil
+}
+
+// take fails on everything that the session promises never to deliver.
+func (m *toy) take(msg Message) error {
 	m.calls++
 	slot := Slot{From: msg.From, Name: msg.Name}
 	switch _, twice := m.got[slot]; {
 	case m.dead:
-		return Step{}, fmt.Errorf("a dead machine was called")
+		return fmt.Errorf("a dead machine was called")
+	case !m.started:
+		return fmt.Errorf("a machine was called before its start")
 	case msg.Round != m.round, !slices.Contains(toySlots[m.round], msg.Name), twice, msg.From == m.self,
 		(msg.Name == "Number") != (msg.To == m.self):
 		m.dead = true
-		return Step{}, &Blame{Round: m.round, Culprits: []PeerID{msg.From}, Err: fmt.Errorf("%s of round %d does not belong here", msg.Name, msg.Round)}
+		return &Blame{Round: m.round, Culprits: []PeerID{msg.From}, Err: fmt.Errorf("%s of round %d does not belong here", msg.Name, msg.Round)}
 	case msg.Name == "Number" && !bytes.Equal(msg.Body, number(msg.From, m.self)):
 		m.dead = true
-		return Step{}, &Blame{Round: m.round, Culprits: []PeerID{msg.From}, Err: fmt.Errorf("wrong number")}
+		return &Blame{Round: m.round, Culprits: []PeerID{msg.From}, Err: fmt.Errorf("wrong number")}
 	}
 	m.got[slot] = msg.Body
-	return m.collect(nil), nil
+	return nil
 }
 
 func number(from, to PeerID) []byte { return digestOf(from + " for " + to) }
@@ -75,6 +125,10 @@ func number(from, to PeerID) []byte { return digestOf(from + " for " + to) }
 func (m *toy) collect(send []Message) Step {
 	step := Step{Send: send}
 	for len(m.Waiting()) == 0 {
+		if m.round == m.rounds {
+			step.Result = m.result()
+			return step
+		}
 		m.round++
 		switch m.round {
 		case 2:
@@ -84,10 +138,8 @@ func (m *toy) collect(send []Message) Step {
 			step.Send = append(step.Send, m.broadcast("Sum", m.transcript("Nonce", "Echo")))
 		case 4:
 			step.Send = append(step.Send, m.broadcast("End", m.transcript("Sum")))
-		default:
-			m.round = toyRounds
-			step.Result = m.result()
-			return step
+		case 5:
+			step.Send = append(step.Send, m.broadcast("Part", m.transcript("End")))
 		}
 	}
 	return step
