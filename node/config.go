@@ -13,7 +13,7 @@ import (
 
 // Defaults of Config.
 const (
-	DefaultPoolTarget   = 4
+	DefaultPoolTarget   = 8
 	DefaultDrainTimeout = 30 * time.Second
 	DefaultMaxSessions  = 256
 	MaxPoolTarget       = 1000

@@ -78,7 +78,7 @@ func New(cfg Config) (*Node, error) {
 		early: newEarly(), beatNow: make(chan struct{}, 1), sessions: make(map[protocol.SID]*ceremony), refusing: make(map[protocol.PeerID]int), idle: make(chan struct{}), listening: make(chan struct{}),
 	}
 	n.presigns, n.presignPaces = newPresigns(n.beat), newPaces(presignEvery, presignBurst)
-	n.pool = newPool(cfg.Store, max(cfg.PoolTarget, 0), n.beat)
+	n.pool = newPool(cfg.Store, &n.quiet, max(cfg.PoolTarget, 0), n.beat)
 	n.outcomes = newOutcomes(cfg.Store, n.sendFrame)
 	return n, nil
 }

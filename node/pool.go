@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
-	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -17,7 +16,7 @@ import (
 
 // Times of the pool.
 const (
-	refillLimit = 10 * time.Minute // one set takes about a second of CPU; its tail is long on busy machines
+	refillLimit = 10 * time.Minute // of a job, which another one continues
 	refillRetry = 5 * time.Second  // after a failure
 )
 
@@ -28,17 +27,21 @@ const jobRefill = "preparams refill"
 // before it is handed out: a crash loses a set rather than using it twice.
 type pool struct {
 	store   *keystore.Store
+	quiet   *idle // when refills may run
 	target  int
 	changed func() // the stock has changed
 	wake    chan struct{}
+	urgent  idle // while a set is generated for a keygen that waits
 
-	urgent  sync.RWMutex // held for reading while a set is generated for a waiting keygen
-	mu      sync.Mutex
-	pausing context.CancelFunc // interrupts the refill under way
+	// generate makes a set; what an interrupted call has found, the next one uses.
+	generate func(context.Context, tss.Effort) (*tss.PreParams, error)
 }
 
-func newPool(s *keystore.Store, target int, changed func()) *pool {
-	return &pool{store: s, target: target, changed: changed, wake: make(chan struct{}, 1)}
+func newPool(s *keystore.Store, quiet *idle, target int, changed func()) *pool {
+	return &pool{
+		store: s, quiet: quiet, target: target, changed: changed, wake: make(chan struct{}, 1),
+		generate: new(tss.Generator).Generate,
+	}
 }
 
 // stock counts the fresh sets.
@@ -74,19 +77,12 @@ func (p *pool) take(ctx context.Context) (*tss.PreParams, error) {
 	return set, nil
 }
 
-// generateNow makes a set for a keygen that waits. It stops a refill under way
-// rather than share the cores with it: the search has no memory, so nothing is
-// lost by starting it again.
+// generateNow makes a set for a keygen that waits, on all cores. A refill under way
+// stops meanwhile, and what it has found is used.
 func (p *pool) generateNow(ctx context.Context) (*tss.PreParams, error) {
-	p.urgent.RLock()
-	defer p.urgent.RUnlock()
-	p.mu.Lock()
-	if p.pausing != nil {
-		p.pausing()
-	}
-	p.mu.Unlock()
+	defer p.urgent.begin()()
 	log.Infow("no pre-parameters in stock; generating a set now")
-	set, err := tss.GeneratePreParams(ctx, runtime.NumCPU())
+	set, err := p.generate(ctx, tss.Effort{Workers: runtime.NumCPU()})
 	if err != nil {
 		return nil, fmt.Errorf("pre-parameters: %w", err)
 	}
@@ -103,6 +99,7 @@ func (p *pool) nudge() {
 // run keeps the stock at its target until ctx ends. Each set is one job, so that
 // it has a deadline and a panic in it is contained.
 func (p *pool) run(ctx context.Context, jobs *Jobs) error {
+	p.purge(ctx)
 	for {
 		if p.stock(ctx) >= p.target {
 			select {
@@ -128,6 +125,20 @@ func (p *pool) run(ctx context.Context, jobs *Jobs) error {
 	}
 }
 
+// purge deletes the sets that were marked used and not deleted, because the process
+// ended: nobody will ever use them.
+func (p *pool) purge(ctx context.Context) {
+	headers, err := p.store.List(ctx, kindPreParams)
+	for _, h := range headers {
+		if h.State == keystore.StateUsed {
+			err = errors.Join(err, p.store.Delete(ctx, kindPreParams, h.ID))
+		}
+	}
+	if err != nil {
+		log.Warnw("used sets of pre-parameters were not deleted; they will not be used again", "error", err)
+	}
+}
+
 // pause waits before another try; false when ctx has ended.
 func (p *pool) pause(ctx context.Context) bool {
 	timer := time.NewTimer(refillRetry)
@@ -140,19 +151,12 @@ func (p *pool) pause(ctx context.Context) bool {
 	}
 }
 
-// refill makes one set on one core and stores it.
+// refill makes one set on one core, while nothing else is to be done, and stores it.
 func (p *pool) refill(ctx context.Context) error {
-	p.urgent.Lock() // wait for urgent ones to finish; urgent ones that come later interrupt
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	p.mu.Lock()
-	p.pausing = cancel
-	p.mu.Unlock()
-	p.urgent.Unlock()
-	set, err := tss.GeneratePreParams(ctx, 1)
+	set, err := p.generate(ctx, tss.Effort{Workers: 1, Pause: p.turns()})
 	if err != nil {
-		if errors.Is(err, context.Canceled) {
-			return nil // interrupted; the loop comes back
+		if ctx.Err() != nil {
+			return nil // the node stops, or sessions have held it up for long; the loop comes back
 		}
 		return fmt.Errorf("pre-parameters: %w", err)
 	}

@@ -25,7 +25,7 @@ func newTestPool(t *testing.T, target int) (*pool, <-chan struct{}) {
 		}
 	})
 	changes := make(chan struct{}, 100)
-	return newPool(store, target, func() { changes <- struct{}{} }), changes
+	return newPool(store, new(idle), target, func() { changes <- struct{}{} }), changes
 }
 
 func encoded(t *testing.T, set *tss.PreParams) []byte {

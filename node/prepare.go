@@ -14,13 +14,13 @@ import (
 // before it joins an ECDSA keygen, which uses one set. A set takes seconds, and
 // now and then a minute.
 func Prepare(ctx context.Context, store *keystore.Store, n int) error {
-	stock := newPool(store, n, func() {})
+	stock := newPool(store, new(idle), n, func() {})
 	for {
 		have, err := store.Count(ctx, kindPreParams, keystore.StateFresh)
 		if err != nil || have >= n {
 			return err
 		}
-		set, err := tss.GeneratePreParams(ctx, runtime.NumCPU())
+		set, err := stock.generate(ctx, tss.Effort{Workers: runtime.NumCPU()})
 		if err != nil {
 			return fmt.Errorf("pre-parameters: %w", err)
 		}
