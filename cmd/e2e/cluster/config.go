@@ -34,6 +34,7 @@ type Config struct {
 	Drain     time.Duration    // bound of a party's graceful stop; 0: 30 s
 	Plain     bool             // parties take users' shares unsealed, as callers of older systems send them
 	Nice      int              // by which the parties' priority is lowered, see nice(1); 0: not at all
+	Profiles  bool             // processes serve profiles, see Cluster.Profile
 	Log       string           // log level; empty: info
 	OnStart   func(p *Process) // told of each process that listens; may be nil
 

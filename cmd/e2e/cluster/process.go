@@ -54,6 +54,7 @@ type RunInfo struct {
 	PeerID        string   `json:"peer_id"`
 	Addresses     []string `json:"addresses"`
 	HTTPAddresses []string `json:"http_addresses"`
+	PprofAddress  string   `json:"pprof_address"` // host:port, with Config.Profiles
 }
 
 // Running says whether the process was started and has not ended.

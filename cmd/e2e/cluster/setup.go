@@ -51,6 +51,9 @@ func (c *Cluster) add(ctx context.Context, name, role string) error {
 	p.settings = map[string]any{
 		"data-dir": p.DataDir, "log-level": c.cfg.Log, "log-format": "json", "drain-timeout": c.cfg.Drain.String(),
 	}
+	if c.cfg.Profiles {
+		p.settings["pprof-listen"] = "127.0.0.1:0"
+	}
 	c.Processes = append(c.Processes, p)
 	return c.settle(p)
 }
