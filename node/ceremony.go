@@ -37,12 +37,13 @@ type ceremony struct {
 	session *protocol.Session
 	presign *presignature // what a presigning is to be held as
 	topic   *p2p.Topic
-	told    protocol.Progress // the last progress report
 	lost    *protocol.Failure // what the other members were told
 	judged  judgement         // on the attempt's failure, see judge
-	reports chan protocol.Progress
 	senders sync.WaitGroup
 	pulls   pulls
+
+	order    uint64    // of beginning, at this party
+	progress *progress // nil before the session has begun
 
 	mu       sync.Mutex // guards what follows, and session once done is closed
 	answered *protocol.Answer
@@ -54,8 +55,8 @@ func newCeremony(n *Node, sid protocol.SID, p proposal) *ceremony {
 	spec := p.spec
 	return &ceremony{
 		node: n, sid: sid, spec: spec, user: p.userShare, inbox: newInbox(&n.room), done: make(chan struct{}),
-		reports: make(chan protocol.Progress, 64),
-		log:     log.With("party", n.cfg.Host.ID(), "session", spec.Session, "attempt", spec.Attempt, "sid", sid.Short(), "kind", spec.Kind),
+		order: n.begun.Add(1),
+		log:   log.With("party", n.cfg.Host.ID(), "session", spec.Session, "attempt", spec.Attempt, "sid", sid.Short(), "kind", spec.Kind),
 	}
 }
 
@@ -226,10 +227,7 @@ func (c *ceremony) loop(ctx context.Context, seen <-chan error) error {
 			return context.Cause(ctx)
 		case err = <-seen:
 			if err == nil {
-				err = c.yield(ctx)
-			}
-			if err == nil {
-				out, err = c.session.Ready()
+				out, err = c.compute(ctx, c.session.Ready)
 			}
 		case <-c.inbox.ready:
 			p, any := c.inbox.take()
@@ -245,6 +243,8 @@ func (c *ceremony) loop(ctx context.Context, seen <-chan error) error {
 			c.pull(ctx)
 			pause = min(2*pause, pullMost)
 			pull.Reset(pause)
+		case <-c.progress.due.C:
+			c.reportDue(ctx)
 		}
 		if done, err := c.perform(ctx, out, err); done || err != nil {
 			return err
@@ -258,10 +258,7 @@ func (c *ceremony) handle(ctx context.Context, p packet) (protocol.Output, error
 		c.pulled(ctx, p)
 		return protocol.Output{Dropped: "a pull"}, nil
 	}
-	if err := c.yield(ctx); err != nil {
-		return protocol.Output{}, err
-	}
-	out, err := c.session.Take(p.opened, !p.gossip)
+	out, err := c.compute(ctx, func() (protocol.Output, error) { return c.session.Take(p.opened, !p.gossip) })
 	if out.Dropped != "" && err == nil {
 		c.log.Debugw("message dropped", "peer", p.from, "reason", out.Dropped)
 	}
@@ -283,7 +280,7 @@ func (c *ceremony) perform(ctx context.Context, out protocol.Output, err error) 
 		for _, d := range out.Direct {
 			c.sendLater(ctx, d.To, protocol.DirectFrame{SID: c.sid, Envelope: d.Envelope})
 		}
-		c.progress(nil)
+		c.report(ctx, nil)
 		switch {
 		case out.Held:
 			c.hold(ctx)
@@ -332,34 +329,4 @@ func (c *ceremony) commit(ctx context.Context, out protocol.Output) (*protocol.O
 		return outcome, c.node.cfg.Store.PutAll(ctx, records...)
 	}
 	return nil, nil
-}
-
-// progress reports phase and round when they have changed, or who is missing.
-func (c *ceremony) progress(missing []protocol.PeerID) {
-	now := protocol.Progress{SID: c.sid, Phase: c.session.Phase(), Missing: missing}
-	now.Round, now.Rounds = c.session.Round()
-	if now.Phase == c.told.Phase && now.Round == c.told.Round && missing == nil {
-		return
-	}
-	c.told = now
-	select {
-	case c.reports <- now:
-	default: // a coordinator that does not listen must not hold up the ceremony
-	}
-}
-
-// report sends progress reports, in order.
-func (c *ceremony) report(ctx context.Context) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case p := <-c.reports:
-			sendCtx, cancel := context.WithTimeout(ctx, sendLimit)
-			if err := c.node.sendFrame(sendCtx, c.spec.Coordinator, protocol.Frame{Progress: &p}); err != nil {
-				c.log.Debugw("progress was not reported", "error", err)
-			}
-			cancel()
-		}
-	}
 }

@@ -27,8 +27,9 @@ func (c *ceremony) meet(ctx context.Context) error {
 	seen := make(chan error, 1)
 	c.senders.Go(func() { seen <- topic.Ready(ctx) })
 	c.senders.Go(func() { c.listen(ctx) })
-	c.senders.Go(func() { c.report(ctx) })
-	c.progress(nil)
+	c.progress = newProgress()
+	defer c.progress.due.Stop()
+	c.report(ctx, nil)
 	err = c.loop(ctx, seen)
 	if err != nil {
 		c.sayFarewell(err)

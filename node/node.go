@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -42,6 +43,8 @@ type Node struct {
 	early    *early
 	room     room // of what waits in sessions
 	quiet    idle // when work may run that nobody waits for
+	cores    *cores
+	begun    atomic.Uint64 // sessions
 	conduct  conduct
 	presigns *presigns
 	draining atomic.Bool
@@ -76,6 +79,7 @@ func New(cfg Config) (*Node, error) {
 	n := &Node{
 		cfg: cfg, conduct: newConduct(cfg.DataDir), jobs: NewJobs(logJob), keys: newKeyring(cfg.Store), shares: newUserShares(cfg.Store, cfg.Host), seal: seal, asks: newAskLimit(), resolver: newResolver(), endorses: newPaces(endorseEvery, endorseBurst), crash: injected(),
 		early: newEarly(), beatNow: make(chan struct{}, 1), sessions: make(map[protocol.SID]*ceremony), refusing: make(map[protocol.PeerID]int), idle: make(chan struct{}), listening: make(chan struct{}),
+		cores: newCores(runtime.NumCPU()),
 	}
 	n.presigns, n.presignPaces = newPresigns(n.beat), newPaces(presignEvery, presignBurst)
 	n.pool = newPool(cfg.Store, &n.quiet, max(cfg.PoolTarget, 0), n.beat)

@@ -148,5 +148,5 @@ func (c *ceremony) pull(ctx context.Context) {
 		})
 	}
 	slices.Sort(missing)
-	c.progress(missing)
+	c.report(ctx, missing)
 }

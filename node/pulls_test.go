@@ -80,9 +80,9 @@ func TestAMemberThatPullsWithoutEndIsAnsweredNowAndThen(t *testing.T) {
 		raw := c.parties[2]
 		got := raw.mute(spec)
 		c.coord.send(c.peers(0)[0], protocol.Frame{Propose: &protocol.Propose{Spec: *spec}})
-		eventually(t, "the honest member is ready", func() bool {
+		eventually(t, "the honest member has begun", func() bool {
 			p := c.coord.reported(sid)
-			return len(p) > 0 && p[len(p)-1].Phase == protocol.PhaseReady
+			return len(p) > 0 && p[len(p)-1].Phase == protocol.PhaseRounds
 		})
 		flood := func(perAnswer int) {
 			t.Helper()
@@ -102,7 +102,7 @@ func TestAMemberThatPullsWithoutEndIsAnsweredNowAndThen(t *testing.T) {
 				t.Errorf("%d envelopes for %d pulls, want almost %d", n, pulls, most)
 			}
 		}
-		flood(1) // its readiness
+		flood(1) // its first message
 		f := c.coord.awaitFailure(sid, c.peers(0)[0])
 		if f.Code != protocol.CodeTimeout {
 			t.Errorf("the session ended with %+v", f)
