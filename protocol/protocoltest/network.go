@@ -80,6 +80,7 @@ type network struct {
 type node struct {
 	Party
 	result *protocol.Result
+	holds  bool // a presigning has ended well
 	err    error
 	got    map[protocol.Slot][]byte
 	held   []protocol.Message
@@ -88,7 +89,7 @@ type node struct {
 // Run starts all machines in the given order and delivers messages until none is
 // left. It returns the results of the parties that have one, what was sent, one
 // line "round name from->to" for each message with * for everyone, and a *Failure
-// if a party has no result.
+// if a party has no result. A presigning's has none: its machines hold it.
 func Run(parties []Party, options Options) (map[protocol.PeerID]*protocol.Result, []string, error) {
 	n := &network{
 		options: options,
@@ -179,7 +180,7 @@ func (n *network) deliver(d delivery) {
 // stepReady gives the first held message whose round has come to the machine and
 // says whether there was one.
 func (n *network) stepReady(p *node) bool {
-	if p.err != nil || p.result != nil {
+	if p.err != nil || p.result != nil || p.holds {
 		return false
 	}
 	i := slices.IndexFunc(p.held, func(m protocol.Message) bool { return m.Round <= p.Machine.Round() })
@@ -188,8 +189,19 @@ func (n *network) stepReady(p *node) bool {
 	}
 	m := p.held[i]
 	p.held = slices.Delete(p.held, i, i+1)
+	if holder, ok := p.Machine.(protocol.Holder); ok && ends(holder, &m) {
+		p.err = holder.Hold(m)
+		p.holds = p.err == nil
+		return true
+	}
 	n.took(p)(p.Machine.Step(m))
 	return true
+}
+
+// ends tells whether a message is the last one of a presigning.
+func ends(h protocol.Holder, m *protocol.Message) bool {
+	waiting := h.Waiting()
+	return h.Round() == h.Rounds() && len(waiting) == 1 && waiting[0] == protocol.Slot{From: m.From, Name: m.Name}
 }
 
 func (n *network) outcome() (map[protocol.PeerID]*protocol.Result, error) {
@@ -199,6 +211,7 @@ func (n *network) outcome() (map[protocol.PeerID]*protocol.Result, error) {
 		switch {
 		case p.err != nil:
 			failure.add(p.Peer, p.err)
+		case p.holds:
 		case p.result != nil:
 			results[p.Peer] = p.result
 		default:

@@ -9,6 +9,7 @@ import (
 
 	"github.com/bnb-chain/tss-lib/v2/ecdsa/signing"
 	tsslib "github.com/bnb-chain/tss-lib/v2/tss"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/meshmpc/mpcd/protocol"
 )
@@ -41,14 +42,19 @@ type PresignConfig struct {
 // presignature with a known R. Until Bind the library holds a secret random number in place of the message, so
 // that what went on unbound would fail, and sign nothing.
 //
+// A presignature is of one session of presigning, one share and one set of signers, which
+// the library's party was made for; it has no encoding, so that it ends with the process.
+// When it may be used, and for how long it is held, is for its owner to know.
+//
 // Its methods may be called from any goroutine.
 type Presign struct {
 	mu     sync.Mutex
 	m      *machine
 	setup  *signSetup
 	number *big.Int             // the library's message
+	party  *spender             // the library's party, until it holds
 	last   tsslib.ParsedMessage // of round 3, checked, not yet given to the library
-	bound  bool
+	over   bool                 // bound, or dropped
 }
 
 // NewPresign returns a member of a presigning.
@@ -65,10 +71,10 @@ func NewPresign(c PresignConfig) (*Presign, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Presign{m: m, setup: setup, number: placeholder}
-	m.runner = ecdsaSigner(setup, p.number)
-	m.runner.party = faulty(m.runner.party, nil)
-	return p, nil
+	m.runner = ecdsaSigner(setup, placeholder)
+	party := &spender{Party: m.runner.party}
+	m.runner.party = party
+	return &Presign{m: m, setup: setup, number: placeholder, party: party}, nil
 }
 
 // randomScalar returns a secret number in [1, q).
@@ -85,7 +91,7 @@ func randomScalar(q *big.Int) (*big.Int, error) {
 func (p *Presign) Start() (protocol.Step, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.bound {
+	if p.over {
 		return protocol.Step{}, ErrDead
 	}
 	return p.m.Start()
@@ -97,7 +103,7 @@ func (p *Presign) Step(msg protocol.Message) (protocol.Step, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
-	case p.bound:
+	case p.over:
 		return protocol.Step{}, ErrDead
 	case p.last != nil:
 		return protocol.Step{}, fmt.Errorf("%w: the presigning is complete", ErrDelivery)
@@ -112,7 +118,7 @@ func (p *Presign) Hold(msg protocol.Message) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
-	case p.bound || p.m.ended:
+	case p.over || p.m.ended:
 		return ErrDead
 	case p.last != nil || p.m.round != presignRounds || len(p.m.waiting) != 1:
 		return fmt.Errorf("%w: only the last message of round %d is held", ErrDelivery, presignRounds)
@@ -123,10 +129,23 @@ func (p *Presign) Hold(msg protocol.Message) error {
 	}
 	p.m.accept(slot, &msg)
 	p.last = parsed
+	p.trim()
 	return nil
 }
 
-// Round, Rounds, Waiting and Echoes implement protocol.Machine.
+// trim lets go of what rounds 4 to 9 do not need: a presignature may wait for hours beside
+// thousands of others.
+func (p *Presign) trim() {
+	p.m.runner.party = p.party.clear()
+	p.party = nil
+	if g, ok := p.m.runner.guard.(*ecdsaSignGuard); ok {
+		g.ranges = nil
+	}
+	s := p.setup.share
+	p.setup.share = &Share{suite: s.suite, public: s.public}
+}
+
+// Round implements protocol.Machine.
 func (p *Presign) Round() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -158,37 +177,66 @@ func (p *Presign) Bind(digest []byte) (protocol.Machine, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
-	case p.bound:
+	case p.over:
 		return nil, ErrBound
 	case p.last == nil || p.m.ended:
 		return nil, ErrNotHeld
 	}
-	number, err := p.setup.digest(digest)
+	payload := append([]byte(nil), digest...) // the caller's may change
+	number, err := p.setup.digest(payload)
 	if err != nil {
 		return nil, err
 	}
-	p.bound = true
-	p.setup.payload = append([]byte(nil), digest...)
+	p.setup.payload = payload
 	p.number.Set(number) // the library has kept this very number
 	b := &bound{machine: p.m, last: p.last}
-	p.m, p.last, p.setup, p.number = deadMachine(), nil, nil, nil
+	b.runner.party = faulty(b.runner.party, payload)
+	p.forget()
 	return b, nil
 }
 
-// Drop forgets the presignature.
+// Drop forgets the presignature, or ends the presigning.
 func (p *Presign) Drop() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.bound {
+	if p.over {
 		return
 	}
-	p.bound = true
 	p.m.drop()
-	p.m, p.last, p.setup, p.number = deadMachine(), nil, nil, nil
+	p.forget()
 }
 
-// deadMachine is what is left of a presignature that is used up.
-func deadMachine() *machine { return &machine{round: presignRounds, ended: true} }
+// forget leaves nothing of a presignature that is used up.
+func (p *Presign) forget() {
+	p.over = true
+	p.m, p.setup, p.number, p.party, p.last = &machine{round: p.m.round, ended: true}, nil, nil, nil, nil
+}
+
+// spender is the library's party, which keeps all messages that it was given: it remembers
+// those that only the presigning reads.
+type spender struct {
+	tsslib.Party
+	spent []proto.Message
+}
+
+// Update implements tsslib.Party.
+func (s *spender) Update(msg tsslib.ParsedMessage) (bool, *tsslib.Error) {
+	switch m := msg.Content().(type) {
+	case *signing.SignRound1Message1: // read at the start of round 2
+		s.spent = append(s.spent, m)
+	case *signing.SignRound2Message: // read at the start of round 3
+		s.spent = append(s.spent, m)
+	}
+	return s.Party.Update(msg)
+}
+
+// clear empties the remembered messages, once round 3 has started, and returns the party.
+func (s *spender) clear() tsslib.Party {
+	for _, m := range s.spent {
+		proto.Reset(m)
+	}
+	return s.Party
+}
 
 // bound is the machine of rounds 4 to 9.
 type bound struct {
@@ -209,6 +257,23 @@ func (b *bound) Start() (protocol.Step, error) {
 	last := b.last
 	b.last = nil
 	return b.give(last, 0)
+}
+
+// Step implements protocol.Machine. Before Start nothing reaches the library: an early
+// message of round 4 would follow that of round 3 into round 5 at once.
+func (b *bound) Step(msg protocol.Message) (protocol.Step, error) {
+	if !b.started && !b.ended {
+		return protocol.Step{}, b.end(fmt.Errorf("%w: it has not started", ErrDelivery))
+	}
+	return b.machine.Step(msg)
+}
+
+// Waiting implements protocol.Machine.
+func (b *bound) Waiting() []protocol.Slot {
+	if !b.started {
+		return nil
+	}
+	return b.machine.Waiting()
 }
 
 // Echoes implements protocol.Machine: before a part of the signature leaves.
