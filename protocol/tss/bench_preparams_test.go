@@ -10,54 +10,71 @@ import (
 	"math"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/bnb-chain/tss-lib/v2/common"
 
 	"github.com/meshmpc/mpcd/protocol/tss"
 )
 
-// BenchmarkPreParams compares the cost of a set of pre-parameters.
+// BenchmarkPreParams compares the CPU cost of a set of pre-parameters, ours and the
+// library's, in one run: ours is measured by the set, over benchSets of them, and the
+// library's computed, because a set of it takes up to minutes, with a heavy tail. The
+// two take turns, so that what else the machine does weighs on both. All metrics:
 //
-// Ours is measured by the set. A set of the library takes up to minutes, with a
-// heavy tail, so its search is measured by the candidate, which is bounded, and
-// the set is computed: cpu-s/set = cost of a candidate × candidates for a prime ×
-// primes for a set. It needs two primes for Ñ and 2·16/9 for N, because it draws
-// pairs until they are far apart.
+//	cpu-ms/set             of ours, measured
+//	lib-cpu-ms/candidate   of the library, measured, as many in a turn as take about as long as our set
+//	lib-candidates/prime   of 1024 bits, see libraryCandidates
+//	lib-primes/set         2 for Ñ and 2·16/9 for N: it draws pairs until they are far apart
+//	lib-cpu-ms/set         the product of these three
+//	x-less                 lib-cpu-ms/set over cpu-ms/set
 func BenchmarkPreParams(b *testing.B) {
-	b.Run("ours-set", func(b *testing.B) {
-		meter := measureCPU(b)
-		sets := 0
-		for b.Loop() {
-			sets++
-			set, err := tss.GeneratePreParams(context.Background(), 1)
+	const benchSets, candidates, primes = 16, 4000, 2 + 2*16.0/9
+	perPrime := libraryCandidates(b)
+	if _, err := tss.GeneratePreParams(b.Context(), 1); err != nil { // makes the tables, and warms up
+		b.Fatal(err)
+	}
+	var ours, theirs time.Duration
+	sets := 0
+	for b.Loop() {
+		for range benchSets {
+			start := cpuTime(b)
+			set, err := tss.GeneratePreParams(b.Context(), 1)
+			ours += cpuTime(b) - start
 			if err != nil {
 				b.Fatal(err)
 			}
-			meter.pause(func() {
-				if err := set.Validate(); err != nil {
-					b.Fatal(err)
-				}
-			})
+			if err := set.Validate(); err != nil {
+				b.Fatal(err)
+			}
+			sets++
+			theirs += libraryCost(b, candidates)
 		}
-		meter.report(sets)
-		b.ReportMetric(meter.total.Seconds()/float64(sets), "cpu-s/set")
-	})
-	b.Run("library-candidate", func(b *testing.B) {
-		ctx, cancel := context.WithCancel(context.Background())
-		defer cancel()
-		perPrime := libraryCandidates(b)
-		source := &countingReader{limit: int64(b.N), done: cancel}
-		b.ResetTimer()
-		meter := measureCPU(b)
-		_, err := common.GetRandomSafePrimesConcurrent(ctx, 1024, 1<<20, 1, source)
-		if !errors.Is(err, common.ErrGeneratorCancelled) {
-			b.Fatal(err)
-		}
-		meter.report(b.N)
-		perCandidate := meter.total.Seconds() / float64(b.N)
-		b.ReportMetric(perPrime, "candidates/prime")
-		b.ReportMetric(perCandidate*perPrime*(2+2*16.0/9), "cpu-s/set")
-	})
+	}
+	ms := func(d time.Duration, n int) float64 { return d.Seconds() * 1000 / float64(n) }
+	set, candidate := ms(ours, sets), ms(theirs, sets*candidates)
+	b.ReportMetric(set, "cpu-ms/set")
+	b.ReportMetric(float64(sets), "sets")
+	b.ReportMetric(candidate, "lib-cpu-ms/candidate")
+	b.ReportMetric(perPrime, "lib-candidates/prime")
+	b.ReportMetric(primes, "lib-primes/set")
+	b.ReportMetric(candidate*perPrime*primes, "lib-cpu-ms/set")
+	b.ReportMetric(candidate*perPrime*primes/set, "x-less")
+}
+
+// libraryCost returns the CPU time that the library needs for so many candidates of
+// 1024 bits.
+func libraryCost(b *testing.B, candidates int64) time.Duration {
+	b.Helper()
+	ctx, cancel := context.WithCancel(b.Context())
+	defer cancel()
+	source := &countingReader{limit: candidates, done: cancel}
+	start := cpuTime(b)
+	_, err := common.GetRandomSafePrimesConcurrent(ctx, 1024, math.MaxInt16, 1, source)
+	if !errors.Is(err, common.ErrGeneratorCancelled) {
+		b.Fatal(err)
+	}
+	return cpuTime(b) - start
 }
 
 // libraryCandidates returns how many candidates of the library make a safe prime

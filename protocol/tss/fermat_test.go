@@ -148,16 +148,3 @@ func BenchmarkFermat(b *testing.B) {
 		}
 	})
 }
-
-func BenchmarkSieve(b *testing.B) {
-	q0, err := windowStart()
-	if err != nil {
-		b.Fatal(err)
-	}
-	smallPrimes()
-	left := 0
-	for b.Loop() {
-		left = len(survivors(&q0))
-	}
-	b.ReportMetric(float64(left), "survivors")
-}

@@ -36,7 +36,7 @@ func findSafePrime(ctx context.Context, step func(context.Context) error) (*safe
 		if err != nil {
 			return nil, err
 		}
-		left := survivors(&q0)
+		left := survivors(&q0, smallPrimes())
 		if err := shuffle(left); err != nil {
 			return nil, err
 		}

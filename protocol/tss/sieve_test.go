@@ -1,8 +1,12 @@
 package tss
 
 import (
+	"fmt"
+	"math"
 	"math/big"
+	"sort"
 	"testing"
+	"time"
 )
 
 // The sieve leaves exactly the candidates without a small factor.
@@ -21,7 +25,7 @@ func TestSieve(t *testing.T) {
 		t.Fatalf("a window starts at %x", v)
 	}
 	left := map[uint32]bool{}
-	for _, i := range survivors(&q0) {
+	for _, i := range survivors(&q0, table) {
 		left[i] = true
 	}
 	t.Logf("%d of %d are left", len(left), sieveWindow)
@@ -71,5 +75,43 @@ func TestSmallPrimes(t *testing.T) {
 		if i >= uint64(p.r) || j >= uint64(p.r) || q.Mod(q, prime).Sign() != 0 || twice.Mod(twice, prime).Sign() != 0 {
 			t.Fatalf("the multiples of %d are not at %d and %d", p.r, i, j)
 		}
+	}
+}
+
+// BenchmarkSieve compares limits of the small primes by what a safe prime costs, as
+// ms/prime. With μ = 1.03 safe primes in a window on average, whatever the limit, a
+// window has one with probability 1 - 1/e^μ, and a window that is tested in random
+// order until the first hit is tested to (1 - 1/e^μ)/μ of its survivors. So a prime
+// takes 1/(1 - 1/e^μ) sieves and 1/μ of the survivors' tests.
+func BenchmarkSieve(b *testing.B) {
+	lnQ := (germainBits-2)*math.Ln2 + math.Log(3.5)
+	mu := sieveWindow * 6 * 2 * 0.66016 / (lnQ * (lnQ + math.Ln2)) // Hardy and Littlewood's conjecture
+	table, limits := smallPrimes(), []int{18, 19, 20, 21, 22}
+	sieve, left := make([]time.Duration, len(limits)), make([]int, len(limits))
+	var test time.Duration
+	rounds := 0
+	for b.Loop() { // in turns, so that what else the machine does weighs on all alike
+		rounds++
+		q0, err := windowStart()
+		if err != nil {
+			b.Fatal(err)
+		}
+		for i, bits := range limits {
+			end := sort.Search(len(table), func(k int) bool { return table[k].r >= 1<<bits })
+			start := time.Now()
+			left[i] += len(survivors(&q0, table[:end]))
+			sieve[i] += time.Since(start)
+			start = time.Now()
+			fermat(&q0)
+			test += time.Since(start)
+		}
+	}
+	each := test.Seconds() * 1000 / float64(rounds*len(limits))
+	b.ReportMetric(each, "ms/test")
+	for i, bits := range limits {
+		window, tests := sieve[i].Seconds()*1000/float64(rounds), float64(left[i])/float64(rounds)
+		b.ReportMetric(window, fmt.Sprintf("ms/sieve-2^%d", bits))
+		b.ReportMetric(tests, fmt.Sprintf("survivors-2^%d", bits))
+		b.ReportMetric(window/(1-math.Exp(-mu))+tests*each/mu, fmt.Sprintf("ms/prime-2^%d", bits))
 	}
 }
