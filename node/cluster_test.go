@@ -21,9 +21,11 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if dir := os.Getenv(crashDirEnv); dir != "" { // this is a child of the test that kills
-		fmt.Fprintln(os.Stderr, saveUntilKilled(dir))
-		os.Exit(1)
+	for env, child := range map[string]func(dir string) error{crashDirEnv: saveUntilKilled, poolDirEnv: takeUntilKilled} {
+		if dir := os.Getenv(env); dir != "" { // this is a child of a test that kills
+			fmt.Fprintln(os.Stderr, child(dir))
+			os.Exit(1)
+		}
 	}
 	goleak.VerifyTestMain(m,
 		// tss-lib's logger starts it when the package is loaded, for good.

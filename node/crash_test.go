@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -74,7 +75,7 @@ func TestAKillBetweenShareAndOutcomeLosesNothing(t *testing.T) {
 	random, dir := rand.New(rand.NewPCG(seed, 0)), t.TempDir()
 	active := 0
 	for round := 0; round < rounds || (active == 0 && round < most); round++ {
-		killChild(t, dir, time.Duration(random.Int64N(int64(40*time.Millisecond))))
+		killChild(t, crashDirEnv+"="+dir, time.Duration(random.Int64N(int64(40*time.Millisecond))))
 		store, err := crashStore(dir)
 		if err != nil {
 			t.Fatal(err)
@@ -108,11 +109,12 @@ func TestAKillBetweenShareAndOutcomeLosesNothing(t *testing.T) {
 	}
 }
 
-// killChild lets a child write until some time after its first word.
-func killChild(t *testing.T, dir string, life time.Duration) {
+// killChild lets a child, which env chooses, write until some time after its first
+// word, and returns the lines that it wrote.
+func killChild(t *testing.T, env string, life time.Duration) []string {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), crashDirEnv+"="+dir)
+	cmd.Env = append(os.Environ(), env)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -121,17 +123,20 @@ func killChild(t *testing.T, dir string, life time.Duration) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := out.Read(make([]byte, 1)); err != nil {
+	said := make([]byte, 1)
+	if _, err := out.Read(said); err != nil {
 		t.Errorf("the child wrote nothing: %v", err)
 	}
-	<-time.After(life)
-	if err := cmd.Process.Kill(); err != nil {
+	time.AfterFunc(life, func() { _ = cmd.Process.Kill() })
+	rest, err := io.ReadAll(out) // until it is killed
+	if err != nil {
 		t.Error(err)
 	}
 	var exit *exec.ExitError
 	if err := cmd.Wait(); !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
 		t.Fatalf("the child was to be killed: %v", err)
 	}
+	return strings.Fields(string(append(said, rest...)))
 }
 
 // What was on the disk and never told is told after the next start, whether a

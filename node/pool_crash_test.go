@@ -1,0 +1,162 @@
+package node
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"fmt"
+	"math/big"
+	mathrand "math/rand/v2"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/meshmpc/mpcd/keystore"
+	"github.com/meshmpc/mpcd/protocol"
+	"github.com/meshmpc/mpcd/protocol/tss"
+)
+
+const (
+	poolDirEnv = "NODE_TEST_POOL_DIR" // for the child: the keystore of its pool
+	poolTakers = 3
+	poolStock  = 5
+)
+
+// quickSet makes something that has the form of a set, in no time: of random numbers
+// that are not prime.
+func quickSet(context.Context, tss.Effort) (*tss.PreParams, error) {
+	fields := map[int]any{1: 1}
+	for i, bits := range []uint{1024, 1024, 1023, 1023, 1000, 1000} {
+		v, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), bits-2))
+		if err != nil {
+			return nil, err
+		}
+		for _, bit := range []int{0, int(bits) - 1, int(bits) - 2} {
+			v.SetBit(v, bit, 1)
+		}
+		fields[i+2] = v.Bytes()
+	}
+	data, err := protocol.Marshal(fields)
+	if err != nil {
+		return nil, err
+	}
+	return tss.DecodePreParams(data)
+}
+
+// nameOf tells sets apart.
+func nameOf(set *tss.PreParams) (string, error) {
+	data, err := set.Encode()
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%x", sha256.Sum256(data)), nil
+}
+
+// takeUntilKilled is a party's pool at work: a refill, and keygens that take sets as
+// fast as they can, each of which is named once it is out.
+func takeUntilKilled(dir string) error {
+	store, err := crashStore(dir)
+	if err != nil {
+		return err
+	}
+	p := newPool(store, new(idle), poolStock, func() {})
+	p.generate = func(ctx context.Context, effort tss.Effort) (*tss.PreParams, error) {
+		set, err := quickSet(ctx, effort)
+		for err != nil && ctx.Err() == nil { // two numbers of a set may have a common factor
+			set, err = quickSet(ctx, effort)
+		}
+		return set, err
+	}
+	failed := make(chan error)
+	go func() { failed <- p.run(context.Background(), NewJobs(logJob)) }()
+	for range poolTakers {
+		go func() {
+			for {
+				set, err := p.take(context.Background())
+				if err != nil {
+					failed <- err
+					return
+				}
+				name, err := nameOf(set)
+				if err != nil {
+					failed <- err
+					return
+				}
+				if _, err := os.Stdout.WriteString(name + "\n"); err != nil { // one write: not torn
+					failed <- err
+					return
+				}
+			}
+		}()
+	}
+	return <-failed
+}
+
+// A party is killed at any moment, with kill -9, while its pool is refilled and
+// emptied: no set is handed out twice, before or after, and none that was handed out
+// is fresh on the disk.
+func TestAKillNeverLetsASetServeTwoKeys(t *testing.T) {
+	const rounds = 25
+	seed := mathrand.Uint64()
+	t.Logf("seed %d", seed)
+	random, dir := mathrand.New(mathrand.NewPCG(seed, 0)), t.TempDir()
+	handed, stocked := map[string]int{}, 0
+	for round := range rounds {
+		for _, name := range killChild(t, poolDirEnv+"="+dir, time.Duration(random.Int64N(int64(40*time.Millisecond)))) {
+			if before, twice := handed[name]; twice {
+				t.Fatalf("round %d: the set %s was handed out in round %d already", round, name, before)
+			}
+			handed[name] = round
+		}
+		stocked += checkStock(t, dir, handed)
+	}
+	t.Logf("%d sets handed out; %d in stock after the kills", len(handed), stocked)
+	if len(handed) < rounds || stocked == 0 {
+		t.Error("the kills left nothing to be handed out again: nothing was tested")
+	}
+}
+
+// checkStock looks for sets that were handed out among the fresh ones, which it counts.
+func checkStock(t *testing.T, dir string, handed map[string]int) (fresh int) {
+	t.Helper()
+	store, err := crashStore(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := store.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	headers, err := store.List(t.Context(), kindPreParams)
+	if err != nil {
+		t.Fatal(err)
+	}
+	used := 0
+	for _, h := range headers {
+		record, err := store.Get(t.Context(), kindPreParams, h.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		set, err := tss.DecodePreParams(record.Payload)
+		if err != nil {
+			t.Fatal(err)
+		}
+		name, err := nameOf(set)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if record.State == keystore.StateUsed {
+			used++
+			continue
+		}
+		fresh++
+		if round, out := handed[name]; out {
+			t.Errorf("the set %s was handed out in round %d and is %s", name, round, record.State)
+		}
+	}
+	if used > poolTakers { // those of the process before are gone
+		t.Errorf("%d used sets are still on the disk", used)
+	}
+	return fresh
+}
