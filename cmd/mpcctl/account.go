@@ -22,6 +22,7 @@ func accountCommand() *cli.Command {
 			},
 			{Name: "show", Usage: "show an account and verify its key certificate", ArgsUsage: "ACCOUNT", Action: showAccount},
 			signingPartiesCommand(),
+			presignCommand(),
 		},
 	}
 }
@@ -89,6 +90,9 @@ func printAccount(c *cli.Context, a *rest.Account) error {
 		t.row("keygen session", a.KeygenSessionID)
 		t.field("parties", names(a.Parties))
 		t.field("signing parties", names(a.SigningParties))
+		if a.Presign != nil {
+			t.row("presignatures", presigningText(a.Presign))
+		}
 		t.row("approved by", approvalText(&a.Approval))
 		for name, value := range sorted(a.Labels) {
 			t.row("label", name+"="+value)

@@ -21,6 +21,8 @@ func accountCreateCommand() *cli.Command {
 		Flags: append(keyFlags(),
 			&cli.BoolFlag{Name: "user-share", Usage: "one of the shares is the user's: it is written to --share-out"},
 			shareOutFlag(), ackFlag(),
+			&cli.IntFlag{Name: "presign", Usage: "keep `COUNT` presignatures: with one, signing takes milliseconds (default: the coordinator's)"},
+			presignTTLFlag("presign-ttl"),
 			&cli.BoolFlag{Name: "async", Usage: "do not wait: print the session"},
 		),
 		Action: createAccount,
@@ -44,6 +46,13 @@ func createAccount(c *cli.Context) error {
 	var err error
 	if err = readKeyFlags(c, &req); err != nil {
 		return err
+	}
+	if c.IsSet("presign") {
+		if req.Presign, err = presign(c.Int("presign"), c.Duration("presign-ttl")); err != nil {
+			return err
+		}
+	} else if c.IsSet("presign-ttl") {
+		return misusef("--presign-ttl needs --presign")
 	}
 	out := c.String("share-out")
 	switch {

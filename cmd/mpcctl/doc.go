@@ -2,6 +2,7 @@
 // coordinator's HTTP API and verifies what comes back.
 //
 //	mpcctl account create|list|show, account signing-parties get|set|clear
+//	mpcctl account presign show|set|clear
 //	mpcctl sign ACCOUNT        signs a digest, a file or a text
 //	mpcctl session create|list|show|watch|cancel
 //	mpcctl parties             shows the pool

@@ -20,9 +20,9 @@ func listParties(c *cli.Context) error {
 			return err
 		}
 		return show(c, rest.PartyList{Parties: parties}, func(t *table) {
-			t.row("PARTY", "STATE", "SESSIONS", "KEYS", "STOCK", "CLOCK", "SOFTWARE", "PEER ID")
+			t.row("PARTY", "STATE", "SESSIONS", "KEYS", "STOCK", "HELD", "CLOCK", "SOFTWARE", "PEER ID")
 			for _, p := range parties {
-				t.row(p.Name, p.State, p.Sessions, p.Keys, p.Stock, skew(p.ClockSkewMS), p.Software, p.PeerID)
+				t.row(p.Name, p.State, p.Sessions, p.Keys, p.Stock, p.Presignatures, skew(p.ClockSkewMS), p.Software, p.PeerID)
 			}
 		})
 	})

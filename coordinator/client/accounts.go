@@ -140,6 +140,32 @@ func (c *Client) ClearSigningParties(ctx context.Context, account string) (*rest
 	return c.signingParties(ctx, http.MethodDelete, account, nil)
 }
 
+// Presigning shows an account's presignatures: how many it keeps, and how many wait for
+// requests now.
+func (c *Client) Presigning(ctx context.Context, account string) (*rest.Presigning, error) {
+	return c.presign(ctx, http.MethodGet, account, nil)
+}
+
+// SetPresign says how many presignatures an account keeps. With one that waits, signing
+// takes milliseconds.
+func (c *Client) SetPresign(ctx context.Context, account string, p rest.Presign) (*rest.Presigning, error) {
+	return c.presign(ctx, http.MethodPut, account, p)
+}
+
+// ClearPresign lets the coordinator's default hold again: a few while the account is in
+// use.
+func (c *Client) ClearPresign(ctx context.Context, account string) (*rest.Presigning, error) {
+	return c.presign(ctx, http.MethodDelete, account, nil)
+}
+
+func (c *Client) presign(ctx context.Context, method, account string, in any) (*rest.Presigning, error) {
+	path, err := route("accounts", account, "presign")
+	if err != nil {
+		return nil, err
+	}
+	return fetch[rest.Presigning](ctx, c, &call{method: method, path: path, in: in})
+}
+
 func (c *Client) signingParties(ctx context.Context, method, account string, in any) (*rest.SigningPartyList, error) {
 	path, err := route("accounts", account, "signing-parties")
 	if err != nil {

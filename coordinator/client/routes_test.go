@@ -79,6 +79,29 @@ func TestPartiesThatSign(t *testing.T) {
 	}
 }
 
+func TestPresignatures(t *testing.T) {
+	_, c := start(t)
+	ctx := waiting(t)
+	a := newAccount(t, c, rest.CreateAccount{Presign: &rest.Presign{Target: 5}})
+	if a.Presign == nil || !a.Presign.Set || a.Presign.Target != 5 || a.Presign.TTL != 3600 {
+		t.Errorf("the account has %+v", a.Presign)
+	}
+	v, err := c.SetPresign(ctx, a.ID, rest.Presign{Target: 3, TTL: 60})
+	if err != nil || !v.Set || v.Target != 3 || v.TTL != 60 {
+		t.Errorf("set %+v, %v", v, err)
+	}
+	if v, err = c.Presigning(ctx, a.ID); err != nil || v.Stock != 3 {
+		t.Errorf("then %+v, %v", v, err)
+	}
+	if v, err = c.ClearPresign(ctx, a.ID); err != nil || v.Set {
+		t.Errorf("cleared %+v, %v", v, err)
+	}
+	eddsa := newAccount(t, c, rest.CreateAccount{Scheme: "eddsa-ed25519"})
+	if _, err = c.SetPresign(ctx, eddsa.ID, rest.Presign{Target: 1}); client.Code(err) != "invalid_presign" {
+		t.Errorf("with EdDSA: %v", err)
+	}
+}
+
 func TestSessionsAndInvites(t *testing.T) {
 	_, c := start(t)
 	ctx := waiting(t)

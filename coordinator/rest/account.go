@@ -22,6 +22,7 @@ type CreateAccount struct {
 	Labels       map[string]string `json:"labels,omitempty" doc:"Kept with the account; at most 32."`
 	UserShare    bool              `json:"user_share,omitempty" doc:"Custody hybrid: one of the n shares is the user's. The answer carries it once; POST /api/v1/shares/{id}/ack when it is stored safely."`
 	RecipientKey string            `json:"recipient_key,omitempty" maxLength:"64" doc:"With user_share. Base64: an X25519 public key, 32 bytes. The share is sealed to it (RFC 9180) by the party that made it, and never to another key."`
+	Presign      *Presign          `json:"presign,omitempty" doc:"Make presignatures ahead, so that signing takes milliseconds; default: a few while the account is in use."`
 	Approvers    *Approvers        `json:"approvers,omitempty" doc:"Who must approve each signature; default: the network's approver key, which the coordinator holds."`
 	DeviceInfo   map[string]any    `json:"device_info,omitempty" doc:"Anything about the user's device; kept, never required; at most 4 KiB as JSON."`
 }
@@ -52,6 +53,7 @@ type Account struct {
 	KeygenSessionID string            `json:"keygen_session_id"`
 	Parties         []PartyName       `json:"parties,omitempty" doc:"The holders of the shares, in the order of the key's roster."`
 	SigningParties  []PartyName       `json:"signing_parties,omitempty" doc:"The parties that sign for the account, when fixed; none: chosen for each session."`
+	Presign         *Presigning       `json:"presign,omitempty" doc:"Its presignatures. Present when the account can have some."`
 	Approval        Approval          `json:"approval" doc:"Who approves signatures."`
 	Certificate     *Certificate      `json:"certificate,omitempty"`
 	SealKey         *SealKey          `json:"seal_key,omitempty" doc:"Custody hybrid: seal the user's share to this key when it is to sign. Present while the delegate is live."`

@@ -53,6 +53,7 @@ type Session struct {
 	Digest          string         `json:"digest,omitempty" doc:"Hex. Sign sessions: the bytes that the key signs. Lists leave out more than 256 bytes of sessions that have ended."`
 	Attempt         uint32         `json:"attempt" doc:"The attempt that runs or was the last, from 1; 0 before the first."`
 	SID             string         `json:"sid,omitempty" doc:"Hex: identifies the attempt among the parties."`
+	Presigned       bool           `json:"presigned,omitempty" doc:"Sign sessions: the attempt uses a presignature."`
 	Fingerprint     string         `json:"roster_fingerprint,omitempty" doc:"Of the roster, for people to compare; see mpcctl join. Present once the parties are chosen."`
 	Parties         []SessionParty `json:"parties" doc:"The parties of the attempt; before it, those that have joined."`
 	Invites         []Invite       `json:"invites,omitempty" doc:"The session's invites. Codes are shown only by the calls that make them."`

@@ -79,7 +79,7 @@ func (s *Server) newAccount(req *rest.CreateAccount) (*account, error) {
 	}
 	a := &account{Account: rest.Account{
 		ID: newID(), UserID: req.UserID, Scheme: string(scheme), Custody: custody, Status: "active", ThresholdT: t.T, ThresholdN: t.N,
-		KeygenSessionID: newID(), Labels: req.Labels, DeviceInfo: req.DeviceInfo, CreatedAt: now(),
+		KeygenSessionID: newID(), Labels: req.Labels, DeviceInfo: req.DeviceInfo, CreatedAt: now(), Presign: presigning(scheme, req.Presign),
 	}}
 	if a.secret, err = newSecret(scheme); err != nil {
 		return nil, err

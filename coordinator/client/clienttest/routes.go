@@ -20,19 +20,22 @@ func (s *Server) routes(mux *http.ServeMux) {
 		"GET /api/v1/accounts/{id}/signing-parties":    s.signingParties,
 		"PUT /api/v1/accounts/{id}/signing-parties":    s.signingParties,
 		"DELETE /api/v1/accounts/{id}/signing-parties": s.signingParties,
-		signRoute:                              s.sign,
-		"GET /api/v1/sessions":                 s.listSessions,
-		"GET /api/v1/sessions/{id}":            s.getSession,
-		"POST /api/v1/sessions/{id}/cancel":    s.cancel,
-		"POST /api/v1/sessions/{id}/approvals": s.approve,
-		"GET /api/v1/approvals":                s.listApprovals,
-		"GET /api/v1/invites/{code}":           s.getInvite,
-		"POST /api/v1/shares/generate":         s.generateShare,
-		"POST /api/v1/shares/{id}/ack":         s.ackShare,
-		"GET /api/v1/webhooks":                 s.listWebhooks,
-		"DELETE /api/v1/webhooks/{id}":         s.deleteWebhook,
-		"GET /api/v1/webhooks/{id}/deliveries": s.listDeliveries,
-		"GET /api/v1/audit":                    s.audit,
+		"GET /api/v1/accounts/{id}/presign":            s.presign,
+		"PUT /api/v1/accounts/{id}/presign":            s.presign,
+		"DELETE /api/v1/accounts/{id}/presign":         s.presign,
+		signRoute:                                      s.sign,
+		"GET /api/v1/sessions":                         s.listSessions,
+		"GET /api/v1/sessions/{id}":                    s.getSession,
+		"POST /api/v1/sessions/{id}/cancel":            s.cancel,
+		"POST /api/v1/sessions/{id}/approvals":         s.approve,
+		"GET /api/v1/approvals":                        s.listApprovals,
+		"GET /api/v1/invites/{code}":                   s.getInvite,
+		"POST /api/v1/shares/generate":                 s.generateShare,
+		"POST /api/v1/shares/{id}/ack":                 s.ackShare,
+		"GET /api/v1/webhooks":                         s.listWebhooks,
+		"DELETE /api/v1/webhooks/{id}":                 s.deleteWebhook,
+		"GET /api/v1/webhooks/{id}/deliveries":         s.listDeliveries,
+		"GET /api/v1/audit":                            s.audit,
 	} {
 		s.handle(mux, pattern, http.StatusOK, handler)
 	}
@@ -56,7 +59,7 @@ func clone(v any) any { return reflect.New(reflect.TypeOf(v).Elem()).Interface()
 func (s *Server) health(http.ResponseWriter, *http.Request) any { return &rest.Health{Status: "ok"} }
 
 func (s *Server) ready(http.ResponseWriter, *http.Request) any {
-	return &rest.Ready{Status: "ready", Parties: len(s.parties)}
+	return &rest.Ready{Status: "ready", Parties: len(s.parties), Stock: rest.Stock{Min: 1, Total: 6}}
 }
 
 func (s *Server) listParties(http.ResponseWriter, *http.Request) any {

@@ -15,7 +15,7 @@ var deliverable = []registry.Type{
 	registry.PartyAccepted, registry.PartyRefused, registry.PartyProgress, registry.PartyFinished, registry.PartyFailed, registry.PartyLost, registry.PartyJoined,
 	registry.OutcomeRejected, registry.OutcomeLate,
 	registry.InviteCreated, registry.InviteRevoked, registry.ApprovalAdded,
-	registry.AccountCreated, registry.AccountActivated, registry.AccountFailed, registry.SigningParties, registry.ShareErased,
+	registry.AccountCreated, registry.AccountActivated, registry.AccountFailed, registry.SigningParties, registry.AccountPresign, registry.ShareErased,
 }
 
 // defaults are the events of a webhook that asks for none in particular.

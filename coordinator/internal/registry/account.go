@@ -62,6 +62,8 @@ func (a *Account) fold(e *Event) {
 		a.Status, a.Problem = AccountStatusFailed, e.Problem
 	case SigningParties:
 		a.Signing = e.Parties
+	case AccountPresign:
+		a.Presign = e.Presign
 	case ShareErased:
 		a.Erased = true
 	}

@@ -25,7 +25,7 @@ func audited(e *Event) bool {
 	switch e.Type {
 	case SessionCreated, SessionCompleted, SessionFailed, SessionExpired, SessionCancelled,
 		InviteCreated, InviteRevoked, PartyJoined, ApprovalAdded,
-		AccountCreated, AccountActivated, AccountFailed, SigningParties, ShareErased,
+		AccountCreated, AccountActivated, AccountFailed, SigningParties, AccountPresign, ShareErased,
 		WebhookCreated, WebhookDeleted, AuthFailed:
 		return true
 	default:
@@ -89,7 +89,7 @@ func (r *Registry) Concerns(e *Event) (account, session string) {
 	switch kind + "/" {
 	case accountPrefix:
 		account = id
-		if a := r.Account(id); a != nil && e.Type != SigningParties && e.Type != ShareErased {
+		if a := r.Account(id); a != nil && e.Type != SigningParties && e.Type != AccountPresign && e.Type != ShareErased {
 			session = a.KeyID // these are of its keygen
 		}
 	case sessionPrefix:

@@ -44,6 +44,7 @@
 //	account/<id>    account.activated  Key                         status active, with its public key
 //	account/<id>    account.failed     Problem                     status failed
 //	account/<id>    account.signing_parties  Parties               who signs; none: chosen for each session
+//	account/<id>    account.presign    Presign                     how many presignatures it asks for; none: the default holds
 //	account/<id>    account.share_erased                           the delegate has erased the user's share
 //	webhook/<id>    webhook.created    Webhook                     a webhook
 //	webhook/<id>    webhook.deleted                                it is gone

@@ -59,6 +59,7 @@ func (v *view) dropAccount(id string) {
 		return
 	}
 	delete(v.accounts, id)
+	delete(v.presigning, id)
 	v.accountIDs = v.accountIDs.remove(a.Seq)
 	if left := v.byOwner[a.Owner].remove(a.Seq); left != nil {
 		v.byOwner[a.Owner] = left

@@ -35,6 +35,7 @@ const (
 	AccountActivated Type = "account.activated"
 	AccountFailed    Type = "account.failed"
 	SigningParties   Type = "account.signing_parties"
+	AccountPresign   Type = "account.presign"
 	ShareErased      Type = "account.share_erased"
 	ShareFetched     Type = "account.share_fetched"
 	RequestAnswered  Type = "request.answered"
@@ -75,6 +76,7 @@ type Event struct {
 	Joined    *Party     `json:"joined,omitempty"`    // party.joined
 	Approval  string     `json:"approval,omitempty"`  // approval.added: compact JWS
 	Parties   []Party    `json:"parties,omitempty"`   // account.signing_parties; none: chosen for each session
+	Presign   *Presign   `json:"presign,omitempty"`   // account.presign; none: the coordinator's default holds
 	Device    DeviceInfo `json:"device,omitempty"`    // party.joined
 	Expires   time.Time  `json:"expires,omitzero"`    // session.ready: the new deadline
 	Recipient []byte     `json:"recipient,omitempty"` // session.ready: the user's X25519 key
@@ -106,6 +108,15 @@ type Meta struct {
 
 // DeviceInfo is what a caller says about a device, as JSON.
 type DeviceInfo = map[string]any
+
+// Presign is how many presignatures an account asks for.
+type Presign struct {
+	Target int `json:"target"` // 0: none
+	TTL    int `json:"ttl"`    // seconds
+}
+
+// Life is after which time one that was not used is dropped.
+func (p *Presign) Life() time.Duration { return time.Duration(p.TTL) * time.Second }
 
 // Invite lets one device join one session. The code itself is derived again when
 // it must be shown; the log holds its hash.
@@ -191,12 +202,14 @@ type NewAccount struct {
 	Labels    map[string]string  `json:"labels,omitempty"`
 	Custody   Custody            `json:"custody,omitempty"` // empty: server
 	Device    DeviceInfo         `json:"device,omitempty"`
+	Presign   *Presign           `json:"presign,omitempty"` // nil: the coordinator's default holds
 }
 
 // Start is one attempt: its spec, with which it can be taken up again.
 type Start struct {
-	Spec    []byte  `json:"spec"`    // canonical CBOR of protocol.Spec
-	Parties []Party `json:"parties"` // the roster, in order
+	Spec    []byte  `json:"spec"`              // canonical CBOR of protocol.Spec
+	Parties []Party `json:"parties"`           // the roster, in order
+	Presign bool    `json:"presign,omitempty"` // the attempt uses a presignature
 }
 
 // Outcome is a party's signed record, with the hash of what the members of a

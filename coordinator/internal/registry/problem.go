@@ -1,6 +1,10 @@
 package registry
 
-import "github.com/meshmpc/mpcd/protocol"
+import (
+	"time"
+
+	"github.com/meshmpc/mpcd/protocol"
+)
 
 // Codes of problems. They are part of the API and stable.
 const (
@@ -25,6 +29,7 @@ const (
 	CodeFinished         = "session_finished"
 	CodeNotWaiting       = "session_not_waiting"
 	CodeInvalidParties   = "invalid_parties"
+	CodeInvalidPresign   = "invalid_presign"
 	CodePartiesConflict  = "signing_parties_conflict"
 	CodeInvalidApprovers = "invalid_approvers"
 	CodeInvalidApproval  = "invalid_approval"
@@ -50,6 +55,7 @@ type Problem struct {
 	Detail  string         `json:"detail"`
 	Parties []PartyProblem `json:"parties,omitempty"`
 	Session string         `json:"session,omitempty"` // id of the session concerned
+	Retry   time.Duration  `json:"-"`                 // until another try may help; 0: nobody knows
 }
 
 // PartyProblem is one party's part in a problem.

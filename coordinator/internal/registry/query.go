@@ -35,6 +35,18 @@ func (r *Registry) Account(id string) *Account {
 	return r.view.accounts[id]
 }
 
+// Presigning returns the accounts that have a key and ask for presignatures, in no
+// particular order.
+func (r *Registry) Presigning() []*Account {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	asking := make([]*Account, 0, len(r.view.presigning))
+	for id := range r.view.presigning {
+		asking = append(asking, r.view.accounts[id])
+	}
+	return asking
+}
+
 // SessionBySID returns the session of an attempt, nil if it is unknown.
 func (r *Registry) SessionBySID(sid protocol.SID) *Session {
 	r.mu.RLock()

@@ -43,7 +43,11 @@ type Session struct {
 	Status  Status
 	Attempt uint32 // the last one; 0 before the first
 	SID     string // of the last attempt
-	Spec    []byte // of the last attempt, until the session has ended
+	// Presigned tells that the last attempt uses a presignature; Fallbacks counts the
+	// earlier ones that did.
+	Presigned bool
+	Fallbacks int
+	Spec      []byte // of the last attempt, until the session has ended
 	// Fingerprint is the roster's (protocol.Fingerprint), once the session has ended.
 	Fingerprint string
 	// Trimmed tells that Payload or Message is on disk alone; see Registry.Complete.
@@ -111,6 +115,10 @@ func (s *Session) fold(e *Event) {
 		s.Seq, s.Created, s.Status, s.NewSession = e.Seq, e.Time, StatusCreated, *e.Session
 		s.Approved = slices.Clone(e.Session.Approvals)
 	case AttemptStarted:
+		if s.Presigned {
+			s.Fallbacks++
+		}
+		s.Presigned = e.Start.Presign
 		s.Status, s.Attempt, s.SID, s.Spec = StatusRunning, e.Attempt, e.SID, e.Start.Spec
 		s.Members = make([]Member, len(e.Start.Parties))
 		for i, p := range e.Start.Parties {

@@ -16,6 +16,7 @@ type view struct {
 	classes    map[string]classes  // account → its sessions; "": all sessions
 	accountIDs list                // all accounts
 	byOwner    map[string]list     // owner → accounts
+	presigning map[string]struct{} // accounts that have a key and ask for presignatures
 	webhookIDs list                // all webhooks
 	unfinished map[string]struct{} // session ids
 	late       map[late]struct{}   // outcomes that came late or belong to nothing
@@ -35,7 +36,7 @@ func newView() *view {
 		bySID: make(map[string]string), classes: make(map[string]classes), byOwner: make(map[string]list),
 		unfinished: make(map[string]struct{}), late: make(map[late]struct{}), orphans: make(map[string]orphan),
 		invites: make(map[string]string), idem: idemIndex{byKey: make(map[string]idemEntry)},
-		headless: make(map[string]struct{}), ageing: make(map[string]int),
+		headless: make(map[string]struct{}), ageing: make(map[string]int), presigning: make(map[string]struct{}),
 	}
 }
 
@@ -139,6 +140,11 @@ func (v *view) applyAccount(id string, e *Event) bool {
 	a := *old
 	a.fold(e)
 	v.accounts[id] = &a
+	if a.Status == AccountStatusActive && a.Presign != nil && a.Presign.Target > 0 {
+		v.presigning[id] = struct{}{}
+	} else {
+		delete(v.presigning, id)
+	}
 	return true
 }
 
