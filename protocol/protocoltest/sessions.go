@@ -19,6 +19,10 @@ type Seat struct {
 	// Scripted members are driven by Tamper: the run is over when all others have ended. Their
 	// sessions believe every signature, so that Tamper can keep them going.
 	Scripted bool
+	// Spec, if it is set, is what this member was told: the others have the script's.
+	Spec *protocol.Spec
+	// Slow members begin when nothing is on its way any more.
+	Slow bool
 }
 
 // Parcel is an envelope on its way to one member.
@@ -70,7 +74,8 @@ type Sent struct {
 
 // Ending is how a session ended at one member.
 type Ending struct {
-	Done    *protocol.RecordBody // nil if it failed
+	Done    *protocol.RecordBody // nil if it failed, or was a presigning
+	Held    bool                 // a presigning has ended well: the seat's machine holds the result
 	Err     error                // ErrDeadline, ErrPanicked, or the session's
 	Waited  []protocol.PeerID    // with ErrDeadline: for whom, sorted
 	Pending *protocol.KeyRecord  // what its disk holds
@@ -103,11 +108,15 @@ type seat struct {
 	Seat
 	Ending
 	session *protocol.Session
+	begun   bool
 	badHop  int
 	badTime time.Time
 }
 
-func (s *seat) ended() bool { return s.Done != nil || s.Err != nil }
+func (s *seat) ended() bool { return s.Well() || s.Err != nil }
+
+// Well tells whether a session has ended well.
+func (e *Ending) Well() bool { return e.Done != nil || e.Held }
 
 // Play runs a session at all members of a roster, as their nodes do: signed
 // envelopes, saves before sends, pulls after silence, farewells, deadline. It is
@@ -119,23 +128,36 @@ func Play(s Script) (*Played, error) {
 		if seated.Scripted {
 			verify = func(protocol.PeerID, []byte, []byte) bool { return true }
 		}
+		spec := s.Spec
+		if seated.Spec != nil {
+			spec = seated.Spec
+		}
 		session, err := protocol.NewSession(protocol.SessionConfig{
-			Spec: s.Spec, Signer: seated.Signer, Verify: verify, Machine: seated.Machine, Contribution: seated.Contribution,
+			Spec: spec, Signer: seated.Signer, Verify: verify, Machine: seated.Machine, Contribution: seated.Contribution,
 		})
 		if err != nil {
 			return nil, err
 		}
 		n.seats = append(n.seats, &seat{Seat: seated, session: session})
 	}
-	for _, p := range n.seats {
-		n.perform(p, p.session.Ready)
-	}
+	n.begin(func(p *seat) bool { return !p.Slow })
 	n.run()
 	played := &Played{Endings: make(map[protocol.PeerID]*Ending), Elapsed: n.clock()}
 	for _, p := range n.seats {
 		played.Endings[p.Signer.ID()] = &p.Ending
 	}
 	return played, nil
+}
+
+// begin lets members begin that have not, and tells whether there were any.
+func (n *sessions) begin(who func(*seat) bool) (any bool) {
+	for _, p := range n.seats {
+		if !p.begun && who(p) {
+			p.begun, any = true, true
+			n.perform(p, p.session.Ready)
+		}
+	}
+	return any
 }
 
 // clock is the virtual time since the start.
@@ -164,14 +186,19 @@ func (n *sessions) over() bool {
 	return !slices.ContainsFunc(n.seats, func(p *seat) bool { return !p.Scripted && !p.ended() })
 }
 
-// drain delivers what is on its way, and tells whether anybody took any of it.
+// drain delivers what is on its way, and tells whether anybody took any of it. Then slow
+// members begin.
 func (n *sessions) drain() (moved bool) {
-	for len(n.queue) > 0 && !n.over() {
-		if n.deliver(n.next()) {
-			moved = true
+	for {
+		for len(n.queue) > 0 && !n.over() {
+			if n.deliver(n.next()) {
+				moved = true
+			}
+		}
+		if n.over() || !n.begin(func(*seat) bool { return true }) {
+			return moved
 		}
 	}
-	return moved
 }
 
 // next takes a parcel that is not late, if there is one.
@@ -241,8 +268,8 @@ func (n *sessions) perform(p *seat, call func() (protocol.Output, error)) {
 		case err != nil:
 			n.farewell(p, err)
 			return
-		case out.Done != nil:
-			p.Done = out.Done
+		case out.Done != nil, out.Held:
+			p.Done, p.Held = out.Done, out.Held
 			p.end(n.now)
 		}
 		if out.Save == nil {
