@@ -159,17 +159,26 @@ func (b *pubsubBridge) DeliverMessage(m *pubsub.Message) {
 		b.h.stats.published.Add(1)
 		return
 	}
+	b.delivered(m)
+}
+
+func (b *pubsubBridge) delivered(m *pubsub.Message) {
 	b.h.stats.delivered.Add(1)
 	b.h.peers.heardFrom(m.ReceivedFrom)
 }
 
 // RejectMessage counts. A message that is invalid is its bearer's fault: a topic's
-// members check each message before they pass it on.
+// members check each message before they pass it on. One that pubsub should ignore
+// was taken by TopicConfig.Receive.
 func (b *pubsubBridge) RejectMessage(m *pubsub.Message, reason string) {
-	b.h.stats.rejected.Add(1)
-	if reason == pubsub.RejectValidationFailed {
+	switch reason {
+	case pubsub.RejectValidationIgnored:
+		b.delivered(m)
+		return
+	case pubsub.RejectValidationFailed:
 		b.h.offence(m.ReceivedFrom)
 	}
+	b.h.stats.rejected.Add(1)
 }
 func (b *pubsubBridge) UndeliverableMessage(*pubsub.Message) { b.h.stats.undeliverable.Add(1) }
 func (b *pubsubBridge) DropRPC(*pubsub.RPC, peer.ID)         { b.h.stats.droppedRPCs.Add(1) }

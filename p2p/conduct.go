@@ -47,7 +47,7 @@ func (h *Host) inspect(from peer.ID, rpc *pubsub.RPC) error {
 		case judged == intrusion:
 			h.stats.intrusions.Add(1)
 			h.offence(from)
-		case judged == tooFast, !h.peers.keepsPace(from):
+		case judged == tooFast, !h.peers.keepsPace(from, len(m.GetData())):
 			h.stats.tooFast.Add(1)
 		default:
 			kept = append(kept, m)

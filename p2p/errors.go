@@ -22,7 +22,7 @@ var (
 	// ErrNotReady says that members are missing on a topic.
 	ErrNotReady = errors.New("topic not ready")
 	// ErrTopicUsed says that a topic of this name is or was in use here: names
-	// of topics are not used twice.
+	// of topics are not used twice, unless the topic is shared.
 	ErrTopicUsed = errors.New("topic name already used")
 	// ErrClosed says that the host or the topic is closed.
 	ErrClosed = errors.New("closed")

@@ -3,6 +3,7 @@ package p2p
 import (
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	pb "github.com/libp2p/go-libp2p-pubsub/pb"
@@ -33,6 +34,8 @@ type topicTable struct {
 type joinedTopic struct {
 	members map[peer.ID]bool  // nil: every member of the network
 	paces   map[peer.ID]*pace // of those that have sent something
+	shared  bool              // by many sessions
+	moves   atomic.Uint64     // grows whenever a peer may have come or gone
 }
 
 func newTopicTable(self peer.ID, member func(peer.ID) bool) *topicTable {
@@ -41,8 +44,9 @@ func newTopicTable(self peer.ID, member func(peer.ID) bool) *topicTable {
 	}
 }
 
-// join claims a topic's name.
-func (t *topicTable) join(name string, members map[peer.ID]bool) error {
+// join claims a topic's name. One that is shared may have been left a moment ago:
+// without a mesh there is nothing that pubsub would hold back from who comes again.
+func (t *topicTable) join(name string, members map[peer.ID]bool, shared bool) (*joinedTopic, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	now := time.Now()
@@ -53,17 +57,20 @@ func (t *topicTable) join(name string, members map[peer.ID]bool) error {
 	}
 	_, joined := t.joined[name]
 	if _, left := t.left[name]; joined || left {
-		return ErrTopicUsed
+		return nil, ErrTopicUsed
 	}
-	t.joined[name] = &joinedTopic{members: members, paces: map[peer.ID]*pace{}}
-	return nil
+	topic := &joinedTopic{members: members, paces: map[peer.ID]*pace{}, shared: shared}
+	t.joined[name] = topic
+	return topic, nil
 }
 
-func (t *topicTable) leave(name string) {
+func (t *topicTable) leave(name string, topic *joinedTopic) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	delete(t.joined, name)
-	t.left[name] = time.Now()
+	if !topic.shared {
+		t.left[name] = time.Now()
+	}
 }
 
 // mayReceive tells whether pubsub may give a topic's messages to a peer. It is
@@ -97,7 +104,7 @@ func (t *topicTable) judge(p peer.ID, name string, size int) verdict {
 		return intrusion
 	}
 	if topic.paces[p] == nil {
-		topic.paces[p] = topicPace()
+		topic.paces[p] = topicPace(topic.shared)
 	}
 	if !topic.paces[p].allow(size) {
 		return tooFast
@@ -124,6 +131,9 @@ func (t *topicTable) forget(p peer.ID) {
 		if topic.members == nil {
 			delete(topic.paces, p)
 		}
+		if topic.members[p] {
+			topic.moves.Add(1)
+		}
 	}
 }
 
@@ -149,13 +159,22 @@ func (t *topicTable) subscribe(p peer.ID, name string) bool {
 		return false
 	}
 	topics[name] = true
+	t.move(name)
 	return true
+}
+
+// move notes that a peer comes or goes. The caller holds mu.
+func (t *topicTable) move(name string) {
+	if topic := t.joined[name]; topic != nil {
+		topic.moves.Add(1)
+	}
 }
 
 func (t *topicTable) unsubscribe(p peer.ID, name string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	delete(t.theirs[p], name)
+	t.move(name)
 }
 
 // subscriptionFilter is pubsub's filter of subscriptions, its own and others'.

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"time"
 
 	pubsub "github.com/libp2p/go-libp2p-pubsub"
 	pb "github.com/libp2p/go-libp2p-pubsub/pb"
@@ -15,24 +16,34 @@ const (
 	// MaxMessage is the size of a topic message in bytes, at most: maxGossip
 	// without room for the topic's name and the framing.
 	MaxMessage = maxGossip - 1<<10
-	// queueSize is the length of each queue between pubsub's goroutines.
+	// queueSize is how many messages of a topic wait for Next.
 	queueSize = 1024
+	// outSize is how many messages to one peer wait to be written.
+	outSize = 2048
+	// checkSize is how many messages of all peers wait for the validators.
+	checkSize = 2 * sharedBurst
+	// seenTime is how long a message is known again, at least: a copy that comes later
+	// is checked anew, and its session knows it or is over.
+	seenTime = 10 * time.Second
 )
 
 // startPubsub sets gossipsub up for small committees on topics that live for
 // one session. With a mesh (D > 0) the first messages on a fresh topic are lost:
 // nobody is grafted yet, and later repair skips mesh members. Without one, each
-// publisher sends straight to every subscriber that it is connected to.
+// publisher sends straight to every subscriber that it is connected to. Nor is there
+// gossip about messages that others might lack: whoever lacks one asks its author.
 func (h *Host) startPubsub() (err error) {
 	params := pubsub.DefaultGossipSubParams()
 	params.D, params.Dlo, params.Dhi, params.Dout, params.Dscore = 0, 0, 0, 0, 0
+	params.Dlazy, params.GossipFactor, params.HistoryGossip, params.HistoryLength = 0, 0, 1, 1
 	params.PrunePeers = 0 // WithPeerExchange is about what is told: without this, what others tell would be dialled
 	h.pubsub, err = pubsub.NewGossipSub(h.ctx, h.bridge.host,
 		pubsub.WithGossipSubParams(params),
 		pubsub.WithFloodPublish(true),
 		pubsub.WithPeerExchange(false),
-		pubsub.WithPeerOutboundQueueSize(queueSize),
-		pubsub.WithValidateQueueSize(queueSize),
+		pubsub.WithPeerOutboundQueueSize(outSize),
+		pubsub.WithValidateQueueSize(checkSize),
+		pubsub.WithSeenMessagesTTL(seenTime),
 		pubsub.WithValidateWorkers(1), // more would reorder a sender's messages
 		pubsub.WithMaxMessageSize(maxGossip),
 		// Messages carry our envelope's signature; a second one would double the

@@ -103,8 +103,8 @@ func TestSubscriptionsAreBounded(t *testing.T) {
 // What a peer passes on is bounded in bytes as in messages, on each topic for itself.
 func TestAPeersPaceOnATopic(t *testing.T) {
 	table := newTopicTable("me", func(peer.ID) bool { return true })
-	for _, name := range []string{"a", "b"} {
-		if err := table.join(name, nil); err != nil {
+	for _, name := range []string{"a", "b", "shared"} {
+		if _, err := table.join(name, nil, name == "shared"); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -120,11 +120,33 @@ func TestAPeersPaceOnATopic(t *testing.T) {
 	if n, want := count("mallory", "b", MaxMessage), topicBytesBurst/MaxMessage; n < want || n > want+2 {
 		t.Errorf("%d large messages at once, want %d", n, want)
 	}
+	if n := count("mallory", "shared", 1); n < sharedBurst || n > sharedBurst+400 {
+		t.Errorf("%d messages at once for many sessions, want %d", n, sharedBurst)
+	}
 	if table.judge("alice", "a", MaxMessage) != fine {
 		t.Error("another peer has to wait")
 	}
 	table.forget("mallory")
 	if len(table.joined["a"].paces) != 1 {
 		t.Error("the pace of a peer that is gone is kept")
+	}
+}
+
+// A peer has a bound of its own over all topics, however many it may send on.
+func TestAPeersPaceOnAllTopics(t *testing.T) {
+	r := newRegistry(1)
+	r.mu.Lock()
+	r.state("mallory")
+	r.state("alice")
+	r.mu.Unlock()
+	n := 0
+	for r.keepsPace("mallory", 1) {
+		n++
+	}
+	if n < gossipBurst || n > 2*gossipBurst {
+		t.Errorf("%d messages at once, want %d", n, gossipBurst)
+	}
+	if !r.keepsPace("alice", MaxMessage) {
+		t.Error("another peer has to wait")
 	}
 }

@@ -11,10 +11,19 @@ import (
 // so many at once.
 const (
 	// On one topic, copies of others' messages included. A session has some thirty of
-	// each member; what is dropped is asked for again. The queue before the validators
-	// has room for two of these bursts.
+	// each member; what is dropped is asked for again.
 	topicMessages, topicBurst   = 256, 512
 	topicBytes, topicBytesBurst = 2 << 20, 8 << 20
+
+	// On a topic that many sessions share: 64 signings at once have together as many as
+	// that when they begin at the same moment, and hundreds of them may end in a second.
+	// The queue before the validators has room for two of these bursts.
+	sharedMessages, sharedBurst   = 4096, 2048
+	sharedBytes, sharedBytesBurst = 8 << 20, 8 << 20
+
+	// On all topics together.
+	gossipMessages, gossipBurst   = 8192, 8192
+	gossipBytes, gossipBytesBurst = 32 << 20, 64 << 20
 
 	// On all channels together. Whoever sends faster waits.
 	frameRate, frameBurst       = 1 << 14, 1 << 14
@@ -24,8 +33,15 @@ const (
 // pace bounds messages and bytes.
 type pace struct{ messages, bytes *rate.Limiter }
 
-func topicPace() *pace {
+func topicPace(shared bool) *pace {
+	if shared {
+		return &pace{rate.NewLimiter(sharedMessages, sharedBurst), rate.NewLimiter(sharedBytes, sharedBytesBurst)}
+	}
 	return &pace{rate.NewLimiter(topicMessages, topicBurst), rate.NewLimiter(topicBytes, topicBytesBurst)}
+}
+
+func gossipPace() *pace {
+	return &pace{rate.NewLimiter(gossipMessages, gossipBurst), rate.NewLimiter(gossipBytes, gossipBytesBurst)}
 }
 
 func framePace() *pace {

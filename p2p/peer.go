@@ -4,7 +4,9 @@ import (
 	"crypto/ed25519"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
+	"sync"
 
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -31,11 +33,14 @@ func PeerOf(pub ed25519.PublicKey) PeerID {
 
 // KeyOf is the Ed25519 public key inside a peer id.
 func KeyOf(id PeerID) (ed25519.PublicKey, error) {
-	p, err := parsePeer(id)
+	known, err := names.get(id)
 	if err != nil {
 		return nil, err
 	}
-	return keyOf(p)
+	if known.key == nil {
+		return keyOf(known.id) // it says why there is none
+	}
+	return slices.Clone(known.key), nil
 }
 
 func keyOf(p peer.ID) (ed25519.PublicKey, error) {
@@ -56,22 +61,70 @@ func keyOf(p peer.ID) (ed25519.PublicKey, error) {
 // Verify tells whether sig is the Ed25519 signature (RFC 8032) of data by the
 // key inside the peer id. It is false for a malformed id.
 func Verify(id PeerID, data, sig []byte) bool {
-	key, err := KeyOf(id)
-	return err == nil && len(sig) == ed25519.SignatureSize && ed25519.Verify(key, data, sig)
+	known, err := names.get(id)
+	return err == nil && known.key != nil && len(sig) == ed25519.SignatureSize && ed25519.Verify(known.key, data, sig)
 }
 
 // ParsePeer checks that id is the peer id of an Ed25519 key in its one
 // canonical text form.
 func ParsePeer(id PeerID) error {
-	p, err := parsePeer(id)
-	if err != nil {
-		return err
-	}
-	_, err = keyOf(p)
+	_, err := KeyOf(id)
 	return err
 }
 
 func parsePeer(id PeerID) (peer.ID, error) {
+	known, err := names.get(id)
+	return known.id, err
+}
+
+// names are the peers named lately: each message names one or two.
+var names parsedPeers
+
+// Bounds of the names that are remembered, whoever has given them.
+const (
+	maxNames    = 8192
+	maxNameSize = 64 // bytes; the usual form has 52
+)
+
+// parsedPeers remembers peer ids of Ed25519 keys. The zero value is ready for use.
+type parsedPeers struct {
+	mu sync.RWMutex
+	of map[PeerID]parsedPeer
+}
+
+type parsedPeer struct {
+	id  peer.ID
+	key ed25519.PublicKey // nil: it holds none
+}
+
+func (n *parsedPeers) get(name PeerID) (parsedPeer, error) {
+	n.mu.RLock()
+	known, found := n.of[name]
+	n.mu.RUnlock()
+	if found {
+		return known, nil
+	}
+	id, err := decodePeer(name)
+	if err != nil {
+		return parsedPeer{}, err
+	}
+	known = parsedPeer{id: id}
+	if known.key, err = keyOf(id); err != nil {
+		return parsedPeer{id: id}, nil //nolint:nilerr // it is a name all the same
+	}
+	if len(name) > maxNameSize {
+		return known, nil
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.of == nil || len(n.of) >= maxNames {
+		n.of = make(map[PeerID]parsedPeer)
+	}
+	n.of[strings.Clone(name)] = known
+	return known, nil
+}
+
+func decodePeer(id PeerID) (peer.ID, error) {
 	p, err := peer.Decode(id)
 	if err != nil {
 		return "", fmt.Errorf("%w: %q is not a peer id: %w", ErrAddr, id, err)

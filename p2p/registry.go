@@ -36,6 +36,7 @@ type peerState struct {
 	expiry   *time.Timer
 	conduct  *conduct  // as a guest
 	frames   *pace     // on channels
+	gossip   *pace     // on topics
 	slot     time.Time // when it last got a slot on this relay
 	probed   time.Time // when it was last probed for a caller
 }
@@ -79,7 +80,7 @@ func (r *registry) tell() {
 func (r *registry) state(p peer.ID) *peerState {
 	st := r.peers[p]
 	if st == nil {
-		st = &peerState{conns: map[network.Conn]*connState{}, heard: new(atomic.Int64), conduct: newConduct(), frames: framePace()}
+		st = &peerState{conns: map[network.Conn]*connState{}, heard: new(atomic.Int64), conduct: newConduct(), frames: framePace(), gossip: gossipPace()}
 		r.peers[p] = st
 	}
 	return st
@@ -210,12 +211,12 @@ func (r *registry) isGuest(p peer.ID) bool {
 	return st != nil && st.admitted && st.member.guest()
 }
 
-// keepsPace counts a topic message of a peer. It is false if a guest sends too many.
-func (r *registry) keepsPace(p peer.ID) bool {
+// keepsPace counts a topic message of a peer. It is false if the peer sends too many.
+func (r *registry) keepsPace(p peer.ID, size int) bool {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	st := r.peers[p]
-	return st == nil || !st.member.guest() || st.conduct.pace.Allow()
+	return st == nil || st.gossip.allow(size) && (!st.member.guest() || st.conduct.pace.Allow())
 }
 
 // offend notes a bad message of a peer. It is true once, when a guest has sent too

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"regexp"
 	"runtime/debug"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,13 +17,9 @@ import (
 // topicShape is the part of a topic's name after the network's prefix.
 var topicShape = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9/._-]{0,127}$`)
 
-// readyPoll is how often Ready looks at the list of peers: their joining is an
-// event only when it comes after ours.
-const readyPoll = 10 * time.Millisecond
-
 // TopicConfig describes a topic.
 type TopicConfig struct {
-	Name    string   // within the network, such as s/<session id>; used once (see ErrTopicUsed)
+	Name    string   // within the network, such as s/<session id>; used once (see ErrTopicUsed) unless Shared
 	Members []PeerID // who may send and receive, guests among them; may include this node. nil: every member of the network, and no guest
 
 	// Validate returns the peer whose signature over data it has verified, what it
@@ -33,6 +28,16 @@ type TopicConfig struct {
 	// a time over all topics of the host, before anybody else sees it. The data must
 	// not be changed.
 	Validate func(data []byte) (sender PeerID, opened any, ok bool)
+
+	// Receive, unless nil, is called for each message that Validate and the list of
+	// members have accepted, right after Validate and one at a time over all topics of
+	// the host. It must not block. Next only waits then, and the message goes no further:
+	// this node passes it on to nobody.
+	Receive func(Delivery)
+
+	// Shared says that the topic serves many sessions of the same members: peers may say
+	// as much on it as these need at once, and after Close it may be joined again.
+	Shared bool
 
 	PublishOnly bool // do not subscribe: nothing arrives, and Next only waits
 }
@@ -56,12 +61,14 @@ type Topic struct {
 	name    string // with the prefix
 	members map[peer.ID]bool
 	check   func([]byte) (PeerID, any, bool)
+	receive func(Delivery) // nil: Next
 	topic   *pubsub.Topic
 	sub     *pubsub.Subscription // nil when PublishOnly
-	clean   atomic.Bool          // no stranger is subscribed, and the filter lets none in
+	table   *joinedTopic
+	here    presence
+	clean   atomic.Bool // no stranger is subscribed, and the filter lets none in
 	closed  chan struct{}
 	close   sync.Once
-	waiting sync.RWMutex // read-held by Ready, whose event handler must go before the topic can
 }
 
 // Join joins a topic. Errors: ErrConfig, ErrTopicUsed, ErrClosed.
@@ -69,7 +76,8 @@ func (h *Host) Join(cfg TopicConfig) (*Topic, error) {
 	if !topicShape.MatchString(cfg.Name) || cfg.Validate == nil {
 		return nil, fmt.Errorf("%w: topic %q: a name of at most 128 letters, digits, '/', '.', '_' or '-' and a Validate are needed", ErrConfig, cfg.Name)
 	}
-	t := &Topic{h: h, name: h.topicPrefix() + cfg.Name, check: cfg.Validate, closed: make(chan struct{})}
+	t := &Topic{h: h, name: h.topicPrefix() + cfg.Name, check: cfg.Validate, receive: cfg.Receive, closed: make(chan struct{})}
+	t.here.moved = time.Now()
 	if cfg.Members != nil {
 		t.members = make(map[peer.ID]bool, len(cfg.Members))
 		for _, m := range cfg.Members {
@@ -84,7 +92,8 @@ func (h *Host) Join(cfg TopicConfig) (*Topic, error) {
 		return nil, fmt.Errorf("topic %s: host %w", cfg.Name, ErrClosed)
 	}
 	// Members first: from here on the filter turns strangers away.
-	if err := h.topics.join(t.name, t.members); err != nil {
+	var err error
+	if t.table, err = h.topics.join(t.name, t.members, cfg.Shared); err != nil {
 		return nil, fmt.Errorf("topic %s: %w", cfg.Name, err)
 	}
 	if err := t.enter(cfg.PublishOnly); err != nil {
@@ -101,11 +110,23 @@ func (t *Topic) enter(publishOnly bool) (err error) {
 	if err = ps.RegisterTopicValidator(t.name, t.validate, pubsub.WithValidatorInline(true)); err != nil {
 		return err
 	}
-	if t.topic, err = ps.Join(t.name); err != nil || publishOnly {
+	if t.topic, err = ps.Join(t.name); err != nil {
 		return err
 	}
-	t.sub, err = t.topic.Subscribe(pubsub.WithBufferSize(queueSize), pubsub.WithMessageFilter(func(m *pubsub.Message) bool {
-		return m.ReceivedFrom != t.h.conf.id
+	if t.members != nil {
+		if t.here.events, err = t.topic.EventHandler(); err != nil {
+			return err
+		}
+	}
+	if publishOnly {
+		return nil
+	}
+	size := queueSize
+	if t.receive != nil {
+		size = 0
+	}
+	t.sub, err = t.topic.Subscribe(pubsub.WithBufferSize(size), pubsub.WithMessageFilter(func(m *pubsub.Message) bool {
+		return t.receive == nil && m.ReceivedFrom != t.h.conf.id
 	}))
 	return err
 }
@@ -116,11 +137,14 @@ func (t *Topic) leave() error {
 	if t.sub != nil {
 		t.sub.Cancel()
 	}
+	if t.here.events != nil {
+		t.here.events.Cancel()
+	}
 	if t.topic != nil {
 		err = t.topic.Close()
 	}
 	err = errors.Join(err, t.h.pubsub.UnregisterTopicValidator(t.name))
-	t.h.topics.leave(t.name)
+	t.h.topics.leave(t.name, t.table)
 	if t.h.ctx.Err() != nil {
 		return nil // pubsub has ended and took the topic along
 	}
@@ -130,26 +154,30 @@ func (t *Topic) leave() error {
 // validate runs in pubsub's one validation worker, for messages that inspect let
 // pass. The sender is who signed the message: a copy may come through another
 // member.
-func (t *Topic) validate(_ context.Context, from peer.ID, m *pubsub.Message) (ok bool) {
+func (t *Topic) validate(_ context.Context, from peer.ID, m *pubsub.Message) (verdict pubsub.ValidationResult) {
 	if from == t.h.conf.id {
-		return true // our own; it was checked when it was made
+		return pubsub.ValidationAccept // our own; it was checked when it was made
 	}
 	defer func() {
 		if r := recover(); r != nil {
 			t.h.stats.panics.Add(1)
 			log.Errorw("a topic's validator panicked", "topic", t.name, "forwarder", from.String(), "panic", r, "stack", string(debug.Stack()))
-			ok = false
+			verdict = pubsub.ValidationReject
 		}
 	}()
 	if len(m.Data) > MaxMessage {
-		return false
+		return pubsub.ValidationReject
 	}
 	sender, opened, ok := t.check(m.Data)
 	if !ok || !t.maySend(sender) {
-		return false
+		return pubsub.ValidationReject
 	}
-	m.ValidatorData = validated{sender, opened}
-	return true
+	if t.receive == nil {
+		m.ValidatorData = validated{sender, opened}
+		return pubsub.ValidationAccept
+	}
+	t.receive(Delivery{From: sender, Data: m.Data, Opened: opened})
+	return pubsub.ValidationIgnore // it has arrived: pubsub need not deliver it, nor keep it for others
 }
 
 func (t *Topic) maySend(sender PeerID) bool {
@@ -195,58 +223,6 @@ func (t *Topic) awaitClean(ctx context.Context) error {
 	return nil
 }
 
-// Ready waits until every member is on the topic, connecting to those that are
-// not connected, and no stranger is. What is published before may be lost. When
-// ctx ends first the error is an ErrNotReady that names the missing.
-func (t *Topic) Ready(ctx context.Context) error {
-	t.waiting.RLock()
-	defer t.waiting.RUnlock()
-	ctx, stop := context.WithCancel(ctx)
-	var dials sync.WaitGroup
-	defer dials.Wait()
-	defer stop()
-	for p := range t.members {
-		if p != t.h.conf.id {
-			dials.Go(func() { t.h.insist(ctx, p) })
-		}
-	}
-	joins, err := t.topic.EventHandler()
-	if err != nil {
-		return fmt.Errorf("%s: %w", t.name, ErrClosed)
-	}
-	defer joins.Cancel()
-	for {
-		missing := t.missing()
-		if len(missing) == 0 && !t.evictStrangers() {
-			return nil
-		}
-		wait, cancel := context.WithTimeout(ctx, readyPoll)
-		_, err := joins.NextPeerEvent(wait)
-		cancel()
-		select {
-		case <-t.closed:
-			return fmt.Errorf("%s: %w", t.name, ErrClosed)
-		case <-ctx.Done():
-			return fmt.Errorf("%w: %s: missing %s: %w", ErrNotReady, t.name, strings.Join(missing, ", "), context.Cause(ctx))
-		default:
-			_ = err // a time-out of ours or an event: either way, look again
-		}
-	}
-}
-
-func (t *Topic) missing() (ids []string) {
-	present := map[peer.ID]bool{t.h.conf.id: true}
-	for _, p := range t.topic.ListPeers() {
-		present[p] = true
-	}
-	for p := range t.members {
-		if !present[p] {
-			ids = append(ids, p.String())
-		}
-	}
-	return ids
-}
-
 // Publish sends data to the topic's members that are subscribed now; it does not
 // wait for them. Data that was published on the topic before is not sent again:
 // repeat a message over a stream. Errors: ErrTooLarge, ErrClosed, the context's.
@@ -276,7 +252,7 @@ func (t *Topic) Publish(ctx context.Context, data []byte) error {
 // Next waits for the next message of another member. Errors: ErrClosed or the
 // context's.
 func (t *Topic) Next(ctx context.Context) (Delivery, error) {
-	if t.sub == nil {
+	if t.sub == nil || t.receive != nil {
 		select {
 		case <-t.closed:
 			return Delivery{}, fmt.Errorf("%s: %w", t.name, ErrClosed)
@@ -301,12 +277,11 @@ func (t *Topic) Next(ctx context.Context) (Delivery, error) {
 	return Delivery{From: v.sender, Data: m.Data, Opened: v.opened}, nil
 }
 
-// Close leaves the topic. Its name cannot be used again for ten minutes.
+// Close leaves the topic. Its name cannot be used again for ten minutes, unless it is
+// Shared.
 func (t *Topic) Close() (err error) {
 	t.close.Do(func() {
-		close(t.closed)
-		t.waiting.Lock()
-		defer t.waiting.Unlock()
+		t.here.end(t.closed)
 		err = t.leave()
 	})
 	return err
