@@ -176,7 +176,7 @@ func (v *View) Find(nameOrPeer string) (Party, bool) {
 func (e *entry) party(now time.Time) Party {
 	return Party{
 		Peer: e.beat.Peer, Name: e.member.Name, Labels: e.labels, Software: e.beat.Software,
-		Sessions: e.beat.Sessions, Stock: e.beat.Stock, Keys: e.beat.Keys, Draining: e.beat.Draining,
+		Sessions: e.beat.Sessions, Stock: e.beat.Stock, Held: e.beat.Held, Boot: e.beat.Boot, Keys: e.beat.Keys, Draining: e.beat.Draining,
 		Live: now.Sub(e.seen) <= Lifetime, Seen: e.seen, Heard: e.heard, SealKey: e.beat.SealKey, Delegate: e.member.Delegate,
 		Skew: time.UnixMilli(e.beat.Time).Sub(e.seen),
 	}

@@ -76,11 +76,11 @@ func TestLiveness(t *testing.T) {
 	f := newFixture(t)
 	n := f.admit("p1")
 	skewed := f.now.Add(5 * time.Minute)
-	if !f.beat(n, protocol.Heartbeat{Boot: 1, Seq: 1, Time: skewed.UnixMilli(), Sessions: 2, Labels: map[string]string{"zone": "forged", "x": "y"}}) {
+	if !f.beat(n, protocol.Heartbeat{Boot: 1, Seq: 1, Time: skewed.UnixMilli(), Sessions: 2, Stock: 5, Held: 7, Labels: map[string]string{"zone": "forged", "x": "y"}}) {
 		t.Fatal("a heartbeat was refused")
 	}
 	p, ok := f.view.Find("p1")
-	if !ok || !p.Live || p.Skew != 5*time.Minute || p.Sessions != 2 || p.Labels["zone"] != "a" || p.Labels["x"] != "y" {
+	if !ok || !p.Live || p.Skew != 5*time.Minute || p.Sessions != 2 || p.Stock != 5 || p.Held != 7 || p.Boot != 1 || p.Labels["zone"] != "a" || p.Labels["x"] != "y" {
 		t.Errorf("party %+v", p)
 	}
 	f.now = f.now.Add(Lifetime)
