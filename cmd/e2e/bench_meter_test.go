@@ -29,8 +29,10 @@ type meter struct {
 	b *testing.B
 	c *cluster.Cluster
 
-	mu     sync.Mutex
-	took   []time.Duration
+	mu       sync.Mutex
+	took     []time.Duration
+	sessions []string // of the signatures
+
 	parts  int
 	length time.Duration // of all parts
 	cpu    time.Duration // of the cluster's processes, in the parts
@@ -58,20 +60,11 @@ func (m *meter) part(f func()) {
 	stop()
 }
 
-// op measures the latency of one operation.
-func (m *meter) op(f func() error) error {
-	began := time.Now()
-	err := f()
-	if err == nil {
-		m.add(time.Since(began))
-	}
-	return err
-}
-
-func (m *meter) add(d time.Duration) {
+// add notes the latency of an operation, and its session.
+func (m *meter) add(d time.Duration, session string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.took = append(m.took, d)
+	m.took, m.sessions = append(m.took, d), append(m.sessions, session)
 }
 
 // p50 returns the median in milliseconds.
@@ -79,6 +72,13 @@ func (m *meter) p50() float64 { return quantile(m.took, 0.5) }
 
 // report adds what was measured to the benchmark's line.
 func (m *meter) report() {
+	m.reportLatency()
+	n := float64(len(m.took))
+	m.b.ReportMetric(milliseconds(m.cpu)/n, "cpu-ms/op")
+	m.b.ReportMetric(milliseconds(m.client)/n, "client-cpu-ms/op")
+}
+
+func (m *meter) reportLatency() {
 	n := len(m.took)
 	if n == 0 {
 		m.b.Fatal("nothing was measured")
@@ -92,8 +92,6 @@ func (m *meter) report() {
 	m.b.ReportMetric(m.p50(), "p50-ms/op")
 	m.b.ReportMetric(quantile(m.took, 0.95), "p95-ms/op")
 	m.b.ReportMetric(quantile(m.took, 0.99), "p99-ms/op")
-	m.b.ReportMetric(milliseconds(m.cpu)/float64(n), "cpu-ms/op")
-	m.b.ReportMetric(milliseconds(m.client)/float64(n), "client-cpu-ms/op")
 }
 
 // quantile returns the nearest rank's value in milliseconds.
@@ -103,6 +101,14 @@ func quantile(took []time.Duration, q float64) float64 {
 	}
 	sorted := slices.Sorted(slices.Values(took))
 	return milliseconds(sorted[max(0, int(math.Ceil(q*float64(len(sorted))))-1)])
+}
+
+func mean(values []float64) float64 {
+	sum := 0.0
+	for _, v := range values {
+		sum += v
+	}
+	return sum / float64(len(values))
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

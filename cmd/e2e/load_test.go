@@ -86,7 +86,7 @@ func load(b *testing.B, c *cluster.Cluster) {
 		ids[i] = newAccount(b, c, cluster.EdDSA).ID
 	}
 	session := newAccount(b, c, cluster.EdDSA).Session
-	quiet(b, c)
+	settleAt(b, c, 1)
 	ctx, stop := context.WithCancel(b.Context())
 	reads, lists := &latencies{}, &latencies{}
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: loadCallers, MaxConnsPerHost: loadCallers}}

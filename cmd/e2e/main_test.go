@@ -40,6 +40,9 @@ func testMain(m *testing.M) int {
 	}
 	clusters.dir = dir
 	code := m.Run()
+	if theFloor != nil {
+		err = theFloor.Close()
+	}
 	for _, c := range clusters.by {
 		err = errors.Join(err, c.Close())
 	}

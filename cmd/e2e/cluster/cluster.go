@@ -118,6 +118,16 @@ func (c *Cluster) Process(name string) *Process {
 	return nil
 }
 
+// AddParty admits one more party to a cluster that runs, and starts it.
+func (c *Cluster) AddParty(ctx context.Context, name string) (*Process, error) {
+	if err := c.add(ctx, name, RoleParty); err != nil {
+		return nil, err
+	}
+	p := c.Process(name)
+	p.settings["bootstrap"] = c.Processes[0].run.Addresses
+	return p, c.startOne(ctx, p)
+}
+
 // Parties returns the party processes.
 func (c *Cluster) Parties() []*Process {
 	var parties []*Process

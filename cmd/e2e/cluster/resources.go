@@ -89,13 +89,14 @@ type Signature struct {
 
 // Session is one ceremony.
 type Session struct {
-	ID      string        `json:"id"`
-	Kind    string        `json:"kind"`
-	Status  string        `json:"status"`
-	Account string        `json:"account_id"`
-	Attempt int           `json:"attempt"`
-	Parties []PartyStatus `json:"parties"`
-	Error   *Problem      `json:"error"`
+	ID        string        `json:"id"`
+	Kind      string        `json:"kind"`
+	Status    string        `json:"status"`
+	Account   string        `json:"account_id"`
+	Attempt   int           `json:"attempt"`
+	Parties   []PartyStatus `json:"parties"`
+	Error     *Problem      `json:"error"`
+	Presigned bool          `json:"presigned"` // the attempt used a presignature
 	// Signature is that of a completed sign session.
 	Signature *Signature `json:"signature"`
 }
@@ -106,6 +107,7 @@ type PoolParty struct {
 	Name   string `json:"name"`
 	State  string `json:"state"` // live, draining or missing
 	Stock  int    `json:"stock"` // fresh pre-parameters
+	Held   int    `json:"presignatures"`
 }
 
 // Ready returns nil when the coordinator can serve.
