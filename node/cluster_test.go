@@ -40,6 +40,9 @@ type cluster struct {
 	coord   *scripted
 	parties []*party
 	tap     *wiretap // nil: nobody listens
+
+	identities []ed25519.PrivateKey // of the parties; nil: new ones
+	approver   ed25519.PrivateKey   // nil: a new one
 }
 
 // party is one running node.
@@ -66,13 +69,16 @@ func newCluster(tb testing.TB, cfg p2ptest.Config, n int, change func(*Config)) 
 func (c *cluster) populate(n int, change func(*Config)) {
 	tb := c.tb
 	tb.Helper()
-	hosts := c.net.Pool(n)
+	hosts := c.net.Pool(n, c.identify())
 	coord := c.net.Add(p2p.RoleCoordinator)
-	_, approver, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		tb.Fatal(err)
+	if c.approver == nil {
+		_, approver, err := ed25519.GenerateKey(rand.Reader)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		c.approver = approver
 	}
-	c.coord = newScripted(tb, coord.Host, c.net.Name, approver)
+	c.coord = newScripted(tb, coord.Host, c.net.Name, c.approver)
 	c.coord.node = coord
 	coord.Start()
 	c.net.Mesh(append(hosts, coord)...)
@@ -81,6 +87,24 @@ func (c *cluster) populate(n int, change func(*Config)) {
 		c.parties = append(c.parties, p)
 		p.start()
 		tb.Cleanup(p.stop)
+	}
+}
+
+// identify gives the parties the cluster's identities, if it has some.
+func (c *cluster) identify() func(*p2p.Config) {
+	next := 0
+	return func(cfg *p2p.Config) {
+		if c.identities == nil {
+			return
+		}
+		cfg.Identity = c.identities[next]
+		next++
+		m, err := p2p.VerifyCredential(c.net.Authority, c.net.Name, cfg.Credential, time.Now())
+		if err != nil {
+			c.tb.Fatal(err)
+		}
+		m.Peer = p2p.PeerOf(cfg.Identity.Public().(ed25519.PublicKey))
+		cfg.Credential = c.net.Credential(m)
 	}
 }
 

@@ -30,6 +30,7 @@ type scripted struct {
 	answers  map[protocol.SID]map[p2p.PeerID]protocol.Answer
 	outcomes map[protocol.SID]map[p2p.PeerID]protocol.Outcome
 	progress map[protocol.SID][]protocol.Progress
+	held     map[protocol.SID]map[p2p.PeerID]protocol.Held
 	replies  map[string]protocol.ShareReply // by request id
 	offers   map[p2p.PeerID]int             // outcomes received, copies included
 	changed  chan struct{}                  // closed at every frame
@@ -41,6 +42,7 @@ func newScripted(tb testing.TB, host *p2p.Host, network string, approver ed25519
 		answers:  make(map[protocol.SID]map[p2p.PeerID]protocol.Answer),
 		outcomes: make(map[protocol.SID]map[p2p.PeerID]protocol.Outcome),
 		progress: make(map[protocol.SID][]protocol.Progress),
+		held:     make(map[protocol.SID]map[p2p.PeerID]protocol.Held),
 		replies:  make(map[string]protocol.ShareReply),
 		offers:   make(map[p2p.PeerID]int),
 	}
@@ -62,6 +64,8 @@ func (s *scripted) receive(from p2p.PeerID, data []byte) {
 	switch {
 	case f.Answer != nil:
 		put(s.answers, f.Answer.SID, from, *f.Answer)
+	case f.Held != nil:
+		put(s.held, f.Held.SID, from, *f.Held)
 	case f.ShareReply != nil:
 		s.replies[f.ShareReply.ID] = *f.ShareReply
 	case f.Progress != nil:
