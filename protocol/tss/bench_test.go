@@ -40,7 +40,7 @@ func BenchmarkKeygen(b *testing.B) {
 			bench(b, func(*cpuMeter, int) { floorEdDSAKeygen(b, th.T, th.N) })
 		})
 		b.Run(fmt.Sprintf("eddsa/%v/stock", th), func(b *testing.B) {
-			bench(b, func(m *cpuMeter, _ int) { benchKeygen(b, m, stockParties(b, th), th) })
+			bench(b, func(m *cpuMeter, _ int) { benchKeygen(b, m, stockKeygen(b, th), th) })
 		})
 		b.Run(fmt.Sprintf("eddsa/%v/engine", th), func(b *testing.B) {
 			bench(b, func(m *cpuMeter, _ int) { benchKeygen(b, m, keygenParties(b, protocol.EdDSA, th), th) })
@@ -67,22 +67,6 @@ func benchKeygen(b *testing.B, meter *cpuMeter, parties []protocoltest.Party, th
 		b.Fatal(err)
 	}
 	meter.pause(func() { keyOf(b, th, results) })
-}
-
-func stockParties(b *testing.B, th protocol.Threshold) []protocoltest.Party {
-	b.Helper()
-	members := protocoltest.Members(th.N)
-	parties := make([]protocoltest.Party, th.N)
-	for i, m := range members {
-		machine, err := tss.NewStockKeygen(tss.KeygenConfig{
-			SID: sid("stock"), Scheme: protocol.EdDSA, Threshold: th.T, Roster: members, Self: m.Peer,
-		})
-		if err != nil {
-			b.Fatal(err)
-		}
-		parties[i] = protocoltest.Party{Peer: m.Peer, Machine: machine}
-	}
-	return parties
 }
 
 func BenchmarkSign(b *testing.B) {

@@ -49,6 +49,9 @@ func (c edCurve) ScalarMult(x1, y1 *big.Int, k []byte) (x, y *big.Int) {
 	if p == nil {
 		return nil, nil
 	}
+	if len(k) == 1 && k[0] == 8 { // what the library clears small orders with, before 1/8
+		return affine(p.MultByCofactor(p))
+	}
 	if s := canonicalScalar(k); s != nil {
 		return affine(p.ScalarMult(s, p))
 	}

@@ -112,8 +112,11 @@ func TestCurveConformsOnPoints(t *testing.T) {
 		}
 	}
 	for i, k := range scalars {
-		for j := range 3 {
-			p := points[(3*i+j)%len(points)]
+		for j := range len(points) {
+			p := points[j]
+			if small := j < 8; !small && j%7 != i%7 { // all of small order, some of the others
+				continue
+			}
 			ax, ay := ours.ScalarMult(p.x, p.y, k.Bytes())
 			if bx, by := stock.ScalarMult(p.x, p.y, k.Bytes()); !same(ax, ay, bx, by) {
 				t.Errorf("%v · %s: (%v, %v), the library has (%v, %v)", k, p.name, ax, ay, bx, by)
