@@ -7,6 +7,9 @@ LDFLAGS     := -s -w -X main.version=$(VERSION)
 FUZZTIME    ?= 20s
 BENCH       ?= .
 BENCHTIME   ?= 1s
+COUNT       ?= 1
+SUSTAIN     ?= 1m
+PROFILE     ?=
 TESTFLAGS   ?=
 
 # Names of product packages; the tests from outside live in a module of their own.
@@ -19,7 +22,7 @@ export CGO_ENABLED ?= 0
 export MPCD := $(BIN)/mpcd
 export MPCCTL := $(BIN)/mpcctl
 
-.PHONY: help build test lint unit e2e test-race test-long test-netns bench fuzz openapi demo up clean FORCE
+.PHONY: help build test lint unit e2e test-race test-long test-netns bench bench-compare bench-bars fuzz openapi demo up clean FORCE
 
 help: ## lists the targets
 	@grep -E '^[a-z0-9-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -68,9 +71,26 @@ test-netns: build ## users' devices behind NAT, in network namespaces; needs roo
 	go test -tags netns -count=1 -timeout 10m ./p2p/natns/
 	go -C $(E2E) test -tags netns -count=1 -timeout 10m -run TestBehindNAT .
 
-bench: build ## benchmarks as lines for benchstat; BENCH=regexp chooses
-	go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -timeout 60m $(PACKAGES) | grep -vE '^(PASS|ok|\?)'
-	go -C $(E2E) test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -timeout 60m . | grep -vE '^(PASS|ok)'
+# The benchmarks from outside choose how often they do a thing: one iteration is a sample.
+# PROFILE=folder keeps a CPU profile of each process and benchmark, TESTFLAGS=-short makes
+# small samples.
+BENCHFLAGS   = -run '^$$' -bench '$(BENCH)' -count $(COUNT) -timeout 4h $(TESTFLAGS)
+
+bench: build ## benchmarks as lines for benchstat; BENCH=regexp chooses, COUNT=6 repeats, PROFILE=folder
+	go test $(BENCHFLAGS) -benchtime $(BENCHTIME) $(PACKAGES) | grep -vE '^(PASS|ok|\?)'
+	PROFILE=$(abspath $(PROFILE)) go -C $(E2E) test $(BENCHFLAGS) -benchtime 1x . -args -sustain $(SUSTAIN) | grep -vE '^(PASS|ok)'
+
+# A line of one run is many operations, so that ratios are shown also without repetitions;
+# ALPHA=0.05 shows only those that are significant, and needs COUNT=6 or so.
+ALPHA       ?= 1
+
+bench-compare: ## ratios of two outputs of make bench: OLD=a.txt NEW=b.txt
+	@test -n '$(OLD)' -a -n '$(NEW)' || { echo 'usage: make bench-compare OLD=a.txt NEW=b.txt'; exit 2; }
+	@go -C $(TOOLS) tool benchstat -alpha $(ALPHA) old='$(abspath $(OLD))' new='$(abspath $(NEW))'
+
+bench-bars: ## an output of make bench beside what is promised: IN=a.txt
+	@test -n '$(IN)' || { echo 'usage: make bench-bars IN=a.txt'; exit 2; }
+	@go -C $(TOOLS) run ./bars '$(abspath $(IN))'
 
 fuzz: ## every fuzz target for FUZZTIME
 	.ci/fuzz $(FUZZTIME)

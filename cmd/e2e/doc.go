@@ -11,4 +11,6 @@
 //	          script engine and Solana's validators do
 //	demo/     make demo
 //	up/       make up
+//
+// Its benchmarks are described in BENCHMARKS.md.
 package e2e

@@ -1,0 +1,134 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"github.com/meshmpc/mpcd/cmd/e2e/cluster"
+)
+
+// TestPresignatures signs with presignatures of real parties, and without them when they
+// are lost: each signature is verified, and callers notice nothing but time.
+func TestPresignatures(t *testing.T) {
+	c := shared(t, cluster.QUIC)
+	account := newAccount(t, c, cluster.ECDSA)
+	setTarget(t, c, account, 3)
+	defer setTarget(t, c, account, 0)
+	wantStock(t, c, account, 3)
+	for range 3 {
+		if s := signOnce(t, c, account); !s.Presigned || s.Attempt != 1 {
+			t.Errorf("attempt %d, presigned: %v; three presignatures waited", s.Attempt, s.Presigned)
+		}
+	}
+
+	wantStock(t, c, account, 3)
+	holder := ""
+	for _, p := range pool(t, c) {
+		if p.Held > 0 {
+			holder = p.Name
+		}
+	}
+	kill(t, c, holder)
+	start(t, c, holder)
+	if s := signOnce(t, c, account); s.Presigned && s.Attempt == 1 && isSigner(s, c.Process(holder)) {
+		t.Errorf("party %s has signed with a presignature that it has lost", holder)
+	}
+	wantStock(t, c, account, 3)
+	if s := signOnce(t, c, account); !s.Presigned || s.Attempt != 1 {
+		t.Errorf("attempt %d, presigned: %v; there are presignatures again", s.Attempt, s.Presigned)
+	}
+
+	kill(t, c, "coordinator") // what it knew of presignatures is gone
+	start(t, c, "coordinator")
+	if err := c.WaitLive(waiting(t), 3); err != nil {
+		t.Fatal(err)
+	}
+	signOnce(t, c, account)
+	wantStock(t, c, account, 3)
+	if s := signOnce(t, c, account); !s.Presigned || s.Attempt != 1 {
+		t.Errorf("attempt %d, presigned: %v; after a restart of the coordinator", s.Attempt, s.Presigned)
+	}
+}
+
+// TestAPresignatureIsLostUnnoticed ends a worker that holds presignatures and signs before
+// anybody has heard that another one has taken its place.
+func TestAPresignatureIsLostUnnoticed(t *testing.T) {
+	c := shared(t, cluster.TCP)
+	account := newAccount(t, c, cluster.ECDSA)
+	setTarget(t, c, account, 2)
+	defer setTarget(t, c, account, 0)
+	for range 2 {
+		wantStock(t, c, account, 2)
+		for _, p := range pool(t, c) {
+			if p.Held > 0 {
+				process := c.Process(p.Name)
+				run, err := process.RunFile()
+				if err != nil {
+					t.Fatal(err)
+				}
+				killWorker(t, process, run)
+				break
+			}
+		}
+		signOnce(t, c, account)
+	}
+}
+
+// setTarget says how many presignatures an account keeps.
+func setTarget(t *testing.T, c *cluster.Cluster, account cluster.Account, n int) {
+	t.Helper()
+	if err := c.API.SetPresign(waiting(t), account.ID, n); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// wantStock waits until an account has n presignatures.
+func wantStock(t *testing.T, c *cluster.Cluster, account cluster.Account, n int) {
+	t.Helper()
+	ctx, last := waiting(t), 0
+	err := cluster.Poll(ctx, func() (bool, error) {
+		p, err := c.API.Presigning(ctx, account.ID)
+		last = p.Stock
+		return err == nil && p.Stock == n, err
+	})
+	if err != nil {
+		t.Fatalf("wait for %d presignatures: there are %d: %v", n, last, err)
+	}
+}
+
+// signOnce signs a fresh message, verifies the signature, and returns the session.
+func signOnce(t *testing.T, c *cluster.Cluster, account cluster.Account) cluster.Session {
+	t.Helper()
+	s, err := signedSession(waiting(t), c, account)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func signedSession(ctx context.Context, c *cluster.Cluster, account cluster.Account) (cluster.Session, error) {
+	signed, err := sign(ctx, c, account)
+	if err != nil {
+		return cluster.Session{}, fmt.Errorf("sign: %w", err)
+	}
+	return c.API.Session(ctx, signed.Session)
+}
+
+func pool(t *testing.T, c *cluster.Cluster) []cluster.PoolParty {
+	t.Helper()
+	parties, err := c.API.Pool(waiting(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return parties
+}
+
+func isSigner(s cluster.Session, p *cluster.Process) bool {
+	for _, x := range s.Parties {
+		if x.PeerID == p.Run().PeerID {
+			return true
+		}
+	}
+	return false
+}
