@@ -24,11 +24,16 @@ type attempt struct {
 	members  map[protocol.PeerID]*member
 	deadline time.Time
 	resumed  bool
-	share    string // the user's, for the delegate
+	asked    bool          // its parties were pinged before it began
+	share    string        // the user's, for the delegate
+	presign  *presignature // nil: all rounds
 
 	in     chan inbound
 	lost   chan protocol.PeerID // parties that answer no pings
+	absent chan protocol.PeerID // the same, of those that have shown nothing at all since the attempt began
 	broken chan error           // attempt.started could not be written
+	begun  *registry.Batch      // attempt.started; nil: it is in the log since before a restart
+	stored chan struct{}        // closed when begun has been written, or not
 
 	claimed []claim              // what members say of each other
 	verdict *ending              // how it ends, once grace is over
@@ -62,7 +67,7 @@ type member struct {
 // waits for the disk.
 const inboxSize = 256
 
-// newAttempt prepares the next attempt with these parties.
+// newAttempt makes the next attempt with these parties, which have been booked.
 func (r *runner) newAttempt(parties []registry.Party) (*attempt, error) {
 	spec, err := r.newSpec(parties)
 	if err != nil {
@@ -72,25 +77,36 @@ func (r *runner) newAttempt(parties []registry.Party) (*attempt, error) {
 		e: r.e, session: r.id, req: r.req, spec: spec, sid: spec.SID(), parties: parties, deadline: spec.Deadline(), share: r.userShare,
 		members: make(map[protocol.PeerID]*member, len(parties)), in: make(chan inbound, inboxSize),
 		lost: make(chan protocol.PeerID, len(parties)), broken: make(chan error, 1), back: make(chan protocol.PeerID, len(parties)),
+		absent: make(chan protocol.PeerID, len(parties)), asked: r.asked,
 	}
 	for _, p := range parties {
 		a.members[p.Peer] = &member{Party: p, answered: make(chan struct{})}
 	}
-	encoded, err := protocol.Marshal(spec)
+	a.presign, r.presign = r.presign, nil // it is named now
+	return a, nil
+}
+
+// prepare writes the beginning of an attempt down, with what goes before it, and
+// lets its parties' frames come. The disk works while the proposal travels.
+func (r *runner) prepare(a *attempt, before ...registry.Event) error {
+	encoded, err := protocol.Marshal(a.spec)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	batch := a.e.cfg.Registry.Begin(registry.Event{
-		Stream: registry.SessionStream(a.session), Type: registry.AttemptStarted, Attempt: spec.Attempt,
-		SID: a.sid.String(), Start: &registry.Start{Spec: encoded, Parties: parties},
-	})
-	log.Infow("attempt started", "session", a.session, "sid", a.sid.Short(), "kind", spec.Kind, "attempt", spec.Attempt, "parties", spec.Peers())
-	a.e.spawn(func() { // the disk works while the proposal travels
-		if err := batch.Wait(); err != nil {
+	a.stored = make(chan struct{})
+	a.begun = a.e.cfg.Registry.Begin(append(before, registry.Event{
+		Stream: registry.SessionStream(a.session), Type: registry.AttemptStarted, Attempt: a.spec.Attempt,
+		SID: a.sid.String(), Start: &registry.Start{Spec: encoded, Parties: a.parties, Presign: a.isPresigned()},
+	})...)
+	log.Infow("attempt started", "session", a.session, "sid", a.sid.Short(), "kind", a.spec.Kind, "attempt", a.spec.Attempt, "parties", a.spec.Peers())
+	a.e.register(a)
+	a.e.spawn(func() {
+		if err := a.begun.Wait(); err != nil {
 			a.broken <- err
 		}
+		close(a.stored)
 	})
-	return a, nil
+	return nil
 }
 
 // run talks to the parties until the attempt has ended.
@@ -128,6 +144,8 @@ func (a *attempt) next(ctx context.Context) *ending {
 		return &ending{problem: &registry.Problem{Code: registry.CodeStorage, Detail: "the coordinator could not record the session: its disk may be full"}}
 	case peer := <-a.lost:
 		return a.lose(ctx, peer)
+	case peer := <-a.absent:
+		return a.miss(peer)
 	case peer := <-a.back:
 		a.returned(peer)
 		return nil
@@ -167,6 +185,9 @@ func (a *attempt) answer(m *member, ans *protocol.Answer) *ending {
 		return nil // it knew the proposal from before the restart: its outcome will come
 	}
 	fault := registry.PartyProblem{Party: m.Party, Code: knownCode(ans.Code), Detail: bounded(ans.Detail)}
+	if ans.Code == protocol.CodeBusy {
+		return a.hasNoRoom(m, fault)
+	}
 	claims := a.avoided(m, ans)
 	m.said, a.claimed = fault.Detail, append(a.claimed, claims...)
 	a.note(registry.Event{Type: registry.PartyRefused, Party: m.Peer, Code: string(fault.Code), Detail: fault.Detail, Blames: a.e.blamesOf(claims)})
@@ -183,6 +204,30 @@ func (a *attempt) answer(m *member, ans *protocol.Answer) *ending {
 		},
 		faults: []registry.PartyProblem{fault},
 	}
+}
+
+// hasNoRoom ends an attempt because a party has too much to do, which is nobody's fault.
+func (a *attempt) hasNoRoom(m *member, fault registry.PartyProblem) *ending {
+	m.said = fault.Detail
+	a.note(registry.Event{Type: registry.PartyRefused, Party: m.Peer, Code: string(fault.Code), Detail: fault.Detail})
+	return &ending{again: true, crowded: m.Peer, problem: &registry.Problem{
+		Code: registry.CodePartyRefused, Parties: []registry.PartyProblem{fault}, Detail: "party " + m.Name + " has no room for one more session: " + fault.Detail,
+	}}
+}
+
+// miss ends an attempt whose parties were not pinged because one of them was gone. It is not
+// blamed for that: whether it is back is asked before the next attempt.
+func (a *attempt) miss(peer protocol.PeerID) *ending {
+	m := a.members[peer]
+	if m.heard.Load() != 0 || a.verdict != nil {
+		return nil
+	}
+	fault := registry.PartyProblem{Party: m.Party, Code: protocol.CodeUnreachable, Detail: "it does not answer"}
+	m.lost, m.said = true, fault.Detail
+	a.note(registry.Event{Type: registry.PartyLost, Party: peer, Detail: fault.Detail})
+	return &ending{again: true, absent: true, problem: &registry.Problem{
+		Code: registry.CodePartyLost, Parties: []registry.PartyProblem{fault}, Detail: "party " + m.Name + " does not answer",
+	}}
 }
 
 func (a *attempt) advance(m *member, p *protocol.Progress) {

@@ -13,27 +13,38 @@ import (
 	"github.com/meshmpc/mpcd/protocol"
 )
 
-// choose picks the parties of the next attempt: those that answer a ping, first
-// the ones with the fewest suspicions and doubts, then those that were in the fewest
-// failed attempts, then the least loaded, then at random. After a restart, and with users' devices, it is patient while the
+// choose picks the parties of the next attempt and books them: those that are there (see
+// reachable), first the ones with the fewest suspicions and doubts, then those that were in the fewest
+// failed attempts, then the least loaded, then those that signed last for the account, then at random. When a party has no room for one more, it
+// waits. After a restart, and with users' devices, it is patient while the
 // network comes up; nobody waits for who has refused.
 func (r *runner) choose(ctx context.Context) ([]registry.Party, *registry.Problem) {
 	for {
 		parties, problem := r.chooseNow(ctx)
-		if problem == nil || problem.Code != registry.CodeTooFewParties || !time.Now().Before(r.quiet) {
-			return parties, problem // who has refused is there, and will not change their mind
+		var freed <-chan struct{}
+		var again <-chan time.Time
+		switch {
+		case problem == nil:
+			if freed = r.e.book(parties); freed == nil {
+				return parties, nil
+			}
+		case problem.Code != registry.CodeTooFewParties || !time.Now().Before(r.quiet):
+			return nil, problem // who has refused is there, and will not change their mind
+		default:
+			again = time.After(resumeRetry)
 		}
 		select {
 		case <-ctx.Done():
 			return nil, problem
-		case <-time.After(resumeRetry):
+		case <-freed:
+		case <-again:
 		}
 	}
 }
 
 func (r *runner) chooseNow(ctx context.Context) ([]registry.Party, *registry.Problem) {
 	var chosen []registry.Party
-	r.together = false
+	r.together, r.asked = false, false
 	if s := r.e.cfg.Registry.Session(r.id); s != nil && r.recall(s) {
 		r.plain = max(0, r.plain-1) // the last attempt has taught something after all
 	}
@@ -44,7 +55,7 @@ func (r *runner) chooseNow(ctx context.Context) ([]registry.Party, *registry.Pro
 		}
 		chosen = append(chosen, picked...)
 	}
-	if r.timedOut && sameParties(chosen, r.previous) || r.number > maxAttempts && r.hasFailed(chosen) {
+	if r.timedOut && sameParties(chosen, r.previous) || int(r.number)-r.spared > maxAttempts && r.hasFailed(chosen) {
 		return nil, r.lastFault // the same parties would only time out, or fail, again
 	}
 	return r.inOrder(chosen), nil
@@ -129,7 +140,7 @@ func (r *runner) pick(ctx context.Context, g group, taken []registry.Party) ([]r
 		if r.isChoiceOf(candidates, taken) {
 			enough = max(enough, r.e.expected(candidates)) // to have a choice
 		}
-		alive = r.e.probe(ctx, candidates, enough)
+		alive = r.reachable(ctx, candidates, enough)
 	}
 	if len(alive) < g.need {
 		for _, p := range candidates {
@@ -212,21 +223,34 @@ func (r *runner) tooFew(need, alive int, missing []registry.PartyProblem) *regis
 // rank sorts parties, best first.
 func (r *runner) rank(parties []registry.Party) {
 	rand.Shuffle(len(parties), func(i, j int) { parties[i], parties[j] = parties[j], parties[i] })
-	slices.SortStableFunc(parties, func(a, b registry.Party) int { return slices.Compare(r.rankOf(a), r.rankOf(b)) })
+	warm := r.e.warm.last(r.req.Account)
+	ranks := make(map[protocol.PeerID][]int, len(parties))
+	for _, p := range parties {
+		ranks[p.Peer] = r.rankOf(p, warm)
+	}
+	slices.SortStableFunc(parties, func(a, b registry.Party) int { return slices.Compare(ranks[a.Peer], ranks[b.Peer]) })
 }
 
+// loadStep is by how many sessions a party must have less to do than others to be preferred
+// to those that signed last for the account, whose topic and streams are open.
+const loadStep = 4
+
 // rankOf returns what parties are compared by; lower is better.
-func (r *runner) rankOf(p registry.Party) []int {
-	sessions, stock := 0, 0
+func (r *runner) rankOf(p registry.Party, warm []protocol.PeerID) []int {
+	sessions, stock, cold := 0, 0, 1
 	if known, ok := r.e.cfg.Pool.Party(p.Peer); ok {
 		sessions = known.Sessions
 		if r.req.Kind == protocol.KindKeygen && r.req.Scheme == protocol.ECDSA {
 			stock = known.Stock
 		}
 	}
+	if slices.Contains(warm, p.Peer) {
+		cold = 0
+	}
+	load := r.e.loadOf(p.Peer)
 	return []int{
-		degree(r.apart, p.Peer), r.quits[p.Peer], r.failures(p.Peer), degree(r.waits, p.Peer),
-		r.e.loadOf(p.Peer), sessions, -stock,
+		degree(r.apart, p.Peer), r.quits[p.Peer], r.failures(p.Peer), degree(r.waits, p.Peer), r.crowded[p.Peer],
+		max(load, sessions) / loadStep, cold, load, sessions, -stock,
 	}
 }
 

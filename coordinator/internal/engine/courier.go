@@ -71,6 +71,9 @@ func (a *attempt) watch(ctx context.Context, m *member, quiet time.Duration) {
 	if !sleep(ctx, quiet) {
 		return
 	}
+	if !a.asked && !a.resumed {
+		a.greet(ctx, m)
+	}
 	tick := time.NewTicker(pingEvery)
 	defer tick.Stop()
 	most := maxMisses
@@ -99,10 +102,23 @@ func (a *attempt) watch(ctx context.Context, m *member, quiet time.Duration) {
 	a.lost <- m.Peer
 }
 
+// greet finds out early whether a member is there that was not pinged before.
+func (a *attempt) greet(ctx context.Context, m *member) {
+	began := time.Now()
+	if !sleep(ctx, firstPing) || m.heard.Load() != 0 || a.heardSince(m, began) {
+		return
+	}
+	pinging, cancel := context.WithTimeout(ctx, firstPong)
+	defer cancel()
+	if _, err := a.e.cfg.Mesh.Ping(pinging, m.Peer); err != nil && ctx.Err() == nil && !a.heardSince(m, began) {
+		a.absent <- m.Peer // has room for every member
+	}
+}
+
 // heardSince reports whether the member has shown a sign of life after t.
 func (a *attempt) heardSince(m *member, t time.Time) bool {
 	known, ok := a.e.cfg.Pool.Party(m.Peer)
-	return m.heard.Load() > t.UnixNano() || (ok && known.Seen.After(t))
+	return m.heard.Load() > t.UnixNano() || (ok && known.Heard.After(t))
 }
 
 // sleep waits for d; false if ctx ended first.

@@ -30,6 +30,8 @@ const (
 	probeGrace    = 20 * time.Millisecond   // for more of them, once there are enough
 	probeRetry    = 100 * time.Millisecond  // after a ping that failed at once
 	resendEvery   = 500 * time.Millisecond  // a proposal without an answer
+	firstPing     = 250 * time.Millisecond  // a party of a running attempt that has said nothing yet
+	firstPong     = 500 * time.Millisecond  // for its answer
 	pingEvery     = 750 * time.Millisecond  // a party of a running attempt
 	maxMisses     = 2                       // pings in a row before a party counts as lost
 	deviceMisses  = 8                       // the same for users' devices, which send no heartbeats
@@ -43,15 +45,23 @@ const (
 	maxFrameQueue = 1024
 	recordFirst   = time.Second // before events that could not be written are written again
 	recordMost    = 30 * time.Second
-	maxWaiting    = 10000 // sessions that wait for people
+	maxWaiting    = 10000                 // sessions that wait for people
+	turnTimeout   = 5 * time.Minute       // the longest wait for a turn
+	busyFirst     = 50 * time.Millisecond // before a party that has no room is asked again
+	busyMost      = 2 * time.Second
 )
 
 // consentTimeout bounds an attempt in which people take part: they compare
 // fingerprints before their devices accept.
 const consentTimeout = 10 * time.Minute
 
-// DefaultMaxSessions bounds the sessions that run at a time.
-const DefaultMaxSessions = 256
+// Bounds of what is done at a time. A party takes 64 sessions of a coordinator, some of which
+// have ended here and not yet there.
+const (
+	DefaultMaxSessions = 48   // sessions at work
+	DefaultMaxQueue    = 1024 // sessions that wait for their turn
+	partyRoom          = 56   // attempts with one party
+)
 
 // Mesh is what the engine needs of the network.
 type Mesh interface {
@@ -74,8 +84,12 @@ type Config struct {
 	Approver crypto.Signer
 	// KeygenTimeout and SignTimeout bound one attempt. 0: the defaults.
 	KeygenTimeout, SignTimeout time.Duration
-	// MaxSessions bounds the sessions that run at a time; 0: DefaultMaxSessions.
-	MaxSessions int
+	// PresignTarget is how many presignatures accounts keep that have been used
+	// lately and say nothing of it; 0: none.
+	PresignTarget int
+	// MaxSessions bounds the sessions that are at work at a time; 0: DefaultMaxSessions.
+	// MaxQueue bounds those that wait for a turn; 0: DefaultMaxQueue.
+	MaxSessions, MaxQueue int
 	// Ended is told of each session that has ended; nil: nobody is. It must not
 	// block.
 	Ended func(*registry.Session)
@@ -95,17 +109,20 @@ type Engine struct {
 	late    chan inbound   // frames about attempts that do not run
 	writing inFlight
 	replies replies
+	stock   *stock     // presignatures
 	gather  sync.Mutex // held while somebody joins, approves or completes a session that waits
 
 	mu       sync.Mutex
 	draining bool
 	stopped  bool
-	running  map[string]struct{} // session ids
-	runners  map[string]handle   // of running and waiting sessions
+	quitting chan struct{}     // closed when draining begins
+	turns    *turns            // sessions at work, and who is next
+	runners  map[string]handle // by session id: all that have not ended
 	attempts map[protocol.SID]*attempt
 	load     map[protocol.PeerID]int // running attempts by party
-	idle     chan struct{}           // closed while nothing runs
-	freed    chan struct{}           // closed when a running session has ended
+	warm     warmSets                // who signed last for an account
+	idle     chan struct{}           // closed while nothing is at work
+	freed    chan struct{}           // closed when an attempt has ended
 }
 
 // inbound is a frame with its authenticated sender.
@@ -128,6 +145,9 @@ func New(cfg Config) (*Engine, error) {
 	if cfg.MaxSessions == 0 {
 		cfg.MaxSessions = DefaultMaxSessions
 	}
+	if cfg.MaxQueue == 0 {
+		cfg.MaxQueue = DefaultMaxQueue
+	}
 	spki, err := protocol.ApproverKey(cfg.Approver.Public())
 	if err != nil {
 		return nil, fmt.Errorf("engine: %w", err)
@@ -135,16 +155,18 @@ func New(cfg Config) (*Engine, error) {
 	ctx, stop := context.WithCancel(context.Background())
 	e := &Engine{
 		cfg: cfg, approvers: protocol.Approvers{M: 1, Keys: [][]byte{spki}}, ctx: ctx, stop: stop,
-		late: make(chan inbound, maxFrameQueue), running: make(map[string]struct{}), runners: make(map[string]handle),
+		late: make(chan inbound, maxFrameQueue), quitting: make(chan struct{}), turns: newTurns(cfg.MaxSessions), runners: make(map[string]handle),
 		attempts: make(map[protocol.SID]*attempt), load: make(map[protocol.PeerID]int), idle: make(chan struct{}), freed: make(chan struct{}),
 	}
 	close(e.idle)
+	e.stock = newStock(e)
 	return e, nil
 }
 
 // Run works until ctx ends, then stops every session and waits for that. The
 // sessions stay open in the registry.
 func (e *Engine) Run(ctx context.Context) error {
+	e.spawn(func() { e.stock.run(e.ctx) })
 	flush := time.NewTicker(flushEvery)
 	defer flush.Stop()
 	for {
@@ -163,23 +185,33 @@ func (e *Engine) Run(ctx context.Context) error {
 // shut ends everything that runs.
 func (e *Engine) shut() {
 	e.mu.Lock()
-	e.draining, e.stopped = true, true
+	e.drainLocked()
+	e.stopped = true
 	e.mu.Unlock()
 	e.stop()
 	e.work.Wait()
 	e.cfg.Registry.Flush() // nothing is acknowledged any more; parties deliver again after the next start
 }
 
-// Drain refuses new sessions and returns when none runs, or when ctx ends.
+// Drain refuses new sessions and returns when none is at work, or when ctx ends. Sessions
+// that wait for a turn get none any more: Resume queues them again.
 func (e *Engine) Drain(ctx context.Context) {
 	e.mu.Lock()
-	e.draining = true
+	e.drainLocked()
 	idle := e.idle
 	e.mu.Unlock()
 	select {
 	case <-idle:
 	case <-ctx.Done():
 	}
+}
+
+func (e *Engine) drainLocked() {
+	if e.draining {
+		return
+	}
+	e.draining, e.turns.closed = true, true
+	close(e.quitting)
 }
 
 // spawn runs fn on a goroutine that Run waits for; it does nothing after the end.

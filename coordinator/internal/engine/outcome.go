@@ -99,6 +99,7 @@ func (a *attempt) signature(m *member, rec *protocol.Record) *ending {
 		}
 		sig.Recovery = recovery // what the party says is not needed
 	}
+	a.e.warm.note(a.req.Account, a.spec.Peers())
 	return a.complete(
 		a.event(registry.Event{Type: registry.PartyFinished, Party: m.Peer}),
 		a.event(registry.Event{Type: registry.SessionCompleted, Signature: sig}),
@@ -161,10 +162,23 @@ func (a *attempt) disagree(m *member, finished registry.Event) *ending {
 	}}
 }
 
+// written returns when the attempt's beginning is in the log: without that its end means
+// nothing.
+func (a *attempt) written() error {
+	if a.begun == nil {
+		return nil
+	}
+	return a.begun.Wait()
+}
+
 // complete makes the end of the session durable, then acknowledges the outcome
 // that brought it (the first event's party).
 func (a *attempt) complete(events ...registry.Event) *ending {
-	if err := a.e.cfg.Registry.Append(events...); err != nil {
+	err := a.written()
+	if err == nil {
+		err = a.e.cfg.Registry.Append(events...)
+	}
+	if err != nil {
 		log.Errorw("the result of a session could not be recorded", "session", a.session, "error", err)
 		return &ending{problem: &registry.Problem{
 			Code: registry.CodeStorage, Detail: "the coordinator could not record the result: its disk may be full",

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/meshmpc/mpcd/coordinator/internal/registry"
@@ -65,6 +66,7 @@ func (e *Engine) expected(candidates []registry.Party) int {
 func (e *Engine) reach(ctx context.Context, p registry.Party) bool {
 	for {
 		if _, err := e.cfg.Mesh.Ping(ctx, p.Peer); err == nil {
+			e.cfg.Pool.Heard(p.Peer)
 			return true
 		}
 		select {
@@ -79,9 +81,64 @@ func (e *Engine) reach(ctx context.Context, p registry.Party) bool {
 // second.
 const freshFor = 1500 * time.Millisecond
 
-// fresh tells whether a party has shown itself so lately that a ping would tell little
-// more. One that has died since is found by the watch over its attempt.
+// fresh tells whether a party has shown itself so lately, by a heartbeat, a frame or a pong, that
+// a ping would tell little more. One that has died since is found by the watch over its
+// attempt.
 func (e *Engine) fresh(peer protocol.PeerID) bool {
 	known, ok := e.cfg.Pool.Party(peer)
-	return ok && known.Live && !known.Draining && time.Since(known.Seen) < freshFor
+	return ok && known.Live && !known.Draining && time.Since(known.Heard) < freshFor
+}
+
+// reachable returns candidates that are there: need of them, or all. Parties of the first
+// attempt at a signature are not pinged if enough have shown themselves lately; of any other, that
+// would be a false economy.
+func (r *runner) reachable(ctx context.Context, candidates []registry.Party, need int) []registry.Party {
+	if r.req.Kind == protocol.KindSign && r.number == 1 && !r.wary {
+		if fresh := r.e.allFresh(candidates); len(fresh) >= need {
+			return fresh
+		}
+	}
+	r.asked = true
+	return r.e.probe(ctx, candidates, need)
+}
+
+func (e *Engine) allFresh(candidates []registry.Party) []registry.Party {
+	return slices.DeleteFunc(slices.Clone(candidates), func(p registry.Party) bool { return !e.fresh(p.Peer) })
+}
+
+// immediate makes the first attempt of a signature whose turn is now, with parties that
+// need no ping; nil if that cannot be, or must not (see begin).
+func (r *runner) immediate() *attempt {
+	isPlain := r.req.Kind == protocol.KindSign && r.req.Wait == "" && r.req.Externals == 0 && !r.req.Delegate && len(r.req.Approvals) == 0
+	if !isPlain || !r.isOurs || r.place == nil || r.place.waited {
+		return nil
+	}
+	parties := r.findPresigned()
+	if parties == nil {
+		var ok bool
+		if parties, ok = r.chooseFresh(); !ok || r.e.book(parties) != nil {
+			return nil
+		}
+	}
+	a, err := r.newAttempt(parties)
+	if err != nil {
+		r.e.unbook(parties)
+		return nil
+	}
+	return a
+}
+
+// chooseFresh is choose for parties that need no ping.
+func (r *runner) chooseFresh() (chosen []registry.Party, ok bool) {
+	r.asked = false
+	for _, g := range r.groups() {
+		candidates, _ := r.candidates(g, chosen)
+		fresh := r.e.allFresh(candidates)
+		if len(fresh) < g.need {
+			return nil, false
+		}
+		r.rank(fresh)
+		chosen = append(chosen, fresh[:g.need]...)
+	}
+	return r.inOrder(chosen), true
 }

@@ -22,6 +22,7 @@ func (e *Engine) Receive(from protocol.PeerID, data []byte) {
 		e.replies.take(from, f.ShareReply)
 		return
 	}
+	e.cfg.Pool.Heard(from)
 	sid, ok := about(f)
 	if !ok {
 		log.Warnw("a frame that is for parties came from one", "party", from)
@@ -30,6 +31,9 @@ func (e *Engine) Receive(from protocol.PeerID, data []byte) {
 	e.mu.Lock()
 	a := e.attempts[sid]
 	e.mu.Unlock()
+	if a == nil && e.stock.receive(from, sid, f) {
+		return
+	}
 	queue := e.late
 	if a != nil {
 		m := a.members[from]
@@ -55,35 +59,24 @@ func about(f *protocol.Frame) (protocol.SID, bool) {
 		return f.Progress.SID, true
 	case f.Outcome != nil:
 		return f.Outcome.SID, true
+	case f.Held != nil:
+		return f.Held.SID, true
 	}
 	return protocol.SID{}, false
 }
 
+// register lets the frames of an attempt come to it. Its parties have been booked.
 func (e *Engine) register(a *attempt) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.attempts[a.sid] = a
-	for _, p := range a.parties {
-		e.load[p.Peer]++
-	}
 }
 
 func (e *Engine) unregister(a *attempt) {
 	e.mu.Lock()
-	defer e.mu.Unlock()
 	delete(e.attempts, a.sid)
-	for _, p := range a.parties {
-		if e.load[p.Peer]--; e.load[p.Peer] <= 0 {
-			delete(e.load, p.Peer)
-		}
-	}
-}
-
-// loadOf counts the running attempts of a party.
-func (e *Engine) loadOf(peer protocol.PeerID) int {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.load[peer]
+	e.mu.Unlock()
+	e.unbook(a.parties)
 }
 
 // takeLate handles a frame about an attempt that does not run.

@@ -20,6 +20,7 @@ type KeygenRequest struct {
 	Labels    map[string]string
 	Device    registry.DeviceInfo
 	Approvers protocol.Approvers // zero: the network's approver key
+	Presign   *registry.Presign  // nil: the coordinator's default
 
 	Custody   registry.Custody
 	Recipient []byte // hybrid: X25519 key to seal the user's share to; none: named later
@@ -77,7 +78,7 @@ func (e *Engine) Keygen(req KeygenRequest) (session string, err error) {
 		Stream: registry.AccountStream(account), Type: registry.AccountCreated,
 		Account: &registry.NewAccount{
 			Owner: req.Owner, KeyID: session, Scheme: req.Scheme, Threshold: req.Threshold,
-			Approvers: req.Approvers, Labels: req.Labels, Custody: req.Custody, Device: req.Device,
+			Approvers: req.Approvers, Labels: req.Labels, Custody: req.Custody, Device: req.Device, Presign: req.Presign,
 		},
 	})
 	return session, e.start(n)
@@ -106,6 +107,16 @@ func (e *Engine) checkKeygen(req *KeygenRequest) error {
 		return &registry.Problem{
 			Code:   registry.CodeInvalidThreshold,
 			Detail: fmt.Sprintf("%d external parties do not go with custody %s and a threshold of %v", req.Externals, req.Custody, req.Threshold),
+		}
+	}
+	if req.Presign != nil {
+		keep := req.own()
+		if req.Custody == registry.CustodyHybrid {
+			keep-- // the delegate keeps nothing
+		}
+		var err error
+		if req.Presign, err = checkPresign(req.Presign, req.Scheme, keep, req.Threshold.T); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -19,16 +19,29 @@ func (e *Engine) Resume() {
 			continue
 		}
 		log.Infow("session taken up again", "session", s.ID, "kind", s.Kind, "attempt", s.Attempt)
-		if r.resumed != nil {
-			e.register(r.resumed)
-		}
 		if r.req.Wait == "" {
-			e.mu.Lock()
-			e.runLocked(s.ID)
-			e.mu.Unlock()
+			e.takeBack(r)
 		}
 		e.launch(r)
 	}
+}
+
+// takeBack lets a session go on that was at work, and queues one that was not, or not yet for
+// long enough to be on record.
+func (e *Engine) takeBack(r *runner) {
+	if r.resumed != nil {
+		e.register(r.resumed)
+		e.mustBook(r.resumed.parties)
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	r.place = newPlace(kindOfWork(&r.req), laneOf(&r.req))
+	if r.resumed != nil {
+		e.turns.give(r.place)
+	} else {
+		e.turns.join(r.place)
+	}
+	e.noteIdle()
 }
 
 // restore returns the runner of a session as the log knows it. Without an

@@ -1,8 +1,10 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"math/rand/v2"
 	"time"
 
 	"github.com/meshmpc/mpcd/coordinator/internal/registry"
@@ -18,12 +20,23 @@ type runner struct {
 	durable   chan struct{} // closed when session.created is on disk, or is known not to be
 	stillborn bool          // it is not; read after durable is closed
 
+	place     *place                  // at work, or in the queue for it; nil: it waits for people
+	presign   *presignature           // taken for the next attempt, and not named yet
+	full      bool                    // no presignature is used any more: one has failed
+	first     *attempt                // has begun together with the session
+	isOurs    bool                    // the session's id was made here
+	wary      bool                    // a party was gone that had lately shown itself: all are pinged
+	asked     bool                    // the parties of the attempt that is being made were pinged
+	crowded   map[protocol.PeerID]int // how often a party had no room
+	pause     time.Duration           // before parties are asked again, one of which had no room
+	pauses    int
 	stuck     func()    // tells who waits that the end cannot be recorded now
 	userShare string    // for the delegate of a signing; in memory only
 	number    uint32    // of the next attempt
 	resumed   *attempt  // to be finished first, after a restart
 	quiet     time.Time // before this, a party that is missing may just not be connected yet
 	suspects
+	spared    int               // attempts that are not counted
 	plain     int               // attempts that failed and taught nothing about the parties
 	pinned    bool              // no others can take the place of the last attempt's parties
 	previous  []registry.Party  // roster of the last attempt
@@ -37,8 +50,11 @@ type ending struct {
 	stopped bool // the coordinator stops; the session stays open
 	ended   bool // a user has cancelled it
 	timeout bool
-	pinned  bool // keygen: some have saved a share, and take part in no other roster
-	final   bool // keygen: some hold the key, and take part in no other attempt
+	again   bool            // nobody is at fault and nothing was lost: it is not counted as an attempt
+	absent  bool            // a party was gone before the attempt began
+	crowded protocol.PeerID // has no room now
+	pinned  bool            // keygen: some have saved a share, and take part in no other roster
+	final   bool            // keygen: some hold the key, and take part in no other attempt
 	problem *registry.Problem
 	faults  []registry.PartyProblem // who must not be in the next attempt
 	proven  []registry.PartyProblem // who has broken the protocol, which it signed
@@ -58,11 +74,14 @@ func (r *runner) run(ctx context.Context) {
 		r.failWithoutShare()
 		return
 	}
-	if r.req.Wait != "" {
+	switch {
+	case r.req.Wait != "":
 		<-r.durable
 		if r.stillborn || !r.await(ctx) {
 			return
 		}
+	case r.resumed == nil && !r.takeTurn(ctx):
+		return
 	}
 	r.attempts(ctx)
 }
@@ -81,8 +100,15 @@ func (r *runner) failWithoutShare() {
 func (r *runner) attempts(ctx context.Context) {
 	ctx, cancel := context.WithDeadline(ctx, r.req.Expires)
 	defer cancel()
-	if a := r.resumed; a != nil {
-		if !r.again(ctx, a, a.run(ctx)) {
+	if a := cmp.Or(r.resumed, r.first); a != nil {
+		end := a.run(ctx)
+		<-r.durable
+		if r.stillborn {
+			r.e.unregister(a)
+			a.cancel(registry.CodeStorage)
+			return
+		}
+		if !r.again(ctx, a, end) {
 			return
 		}
 	}
@@ -96,9 +122,14 @@ func (r *runner) once(ctx context.Context) bool {
 		r.failWithoutShare()
 		return false
 	}
-	parties, problem := r.choose(ctx)
+	sleep(ctx, r.pause)
+	parties, problem := r.find(ctx)
+	defer r.unname()
 	<-r.durable
 	over := ctx.Err() != nil // looked at once: it may be cancelled at any moment
+	if over || r.stillborn {
+		r.e.unbook(parties)
+	}
 	switch {
 	case r.stillborn, r.e.ctx.Err() != nil:
 		return false
@@ -118,12 +149,15 @@ func (r *runner) once(ctx context.Context) bool {
 		return false
 	}
 	a, err := r.newAttempt(parties)
+	if err == nil {
+		err = r.prepare(a)
+	}
 	if err != nil {
+		r.e.unbook(parties)
 		log.Errorw("an attempt could not be made", "session", r.id, "error", err)
 		r.fail(&registry.Problem{Code: registry.CodeInternal, Detail: "the coordinator could not prepare the session: its log tells why"})
 		return false
 	}
-	r.e.register(a)
 	return r.again(ctx, a, a.run(ctx))
 }
 
@@ -135,6 +169,7 @@ func (r *runner) again(ctx context.Context, a *attempt, end ending) bool {
 	}
 	if end.ended {
 		a.cancel(registry.CodeCancelled)
+		a.spend()
 		r.cancelled(ctx)
 		return false
 	}
@@ -144,14 +179,40 @@ func (r *runner) again(ctx context.Context, a *attempt, end ending) bool {
 		Stream: registry.SessionStream(r.id), Type: registry.AttemptFailed,
 		Attempt: a.spec.Attempt, SID: a.sid.String(), Code: end.problem.Code, Problem: end.problem,
 	})
-	if !r.mayTryAgain(a, &end) {
+	if a.isPresigned() {
+		r.fallBack(a, &end)
+		return true
+	}
+	if !end.again && !r.mayTryAgain(a, &end) {
 		r.fail(end.problem)
 		return false
 	}
+	r.spare(&end)
 	r.number = a.spec.Attempt + 1
 	r.previous, r.lastFault, r.timedOut, r.pinned = a.parties, end.problem, end.timeout, end.pinned
 	r.exclude(end.faults)
 	return true
+}
+
+// spare takes note of an attempt that does not count: a party had no room, or was gone
+// before it began.
+func (r *runner) spare(end *ending) {
+	r.pause = 0
+	if !end.again {
+		return
+	}
+	r.spared++
+	r.wary = r.wary || end.absent
+	if end.crowded == "" {
+		return
+	}
+	if r.crowded == nil {
+		r.crowded = make(map[protocol.PeerID]int)
+	}
+	r.crowded[end.crowded]++
+	r.pauses++
+	r.pause = min(busyFirst<<min(r.pauses-1, 8), busyMost)
+	r.pause += rand.N(r.pause / 2)
 }
 
 // mayTryAgain learns from an attempt, and bounds the attempts: maxAttempts, not
@@ -169,7 +230,7 @@ func (r *runner) mayTryAgain(a *attempt, end *ending) bool {
 	if !learned && !doubted && (r.req.Kind != protocol.KindSign || len(end.faults) > 0) {
 		r.plain++
 	}
-	return !end.final && r.plain < maxAttempts && int(a.spec.Attempt) < r.mostAttempts()
+	return !end.final && r.plain < maxAttempts && int(a.spec.Attempt)-r.spared < r.mostAttempts()
 }
 
 // mostAttempts is enough to leave out a party that accuses everybody, or spoils

@@ -56,7 +56,7 @@ func (e *Engine) Sign(req SignRequest) (session string, err error) {
 	case created.Externals > 0:
 		created.Wait = registry.WaitExternal
 	}
-	return session, e.start(newcomer{id: session, created: created, waiting: req.Waiting, meta: req.Meta, userShare: req.UserShare})
+	return session, e.start(newcomer{id: session, created: created, waiting: req.Waiting, meta: req.Meta, userShare: req.UserShare, isOurs: req.RequestID == ""})
 }
 
 func (e *Engine) activeAccount(id string) (*registry.Account, error) {

@@ -18,7 +18,11 @@ func (r *runner) newSpec(parties []registry.Party) (*protocol.Spec, error) {
 	for _, p := range parties {
 		s.Roster = append(s.Roster, p.Member())
 	}
-	s.Expires = expiry(now.Add(r.e.attemptTimeout(&r.req)))
+	timeout := r.e.attemptTimeout(&r.req)
+	if r.presign != nil {
+		timeout, s.Presign = min(timeout, presignedTimeout), r.presign.sid[:]
+	}
+	s.Expires = expiry(now.Add(timeout))
 	if r.req.Kind == protocol.KindKeygen {
 		s.Approvers, s.Recipient = r.req.Approvers, r.req.Recipient
 		if s.Approvers.M == 0 {

@@ -22,24 +22,49 @@ type newcomer struct {
 	waiting   Waiting
 	meta      registry.Meta
 	userShare string           // sign: for the delegate; never written down
+	isOurs    bool             // sign: the caller has not chosen the id
 	more      []registry.Event // that go with session.created
 }
 
-// start makes a session durable and runs it, or lets it wait. Parties are looked
-// for while the disk works; nothing is proposed to them before it is done.
+// start makes a session durable and lets it take its turn, or wait for people. Of a
+// session whose turn is now the parties are asked while the disk works (begin).
 func (e *Engine) start(n newcomer) error {
 	created := &n.created
-	created.Expires = e.sessionDeadline(created)
-	if created.Wait != "" {
-		created.Expires = waitUntil(created.Kind, n.waiting.Life)
-	}
-	invites, err := n.invites()
+	invites, err := n.invites(e.sessionLife(&n))
 	if err != nil {
 		return err
 	}
-	if p := e.enter(n.id, created.Wait != ""); p != nil {
-		return p
+	p, err := e.enter(n.id, created)
+	if err != nil {
+		return err
 	}
+	if p != nil && p.waited {
+		created.Expires = created.Expires.Add(turnTimeout) // what counts begins with its turn
+	}
+	r := e.newRunner(n.id, *created)
+	r.userShare, r.place, r.isOurs = n.userShare, p, n.isOurs
+	batch := e.begin(r, append(n.events(created), invites...))
+	e.launch(r)
+	if err = batch.Wait(); err != nil {
+		log.Errorw("a session could not be recorded", "session", n.id, "error", err)
+		r.stillborn = true
+		err = storageProblem()
+	}
+	close(r.durable)
+	return err
+}
+
+// sessionLife sets when a new session ends, and returns it.
+func (e *Engine) sessionLife(n *newcomer) time.Time {
+	n.created.Expires = e.sessionDeadline(&n.created)
+	if n.created.Wait != "" {
+		n.created.Expires = waitUntil(n.created.Kind, n.waiting.Life)
+	}
+	return n.created.Expires
+}
+
+// events are what the log gets first of a new session.
+func (n *newcomer) events(created *registry.NewSession) []registry.Event {
 	first := registry.Event{Stream: registry.SessionStream(n.id), Type: registry.SessionCreated, Session: created, Actor: n.meta.Actor, Idem: n.meta.Idem}
 	if first.Idem != nil && first.Idem.Ref == "" {
 		own := *first.Idem
@@ -49,19 +74,26 @@ func (e *Engine) start(n newcomer) error {
 	for i := range n.more {
 		n.more[i].Actor = n.meta.Actor
 	}
-	events := append(append([]registry.Event{first}, n.more...), invites...)
-	batch := e.cfg.Registry.Begin(events...)
-	r := e.newRunner(n.id, *created)
-	r.userShare = n.userShare
-	e.launch(r)
-	err = batch.Wait()
-	if err != nil {
-		log.Errorw("a session could not be recorded", "session", n.id, "error", err)
-		r.stillborn = true
-		err = storageProblem()
+	return append([]registry.Event{first}, n.more...)
+}
+
+// begin hands over the first events of a session. If its turn is now and its parties need no
+// looking for, its first attempt begins with them, in one transaction, and is proposed
+// while the disk works. What can go wrong if the coordinator dies before that is done:
+// nobody has been answered, and the log does not know the session. Its parties finish, and
+// their records are logged as those of an unknown session; the caller asks again, and
+// gets another signature of what he wanted signed anyway. Where more depends on the log, nothing is proposed
+// before it is durable: a session's id that the caller has chosen would make parties
+// refuse the same attempt once more, and shares of a key would be held for nobody.
+func (e *Engine) begin(r *runner, events []registry.Event) *registry.Batch {
+	if a := r.immediate(); a != nil {
+		if err := r.prepare(a, events...); err == nil {
+			r.first = a
+			return a.begun
+		}
+		e.unbook(a.parties) // the usual way tells what is wrong
 	}
-	close(r.durable)
-	return err
+	return e.cfg.Registry.Begin(events...)
 }
 
 func storageProblem() *registry.Problem {
@@ -78,8 +110,8 @@ func waitUntil(kind protocol.Kind, life time.Duration) time.Time {
 	return time.Now().Add(life).UTC().Round(0)
 }
 
-// invites are the events of a new session's invites.
-func (n *newcomer) invites() (events []registry.Event, err error) {
+// invites are the events of a new session's invites, which end with it.
+func (n *newcomer) invites(expires time.Time) (events []registry.Event, err error) {
 	for range n.created.Externals {
 		if n.waiting.Invite == nil {
 			return nil, &registry.Problem{
@@ -91,7 +123,7 @@ func (n *newcomer) invites() (events []registry.Event, err error) {
 		if err != nil {
 			return nil, &registry.Problem{Code: registry.CodeInternal, Detail: "no invite could be made: " + err.Error()}
 		}
-		invite.Expires = n.created.Expires
+		invite.Expires = expires
 		events = append(events, registry.Event{
 			Stream: registry.SessionStream(n.id), Type: registry.InviteCreated, Invite: &invite, Actor: n.meta.Actor,
 		})
@@ -99,7 +131,7 @@ func (n *newcomer) invites() (events []registry.Event, err error) {
 	return events, nil
 }
 
-// handle is a session that runs or waits, to others.
+// handle is a session that has not ended, to others.
 type handle struct {
 	cancel context.CancelCauseFunc
 	over   context.Context // ends when nothing more happens
@@ -115,7 +147,7 @@ func (e *Engine) launch(r *runner) {
 	r.stuck = end
 	e.spawn(func() {
 		defer end()
-		defer e.leave(r.id)
+		defer e.leave(r)
 		defer cancel(nil)
 		r.run(ctx)
 		if s := e.cfg.Registry.Session(r.id); e.cfg.Ended != nil && s != nil && s.Status.Finished() {
@@ -124,25 +156,56 @@ func (e *Engine) launch(r *runner) {
 	})
 }
 
-// enter counts a session as running or waiting; a problem when it may not be.
-func (e *Engine) enter(id string, waits bool) error {
+// enter takes a session in: it has its turn, or waits for it, or for people (then there is no
+// place yet). It is a problem when there are too many.
+func (e *Engine) enter(id string, s *registry.NewSession) (*place, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	people := len(e.runners) - e.turns.working() - e.turns.length
+	kind := kindOfWork(s)
 	switch {
 	case e.draining:
-		return &registry.Problem{Code: registry.CodeShuttingDown, Detail: "the coordinator is shutting down: try again in a few seconds"}
+		return nil, &registry.Problem{Code: registry.CodeShuttingDown, Detail: "the coordinator is shutting down: try again in a few seconds"}
 	case e.known(id): // callers may choose the ids of sign sessions
-		return &registry.Problem{Code: registry.CodeRequestIDUsed, Detail: "this request_id is a session's already: make a fresh UUID", Session: id}
-	case waits && len(e.runners)-len(e.running) >= maxWaiting:
-		return &registry.Problem{Code: registry.CodeTooManySessions, Detail: fmt.Sprintf("%d sessions wait for people already: cancel some", maxWaiting)}
-	case !waits && len(e.running) >= e.cfg.MaxSessions:
-		return &registry.Problem{Code: registry.CodeTooManySessions, Detail: fmt.Sprintf("%d sessions run already: try again in a second", e.cfg.MaxSessions)}
+		return nil, &registry.Problem{Code: registry.CodeRequestIDUsed, Detail: "this request_id is a session's already: make a fresh UUID", Session: id}
+	case s.Wait != "" && people >= maxWaiting:
+		return nil, &registry.Problem{Code: registry.CodeTooManySessions, Detail: fmt.Sprintf("%d sessions wait for people already: cancel some", maxWaiting)}
+	case s.Wait == "" && e.turns.length >= e.cfg.MaxQueue && !e.turns.isFree(kind):
+		return nil, e.crowded()
 	}
 	e.runners[id] = handle{} // launch fills it in
-	if !waits {
-		e.runLocked(id)
+	if s.Wait != "" {
+		return nil, nil
 	}
-	return nil
+	return e.joinLocked(kind, laneOf(s)), nil
+}
+
+// crowded says when to come again: when half of those that wait have had their turn. The caller holds e.mu.
+func (e *Engine) crowded() error {
+	return &registry.Problem{
+		Code: registry.CodeTooManySessions, Retry: e.turns.pace.wait(1+e.turns.length/2, time.Now()),
+		Detail: fmt.Sprintf("%d sessions are at work and %d wait for their turn: try again later", e.turns.working(), e.turns.length),
+	}
+}
+
+// kindOfWork says which places a session needs.
+func kindOfWork(s *registry.NewSession) workKind {
+	switch {
+	case s.Externals > 0:
+		return peopleWork
+	case s.Kind == protocol.KindKeygen && s.Scheme == protocol.ECDSA:
+		return heavyWork
+	}
+	return quickWork
+}
+
+// laneOf names the queue of a session: that of its account or, as a keygen's account is
+// always a new one, of the account's owner.
+func laneOf(s *registry.NewSession) string {
+	if s.Kind == protocol.KindKeygen {
+		return "owner/" + s.Owner
+	}
+	return s.Account
 }
 
 // known reports whether a session has the id, or is about to. The caller holds
@@ -152,48 +215,51 @@ func (e *Engine) known(id string) bool {
 	return now || e.cfg.Registry.Session(id) != nil
 }
 
-// begin counts a session that waited as running, once there is room for it. It
-// is false when none may begin any more or ctx has ended.
-func (e *Engine) begin(ctx context.Context, id string) bool {
-	for {
-		e.mu.Lock()
-		if e.draining {
-			e.mu.Unlock()
-			return false
+// joinLocked lets a session take its turn. The caller holds e.mu.
+func (e *Engine) joinLocked(kind workKind, account string) *place {
+	p := newPlace(kind, account)
+	e.turns.join(p)
+	e.noteIdle()
+	return p
+}
+
+// noteIdle opens or closes what tells that nothing is at work. The caller holds e.mu.
+func (e *Engine) noteIdle() {
+	isIdle := e.turns.working() == 0
+	select {
+	case <-e.idle:
+		if !isIdle {
+			e.idle = make(chan struct{})
 		}
-		if len(e.running) < e.cfg.MaxSessions {
-			e.runLocked(id)
-			e.mu.Unlock()
-			return true
-		}
-		freed := e.freed
-		e.mu.Unlock()
-		select {
-		case <-freed:
-		case <-ctx.Done():
-			return false
+	default:
+		if isIdle {
+			close(e.idle)
 		}
 	}
 }
 
-func (e *Engine) runLocked(id string) {
-	if len(e.running) == 0 {
-		e.idle = make(chan struct{})
-	}
-	e.running[id] = struct{}{}
-}
-
-func (e *Engine) leave(id string) {
+// leave forgets a session that has ended, and calls the next one.
+func (e *Engine) leave(r *runner) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	delete(e.runners, id)
-	if _, ran := e.running[id]; !ran {
+	delete(e.runners, r.id)
+	if r.place == nil {
 		return
 	}
-	delete(e.running, id)
-	close(e.freed)
-	e.freed = make(chan struct{})
-	if len(e.running) == 0 {
-		close(e.idle)
-	}
+	e.turns.leave(r.place, time.Now())
+	e.noteIdle()
+}
+
+// IsBusy reports whether any session is at work or waits for its turn.
+func (e *Engine) IsBusy() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.turns.working() > 0 || e.turns.length > 0
+}
+
+// Queue returns how many sessions are at work and how many wait for their turn.
+func (e *Engine) Queue() (working, waiting int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.turns.working(), e.turns.length
 }

@@ -40,16 +40,53 @@ func (r *runner) await(ctx context.Context) bool {
 	}
 }
 
-// proceed turns a session that waited into one that runs.
+// proceed lets a session that waited for people take its turn.
 func (r *runner) proceed(ctx context.Context, s *registry.Session) bool {
 	r.req = s.NewSession
+	r.e.mu.Lock()
+	r.place = r.e.joinLocked(kindOfWork(&r.req), laneOf(&r.req))
+	r.e.mu.Unlock()
+	if !r.takeTurn(ctx) {
+		return false
+	}
 	if r.req.Externals > 0 {
 		r.quiet = time.Now().Add(deviceGrace)
 	}
-	if r.e.begin(ctx, r.id) {
-		return true
+	return true
+}
+
+// takeTurn waits until the session may be at work. It is false if that never comes: the
+// session has ended then or, if the coordinator stops, is taken up at the next start.
+func (r *runner) takeTurn(ctx context.Context) bool {
+	if !r.place.waited {
+		return ctx.Err() == nil || r.mayEnd(ctx)
 	}
-	r.cancelled(ctx) // unless the coordinator stops: then the session is taken up at the next start
+	late := time.NewTimer(turnTimeout)
+	defer late.Stop()
+	select {
+	case <-r.place.given:
+		r.req.Expires = r.e.sessionDeadline(&r.req) // its time begins now
+		return true
+	case <-late.C:
+		<-r.durable
+		if !r.stillborn {
+			r.fail(&registry.Problem{
+				Code: registry.CodeSessionTimeout, Detail: fmt.Sprintf("the session waited %v for its turn: the coordinator has more to do than it can", turnTimeout),
+			})
+		}
+	case <-r.e.quitting:
+	case <-ctx.Done():
+		return r.mayEnd(ctx)
+	}
+	return false
+}
+
+// mayEnd ends a session that was cancelled before it began.
+func (r *runner) mayEnd(ctx context.Context) bool {
+	<-r.durable
+	if !r.stillborn {
+		r.cancelled(ctx) // unless the coordinator stops
+	}
 	return false
 }
 
