@@ -2,6 +2,7 @@ package coordinator
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -13,11 +14,22 @@ import (
 
 // The tests of this file run in virtual time: nobody is late who should not be.
 
+// shuffle makes other parties than those that signed last seem to have less to do.
+func (c *core) shuffle() {
+	for _, p := range c.net.order {
+		p.mu.Lock()
+		p.busy = 100 * rand.IntN(4)
+		p.mu.Unlock()
+	}
+	time.Sleep(150 * time.Millisecond) // until they have said so
+}
+
 // signTimes signs several times, because parties are chosen at random, and
 // returns the sessions that took more than one attempt.
 func (c *core) signTimes(n int, account string, attempts uint32) (hard []*registry.Session) {
 	c.t.Helper()
 	for range n {
+		c.shuffle()
 		s, took := c.finished(c.sign(account))
 		if s.Status != registry.StatusCompleted || s.Attempt > attempts || took > 2*time.Second {
 			c.t.Errorf("%s in attempt %d, at most %d are needed, after %v: %+v, blames %+v", s.Status, s.Attempt, attempts, took, s.Problem, s.Blames)

@@ -16,18 +16,20 @@ import (
 
 func TestTooManySessions(t *testing.T) {
 	t.Parallel()
-	cl := newClusterWith(t, func(c *Config) { c.MaxSessions = 2 }, "p1", "p2", "p3")
+	cl := newClusterWith(t, func(c *Config) { c.MaxSessions, c.MaxQueue = 2, 2 }, "p1", "p2", "p3")
 	a := cl.account(`{"user_id":"u"}`)
 	for _, p := range cl.net.order {
 		p.set(script{mute: true})
 	}
 	var running []rest.Session
-	for range 2 {
+	for range 4 { // two of them wait
 		running = append(running, as[rest.Session](t, cl.do(call{method: "POST", path: signPath(a.ID), body: `{"message":"` + digest + `"}`, header: async}), http.StatusAccepted))
 	}
 	key := map[string]string{"Idempotency-Key": "one"}
 	again := call{method: "POST", path: signPath(a.ID), body: `{"message":"` + digest + `"}`, header: key}
-	problem(t, cl.do(again), http.StatusTooManyRequests, "too_many_sessions")
+	if p := cl.do(again); problem(t, p, http.StatusTooManyRequests, "too_many_sessions").Detail == "" || p.header.Get("Retry-After") != "60" { // no turn has come yet
+		t.Errorf("Retry-After %q", p.header.Get("Retry-After"))
+	}
 	problem(t, cl.post(accountsPath, `{"user_id":"u"}`), http.StatusTooManyRequests, "too_many_sessions")
 	problem(t, cl.post(sessionsPath, `{"kind":"keygen","user_id":"u"}`), http.StatusTooManyRequests, "too_many_sessions")
 	as[rest.Session](t, cl.post(sessionsPath, `{"kind":"keygen","user_id":"u","open_user_slot":true}`), http.StatusCreated) // it only waits

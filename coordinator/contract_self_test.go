@@ -42,7 +42,7 @@ func TestContractCheckerCanFail(t *testing.T) {
 		answer answer
 		says   string // empty: it is fine
 	}{
-		"good":                       {ready, answerOf(200, "application/json", `{"status":"ready","live_parties":3}`), ""},
+		"good":                       {ready, answerOf(200, "application/json", `{"status":"ready","live_parties":3,"preparameters":{"min":1,"total":3}}`), ""},
 		"good problem":               {account, problemOf(404, "account_not_found"), ""},
 		"good answer with a query":   {call{method: "GET", path: "/api/v1/parties?x=1"}, answerOf(200, "application/json", `{"parties":[]}`), ""},
 		"a literal before a wild":    {call{method: "POST", path: generatePath}, answerOf(200, "application/json", strings.Replace(share, "%s", `"2026-01-02T03:04:05Z"`, 1)), ""},
@@ -51,8 +51,8 @@ func TestContractCheckerCanFail(t *testing.T) {
 		"no media type":              {ready, answerOf(200, "", `{}`), "media type"},
 		"no JSON":                    {ready, answerOf(200, "application/json", `{`), "no JSON"},
 		"missing field":              {ready, answerOf(200, "application/json", `{"status":"ready"}`), "live_parties"},
-		"a field of a wrong type":    {ready, answerOf(200, "application/json", `{"status":"ready","live_parties":"3"}`), "live_parties"},
-		"a field too many":           {ready, answerOf(200, "application/json", `{"status":"ready","live_parties":3,"x":1}`), "x"},
+		"a field of a wrong type":    {ready, answerOf(200, "application/json", `{"status":"ready","live_parties":"3","preparameters":{"min":1,"total":3}}`), "live_parties"},
+		"a field too many":           {ready, answerOf(200, "application/json", `{"status":"ready","live_parties":3,"preparameters":{"min":1,"total":3},"x":1}`), "x"},
 		"null for a list":            {call{method: "GET", path: "/api/v1/parties"}, answerOf(200, "application/json", `{"parties":null}`), "parties"},
 		"a value out of an enum":     {call{method: "GET", path: "/api/v1/webhooks"}, answerOf(200, "application/json", `{"webhooks":[{"id":7}]}`), "id"},
 		"a time that is none":        {call{method: "POST", path: generatePath}, answerOf(200, "application/json", strings.Replace(share, "%s", `"yesterday"`, 1)), "date-time"},

@@ -81,7 +81,7 @@ func (c *Coordinator) build() (err error) {
 	c.engine, err = engine.New(engine.Config{
 		Network: c.cfg.Network, Mesh: c.net, Pool: c.pool, Registry: c.registry, Verify: p2p.Verify,
 		Approver: c.cfg.Approver, KeygenTimeout: c.cfg.KeygenTimeout, SignTimeout: c.cfg.SignTimeout,
-		MaxSessions: c.cfg.MaxSessions, Ended: c.countSession, Blamed: c.edge.metrics.Blame,
+		PresignTarget: c.cfg.PresignTarget, MaxSessions: c.cfg.MaxSessions, MaxQueue: c.cfg.MaxQueue, Ended: c.countSession, Blamed: c.edge.metrics.Blame,
 	})
 	if err != nil {
 		return err

@@ -136,6 +136,7 @@ func TestNobodyElseToTry(t *testing.T) {
 		c := newCore(t, "p1", "p2", "p3")
 		account := c.account(2, 3)
 		c.net.party("p3").set(script{dead: true})
+		time.Sleep(2 * time.Second) // so long that it is looked for at once
 		c.net.party("p2").set(script{quits: func(*protocol.Spec) *protocol.Failure { return nil }})
 		s, took := c.finished(c.sign(account))
 		if p := s.Problem; s.Status != registry.StatusFailed || s.Attempt != 2 || p.Code != registry.CodeCeremonyFailed || took > 5*time.Second {
@@ -160,6 +161,7 @@ func TestWaitedForIsAWord(t *testing.T) {
 		}
 		hard := 0
 		for range 8 {
+			c.shuffle()
 			s, _ := c.finished(c.sign(account))
 			if s.Status != registry.StatusCompleted || s.Attempt > 3 || hasPart(s, liar) {
 				t.Errorf("%s in attempt %d: %+v", s.Status, s.Attempt, s.Problem)

@@ -94,11 +94,26 @@ func (c *Coordinator) watched() metrics.Config {
 		Version:     c.cfg.Version,
 		LiveParties: func() int { return len(c.pool.Live()) },
 		Events:      c.registry.LastSeq,
+		Presignatures: func() metrics.Presignatures {
+			p := c.engine.Presignatures()
+			return metrics.Presignatures{Held: p.Held, Used: p.Used, Missed: p.Missed, Expired: p.Expired}
+		},
+		Stocks: c.stocks,
 	}
 	if c.edge.cert != nil {
 		m.CertExpires = c.edge.cert.expires
 	}
 	return m
+}
+
+// stocks lists what the live parties have in stock.
+func (c *Coordinator) stocks() (list []metrics.Stock) {
+	for _, p := range c.pool.All() {
+		if p.Live && !p.Delegate {
+			list = append(list, metrics.Stock{Party: p.Name, PeerID: p.Peer, Preparameters: p.Stock})
+		}
+	}
+	return list
 }
 
 // access is what the API asks about its callers.

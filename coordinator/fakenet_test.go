@@ -40,8 +40,9 @@ type fakeNet struct {
 	secrets map[string][]byte                // by key id
 	allowed map[string]protocol.Approvers    // by key id: what its members remember
 	joined  map[protocol.SID]map[protocol.PeerID]bool
-	sent    []protocol.Frame // what the coordinator sent
-	drop    int              // so many of its next frames are lost
+	sent    []protocol.Frame              // what the coordinator sent
+	named   map[protocol.SID]protocol.SID // presignatures, and the signing that names each
+	drop    int                           // so many of its next frames are lost
 	work    sync.WaitGroup
 	down    chan struct{}
 

@@ -28,6 +28,9 @@ type script struct {
 	otherKey    bool                                   // keygen: a certificate for another key
 	hold        bool                                   // keeps its outcomes until released
 
+	presign protocol.Code // refuses every presigning
+	noHold  bool          // accepts presignings, and never holds what they make
+
 	deaf      bool          // it answers no pings
 	shareCode protocol.Code // delegates: refuse to give shares out, or to erase them
 	shareMute bool          // delegates: do not answer about shares
@@ -47,11 +50,15 @@ type party struct {
 	script   script
 	boot     uint64
 	seq      uint64
+	busy     int // sessions, as its heartbeats say
 	pending  map[protocol.SID]*delivery
 	acked    int
 	draining bool
 	stopped  map[protocol.SID]bool // attempts that it was told to end
 	shares   map[string]*fakeShare // users' shares, by key id
+
+	presigned fakeHeld
+	bound     map[protocol.SID]bool // signings that have used a presignature
 }
 
 // delivery is an outcome that is sent until it is acknowledged.
@@ -95,7 +102,7 @@ func (p *party) heartbeat() []byte {
 	}
 	p.seq++
 	data, err := protocol.SealHeartbeat(p.identity, protocol.Heartbeat{
-		Network: testNetwork, Boot: p.boot, Seq: p.seq, Time: time.Now().UnixMilli(), Software: "test", Stock: 3, Draining: p.draining,
+		Network: testNetwork, Boot: p.boot, Seq: p.seq, Time: time.Now().UnixMilli(), Software: "test", Stock: 3, Held: len(p.presigned.held), Sessions: p.busy, Draining: p.draining,
 		SealKey: p.sealKey,
 	})
 	if err != nil {
@@ -115,6 +122,9 @@ func (p *party) handle(f *protocol.Frame) {
 		p.mu.Lock()
 		p.stopped[f.Cancel.SID] = true
 		p.mu.Unlock()
+		p.forget(&f.Cancel.SID)
+	case f.Forget != nil:
+		p.forget(nil)
 	case f.Ack != nil:
 		p.mu.Lock()
 		if d := p.pending[f.Ack.SID]; d != nil {
@@ -134,7 +144,14 @@ func (p *party) propose(f *protocol.Propose) {
 		answer.Code, answer.Detail = protocol.CodeInvalid, err.Error()
 		p.net.t.Errorf("the coordinator proposed an invalid spec: %v", err)
 	}
+	if s.Kind == protocol.KindPresign {
+		p.presign(s)
+		return
+	}
 	if s.Kind == protocol.KindSign {
+		if answer.Code == "" {
+			answer.Code = p.bind(s)
+		}
 		if _, err := protocol.Authorise(s, p.net.approvers(s), time.Now()); err != nil {
 			answer.Code, answer.Detail = protocol.CodeUnauthorised, err.Error()
 		}

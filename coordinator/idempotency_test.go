@@ -211,7 +211,7 @@ func TestFailedValidationLeavesTheKeyUnused(t *testing.T) {
 	}
 	a := as[rest.Account](t, cl.once("k", accountsPath, `{"user_id":"u"}`), http.StatusCreated)
 	for _, p := range cl.net.order {
-		p.set(script{refuse: protocol.CodeBusy})
+		p.set(script{refuse: protocol.CodeStorage})
 	}
 	body := `{"message":"` + digest + `"}`
 	first := problem(t, cl.once("s", signPath(a.ID), body), http.StatusBadGateway, "party_refused")

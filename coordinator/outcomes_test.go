@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/meshmpc/mpcd/coordinator/internal/registry"
 	"github.com/meshmpc/mpcd/coordinator/rest"
 	"github.com/meshmpc/mpcd/protocol"
 )
@@ -18,12 +19,12 @@ var ceremonies = []struct {
 	status int
 	code   string
 }{
-	{"refused", script{refuse: protocol.CodeBusy}, http.StatusBadGateway, "party_refused"},
+	{"refused", script{refuse: protocol.CodeStorage}, http.StatusBadGateway, "party_refused"},
 	{"given up", script{fail: &protocol.Failure{Code: protocol.CodeProtocol, Detail: "a bad proof"}}, http.StatusBadGateway, "ceremony_failed"},
 	{"wrong", script{wrong: true}, http.StatusBadGateway, "invalid_signature"},
 	{"never ends", script{mute: true}, http.StatusGatewayTimeout, "session_timeout"},
 	{"dies twice", script{dieInRounds: true}, http.StatusBadGateway, "party_lost"},
-	{"out of reach", script{deaf: true}, http.StatusServiceUnavailable, "too_few_parties"},
+	{"out of reach", script{dead: true}, http.StatusServiceUnavailable, "too_few_parties"},
 }
 
 // TestFailedCeremonies: each call that waits for a session says how it failed.
@@ -33,7 +34,7 @@ func TestFailedCeremonies(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			cl := newClusterWith(t, func(cfg *Config) { cfg.KeygenTimeout, cfg.SignTimeout = time.Second, time.Second }, "p1", "p2", "p3", "p4")
-			if c.script.dieInRounds || c.script.deaf { // pings take longer than a second to tell
+			if c.script.dieInRounds || c.script.dead { // pings take longer than a second to tell
 				cl.stop()
 				cl.cfg.KeygenTimeout, cl.cfg.SignTimeout = 20*time.Second, 20*time.Second
 				cl.start()
@@ -174,7 +175,8 @@ func TestDiskThatFailsWhileASessionRuns(t *testing.T) {
 		for _, p := range cl.net.order {
 			n += p.waiting()
 		}
-		return n == 2
+		list, _ := cl.c.registry.Sessions(registry.SessionFilter{Kind: protocol.KindSign}, registry.Page{Limit: 1})
+		return n == 2 && len(list) == 1
 	})
 	if err := cl.c.db.Close(); err != nil {
 		t.Fatal(err)

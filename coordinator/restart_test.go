@@ -138,8 +138,8 @@ func TestReplayEqualsLive(t *testing.T) {
 	cl := newCluster(t, "p1", "p2", "p3")
 	a := cl.account(`{"user_id":"u","labels":{"k":"v"}}`)
 	as[rest.SignResult](t, cl.post("/api/v1/accounts/"+a.ID+"/sign", `{"message":"`+digest+`"}`), http.StatusOK)
-	cl.net.party("p1").set(script{refuse: protocol.CodeBusy})
-	cl.net.party("p2").set(script{refuse: protocol.CodeBusy})
+	cl.net.party("p1").set(script{refuse: protocol.CodeStorage})
+	cl.net.party("p2").set(script{refuse: protocol.CodeStorage})
 	problem(t, cl.post("/api/v1/accounts/"+a.ID+"/sign", `{"message":"`+digest+`"}`), http.StatusBadGateway, "party_refused")
 	for _, p := range cl.net.order {
 		until(t, "all outcomes are acknowledged", func() bool { return p.waiting() == 0 })

@@ -25,6 +25,8 @@ type coordinatorConfig struct {
 	Approver string // file; empty: the data folder's
 	Join     joinConfig
 	Sessions int
+	Queue    int           // sessions that wait for their turn
+	Presign  int           // presignatures of accounts in use
 	Keep     time.Duration // sessions, after their end
 	Loopback bool          // webhooks may call this machine
 	Private  bool          // webhooks may call private addresses
@@ -68,6 +70,12 @@ func newCoordinatorConfig(c *cli.Context) (coordinatorConfig, error) {
 	if cfg.Sessions = c.Int(setMaxSessions); cfg.Sessions < 1 {
 		return cfg, refusef("--%s %d: use at least 1", setMaxSessions, cfg.Sessions)
 	}
+	if cfg.Presign = c.Int(setPresignTarget); cfg.Presign < 0 || cfg.Presign > 256 {
+		return cfg, refusef("--%s %d: use 0 to 256", setPresignTarget, cfg.Presign)
+	}
+	if cfg.Queue = c.Int(setMaxQueue); cfg.Queue < 1 {
+		return cfg, refusef("--%s %d: use at least 1", setMaxQueue, cfg.Queue)
+	}
 	if cfg.Keep, err = retention(c); err != nil {
 		return cfg, err
 	}
@@ -99,7 +107,7 @@ func runCoordinator(c *cli.Context, cfg coordinatorConfig) (err error) {
 		Dir: dir.file(registryFolder), Mesh: host, Network: dir.network.Name, Listen: cfg.HTTP,
 		Edge: cfg.Edge, Approver: approver, DrainTimeout: cfg.Drain, Version: version,
 		JoinSecret: cfg.Join.Secret, Authority: dir.network.Authority, Bootstrap: cfg.Join.Bootstrap,
-		MaxSessions: cfg.Sessions, Retention: cfg.Keep, WebhookKey: dir.file(fileWebhooks),
+		PresignTarget: cfg.Presign, MaxSessions: cfg.Sessions, MaxQueue: cfg.Queue, Retention: cfg.Keep, WebhookKey: dir.file(fileWebhooks),
 		WebhookLoopback: cfg.Loopback, WebhookPrivate: cfg.Private,
 	})
 	if err != nil {

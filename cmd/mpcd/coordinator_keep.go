@@ -13,6 +13,8 @@ import (
 // tells.
 const (
 	setMaxSessions     = "max-sessions"
+	setMaxQueue        = "max-queue"
+	setPresignTarget   = "presign-target"
 	setRetention       = "retention"
 	setWebhookLoopback = "webhook-loopback"
 	setWebhookPrivate  = "webhook-private"
@@ -20,7 +22,9 @@ const (
 
 func keepFlags() []cli.Flag {
 	return []cli.Flag{
-		number(setMaxSessions, "MPC_MAX_SESSIONS", coordinator.DefaultMaxSessions, "sessions that run at a time; more are refused with 429"),
+		number(setMaxSessions, "MPC_MAX_SESSIONS", coordinator.DefaultMaxSessions, "sessions that are at work at a time; others wait for their turn"),
+		number(setMaxQueue, "MPC_MAX_QUEUE", coordinator.DefaultMaxQueue, "sessions that wait for their turn; more are refused with 429"),
+		number(setPresignTarget, "MPC_PRESIGN_TARGET", coordinator.DefaultPresignTarget, "presignatures that ECDSA accounts in use keep if they ask for no other `COUNT`, at most 256; 0: none"),
 		duration(setRetention, "MPC_RETENTION", coordinator.DefaultRetention, "how long sessions are kept after their end, at least 24h; 0: for ever"),
 		altsrc.NewBoolFlag(&cli.BoolFlag{
 			Name: setWebhookLoopback, EnvVars: variables("MPC_WEBHOOK_LOOPBACK"), Usage: "let webhooks call this machine, also over http",
