@@ -17,7 +17,7 @@ func (s *server) accountView(a *registry.Account) (rest.Account, error) {
 	v := rest.Account{
 		ID: a.ID, UserID: a.Owner, Scheme: string(a.Scheme), Status: string(a.Status),
 		Custody: custodyOf(a.Custody), Parties: partyNames(a.Parties), SigningParties: partyNames(a.Signing),
-		Approval: s.approvalView(a), SealKey: s.sealKey(a), DeviceInfo: a.Device,
+		Presign: s.presigning(a), Approval: s.approvalView(a), SealKey: s.sealKey(a), DeviceInfo: a.Device,
 		ThresholdT: a.Threshold.T, ThresholdN: a.Threshold.N, KeygenSessionID: a.KeyID,
 		PublicKey: hex.EncodeToString(a.PublicKey), Labels: a.Labels, CreatedAt: a.Created,
 	}

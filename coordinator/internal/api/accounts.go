@@ -19,6 +19,7 @@ func (s *server) accountRoutes(api huma.API) {
 		answers: map[int]any{http.StatusCreated: rest.Account{}, http.StatusAccepted: rest.Session{}},
 		errors: append([]string{
 			registry.CodeInvalidThreshold, registry.CodeUnknownParty, registry.CodePoolTooSmall, registry.CodeInvalidApprovers, registry.CodeBadUserShare,
+			registry.CodeInvalidPresign,
 			registry.CodeDisagreement,
 		}, startErrors...),
 	}), s.createAccount)

@@ -76,6 +76,7 @@ var meanings = map[string]meaning{
 	registry.CodeInvalidPayload:   {http.StatusUnprocessableEntity, "The account's scheme cannot sign this: an ECDSA digest has 32 bytes, a message 1 to 32768."},
 	registry.CodeUnknownParty:     {http.StatusUnprocessableEntity, "A party that the request names is not in the pool, or is named twice."},
 	registry.CodeInvalidParties:   {http.StatusUnprocessableEntity, "The signing parties are too few, named twice, or hold no share of the account."},
+	registry.CodeInvalidPresign:   {http.StatusUnprocessableEntity, "The account cannot keep presignatures: only ECDSA accounts do, whose parties keep t shares."},
 	registry.CodeInvalidApprovers: {http.StatusUnprocessableEntity, "The approvers are no public keys of the kinds supported, or m does not go with them."},
 	registry.CodeInvalidApproval:  {http.StatusUnprocessableEntity, "An approval is malformed, expired, of somebody else, or for another request."},
 	registry.CodeBadUserShare:     {http.StatusUnprocessableEntity, "The user's share or recipient_key cannot be used with this account."},

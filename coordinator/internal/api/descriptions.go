@@ -30,6 +30,7 @@ a path that there is not answers 404 ` + "`not_found`" + `, a method that a path
 var descriptions = map[string]string{
 	"create-account": "The parties generate a key; nobody ever has it whole. The call waits for that: a few seconds for ECDSA. An account that could not be made is kept with status failed, so that its session can be looked at.",
 	"sign":           "The message is signed by t of the account's parties. The coordinator verifies the signature before it answers. An account whose approvers have not all approved answers 202, and the session waits for POST /api/v1/sessions/{id}/approvals. Signing an account with users' devices needs POST /api/v1/sessions.",
+	"put-presign":    "A presignature is the part of an ECDSA signature that needs no message; with one, signing takes milliseconds. They are made while nothing else is to do, and are of no use without a request that is approved as any other. A signing that finds none runs all rounds.",
 	"create-session": "Answers at once. Codes of invites are in this answer only: give each to its user over a safe way.",
 	"cancel-session": "The parties are told to stop. Cancelling a session that was cancelled succeeds; one that has ended otherwise answers 409.",
 	"generate-share": "Asks the delegate for the user's share. Whoever asks first decides for whom it is: with recipient_key it is sealed to that key, and to no other later. Acknowledge it once it is stored safely.",

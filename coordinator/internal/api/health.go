@@ -7,6 +7,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/meshmpc/mpcd/coordinator/internal/pool"
 	"github.com/meshmpc/mpcd/coordinator/rest"
 	"github.com/meshmpc/mpcd/protocol"
 )
@@ -28,7 +29,8 @@ func (s *server) healthRoutes(api huma.API) {
 }
 
 func (s *server) ready(context.Context, *none) (*body[rest.Ready], error) {
-	live := len(s.cfg.Pool.Live())
+	parties := s.cfg.Pool.Live()
+	live := len(parties)
 	var reasons []rest.FieldError
 	if live < protocol.MinThreshold {
 		reasons = append(reasons, rest.FieldError{
@@ -43,5 +45,20 @@ func (s *server) ready(context.Context, *none) (*body[rest.Ready], error) {
 		p.Errors = reasons
 		return nil, p
 	}
-	return &body[rest.Ready]{rest.Ready{Status: "ready", Parties: live}}, nil
+	return &body[rest.Ready]{rest.Ready{Status: "ready", Parties: live, Stock: stockOf(parties)}}, nil
+}
+
+// stockOf counts the pre-parameters of parties that make keys.
+func stockOf(parties []pool.Party) (s rest.Stock) {
+	first := true
+	for _, p := range parties {
+		if p.Delegate {
+			continue // it takes part in few keygens, and would hide what the others have
+		}
+		s.Total += p.Stock
+		if first || p.Stock < s.Min {
+			s.Min, first = p.Stock, false
+		}
+	}
+	return s
 }

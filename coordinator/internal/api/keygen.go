@@ -23,7 +23,7 @@ const (
 func keygenRequest(b *rest.CreateAccount) (engine.KeygenRequest, error) {
 	req := engine.KeygenRequest{
 		Owner: b.UserID, Threshold: protocol.Threshold{T: 2, N: 3}, Parties: b.Parties, Labels: b.Labels,
-		Custody: registry.CustodyServer, Device: b.DeviceInfo,
+		Custody: registry.CustodyServer, Device: b.DeviceInfo, Presign: presignRequest(b.Presign),
 	}
 	var err error
 	if req.Scheme, err = protocol.ParseScheme(b.Scheme); err != nil {

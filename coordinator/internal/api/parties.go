@@ -35,6 +35,6 @@ func partyView(p pool.Party) rest.Party {
 	}
 	return rest.Party{
 		PeerID: p.Peer, Name: p.Name, State: state, Software: p.Software, Labels: p.Labels, Sessions: p.Sessions,
-		Stock: p.Stock, Keys: p.Keys, ClockSkewMS: p.Skew.Milliseconds(), LastSeen: p.Seen.UTC(),
+		Stock: p.Stock, Presignatures: p.Held, Keys: p.Keys, ClockSkewMS: p.Skew.Milliseconds(), LastSeen: p.Seen.UTC(),
 	}
 }

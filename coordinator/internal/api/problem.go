@@ -32,7 +32,7 @@ func problemOf(err error) *rest.Problem {
 		return newProblem(registry.CodeInternal, "the coordinator failed: its log tells why")
 	}
 	p := newProblem(r.Code, r.Detail)
-	p.SessionID = r.Session
+	p.SessionID, p.RetryAfter = r.Session, wholeSeconds(r.Retry)
 	for _, party := range r.Parties {
 		p.Parties = append(p.Parties, rest.PartyProblem{PeerID: party.Peer, Name: party.Name, Code: string(party.Code), Reason: string(party.Reason), Detail: party.Detail})
 	}

@@ -87,6 +87,7 @@ func (s *server) routes(api huma.API) {
 	s.accountRoutes(api)
 	s.signRoute(api)
 	s.signingPartyRoutes(api)
+	s.presignRoutes(api)
 	s.sessionRoutes(api)
 	s.createSessionRoute(api)
 	s.cancelRoute(api)

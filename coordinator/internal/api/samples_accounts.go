@@ -14,6 +14,7 @@ func serverAccount() rest.Account {
 		ID: sampleAccount, UserID: "alice", Scheme: string(protocol.ECDSA), Custody: rest.CustodyServer, Status: "active",
 		ThresholdT: 2, ThresholdN: 3, PublicKey: samplePublicKey, KeygenSessionID: sampleKeygen,
 		Parties:  sampleParties(protocol.Persistent, protocol.Persistent, protocol.Persistent),
+		Presign:  &rest.Presigning{Set: true, Target: 8, TTL: 3600, Stock: 8},
 		Approval: rest.Approval{By: "coordinator", M: 1, Keys: []string{sampleNetworkApprover}},
 		Labels:   map[string]string{"tier": "gold"}, CreatedAt: sampleTime(0),
 	}
@@ -64,7 +65,9 @@ func samples() map[string]any {
 	info := rest.NetworkInfo{Name: "example", AuthorityKey: sampleAuthority, Bootstrap: []string{"/dns4/boot.example.org/udp/4001/quic-v1/p2p/" + sampleCoordinator}}
 	return map[string]any{
 		"Health":           rest.Health{Status: "ok"},
-		"Ready":            rest.Ready{Status: "ready", Parties: 3},
+		"Ready":            rest.Ready{Status: "ready", Parties: 3, Stock: rest.Stock{Min: 7, Total: 23}},
+		"Presign":          rest.Presign{Target: 8, TTL: 3600},
+		"Presigning":       rest.Presigning{Set: true, Target: 8, TTL: 3600, Stock: 5},
 		"Account":          serverAccount(),
 		"AccountList":      rest.AccountList{Accounts: []rest.Account{serverAccount()}, NextCursor: "AAAAAAAAAEI"},
 		"SigningParties":   rest.SigningParties{Parties: []string{"oslo", "tokyo"}},

@@ -34,6 +34,9 @@ var bodySamples = map[string]func() map[string]sample{
 	"list-webhooks 200": func() map[string]sample {
 		return one("Secrets are shown when a webhook is made.", rest.WebhookList{Webhooks: []rest.Webhook{sampleWebhook("")}})
 	},
+	"delete-presign 200": func() map[string]sample {
+		return one("The default holds while the account is in use.", rest.Presigning{Target: 2, TTL: 3600, Stock: 2})
+	},
 	"delete-signing-parties 200": func() map[string]sample {
 		return one("The parties are chosen for each session.", rest.SigningPartyList{Parties: serverAccount().Parties})
 	},
@@ -48,6 +51,7 @@ func createAccountSamples() map[string]sample {
 		"server":    {"A 2-of-3 key among the network's parties.", rest.CreateAccount{UserID: "alice"}},
 		"named":     {"An Ed25519 key with parties, threshold and labels of the caller's choice.", rest.CreateAccount{UserID: "alice", Scheme: "eddsa-ed25519", Threshold: &rest.Threshold{T: 2, N: 2}, Parties: []string{"oslo", "tokyo"}, Labels: map[string]string{"tier": "gold"}}},
 		"hybrid":    {"One of the shares is the user's, sealed to the user's key.", rest.CreateAccount{UserID: "alice", UserShare: true, RecipientKey: sampleRecipient}},
+		"presigned": {"A key that signs at once: eight presignatures wait for requests.", rest.CreateAccount{UserID: "alice", Presign: &rest.Presign{Target: 8, TTL: 3600}}},
 		"approvers": {"Two people must approve each signature.", rest.CreateAccount{UserID: "alice", Approvers: &rest.Approvers{M: 2, Keys: []string{sampleApproverKey, sampleOtherKey}}}},
 	}
 }

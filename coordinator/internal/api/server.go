@@ -39,6 +39,7 @@ type Engine interface {
 	FetchShare(ctx context.Context, account string, recipient []byte, meta registry.Meta) (engine.UserShare, error)
 	EraseShare(ctx context.Context, account string, meta registry.Meta) error
 	FixSigners(account string, names []string, meta registry.Meta) (*registry.Account, error)
+	SetPresign(account string, p *registry.Presign, meta registry.Meta) (*registry.Account, error)
 	Invites
 	Views
 	Approve(session string, tokens []string, meta registry.Meta) error
@@ -55,6 +56,7 @@ type Invites interface {
 // Views are what the engine knows beyond the registry.
 type Views interface {
 	SealKey(*registry.Account) []byte
+	Presigning(*registry.Account) (engine.Presigning, bool)
 	Fingerprint(*registry.Session) string
 	Claims(session string, s *registry.NewSession) protocol.Approval
 	ApprovedBy(*registry.Session) []string

@@ -23,7 +23,7 @@ func (s *server) listedView(r *registry.Session) rest.Session {
 		ID: r.ID, Kind: KindOf(r), Custody: custodyOf(r.Custody), Status: string(r.Status), WaitingFor: string(r.Waiting()),
 		AccountID: r.Account, UserID: r.Owner, Scheme: string(r.Scheme),
 		ThresholdT: r.Threshold.T, ThresholdN: r.Threshold.N, KeygenSessionID: r.KeyID,
-		Attempt: r.Attempt, SID: r.SID, Fingerprint: s.cfg.Engine.Fingerprint(r), Parties: sessionParties(r),
+		Attempt: r.Attempt, SID: r.SID, Presigned: r.Presigned, Fingerprint: s.cfg.Engine.Fingerprint(r), Parties: sessionParties(r),
 		CreatedAt: r.Created, ExpiresAt: r.Expires,
 	}
 	for _, i := range r.Invites {

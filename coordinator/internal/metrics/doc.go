@@ -17,6 +17,11 @@
 //	mpc_sign_success_total                        counter                         signatures that were made and verified
 //	mpc_blames_total                              counter    reason, proven       times that a party blamed another for a failure
 //	mpc_live_parties                              gauge                           parties that can take part in a session
+//	mpc_party_preparameters                       gauge      party, peer_id       sets of pre-parameters that a live party has
+//	mpc_presignatures                             gauge                           presignatures that wait for requests
+//	mpc_presignatures_used_total                  counter                         presignatures that signings have used up
+//	mpc_presignatures_missed_total                counter                         of those, that could not be used: all rounds were run after all
+//	mpc_presignatures_expired_total               counter                         dropped without use: too old, too many, a party gone or restarted
 //	mpc_registry_events_total                     counter                         events in the registry's log, over all runs
 //	mpc_tls_certificate_expiry_timestamp_seconds  gauge                           end of the certificate's validity; only with TLS
 //

@@ -25,6 +25,10 @@ type Config struct {
 	LiveParties func() int
 	Events      func() uint64    // events in the registry's log
 	CertExpires func() time.Time // end of the TLS certificate's validity
+	// Presignatures counts those of this process; Stocks lists what the live parties have
+	// in stock.
+	Presignatures func() Presignatures
+	Stocks        func() []Stock
 }
 
 // Metrics are the coordinator's. A nil *Metrics counts nothing.
@@ -88,6 +92,12 @@ func (m *Metrics) watch(cfg Config) {
 		m.registry.MustRegister(prometheus.NewCounterFunc(
 			prometheus.CounterOpts{Name: "mpc_registry_events_total", Help: "Events in the registry's log, over all runs."},
 			func() float64 { return float64(cfg.Events()) }))
+	}
+	if cfg.Presignatures != nil {
+		m.registry.MustRegister(presignCollector(cfg.Presignatures))
+	}
+	if cfg.Stocks != nil {
+		m.registry.MustRegister(stockCollector(cfg.Stocks))
 	}
 	if cfg.CertExpires != nil {
 		m.registry.MustRegister(prometheus.NewGaugeFunc(

@@ -24,6 +24,9 @@ func full() *Metrics {
 		LiveParties: func() int { return 3 },
 		Events:      func() uint64 { return 17 },
 		CertExpires: func() time.Time { return time.Unix(1e9, 0) },
+
+		Presignatures: func() Presignatures { return Presignatures{Held: 5, Used: 7, Missed: 1, Expired: 2} },
+		Stocks:        func() []Stock { return []Stock{{"p1", "12D3A", 8}, {"p1", "12D3B", 6}} },
 	})
 	m.Request("/api/v1/accounts/{id}", http.MethodGet, 200, 3*time.Millisecond)
 	m.FailedAuth("unknown_key")
@@ -88,6 +91,11 @@ func TestServed(t *testing.T) {
 		`mpc_keygen_success_total 2`,
 		`mpc_sign_success_total 1`,
 		`mpc_live_parties 3`,
+		`mpc_party_preparameters{party="p1",peer_id="12D3B"} 6`,
+		`mpc_presignatures 5`,
+		`mpc_presignatures_used_total 7`,
+		`mpc_presignatures_missed_total 1`,
+		`mpc_presignatures_expired_total 2`,
 		`mpc_registry_events_total 17`,
 		`mpc_tls_certificate_expiry_timestamp_seconds 1e+09`,
 	} {
