@@ -1,7 +1,6 @@
 package tss
 
 import (
-	"context"
 	"math/big"
 	"math/rand/v2"
 	"testing"
@@ -16,6 +15,15 @@ func randomNat(r *rand.Rand, bits int) nat {
 	var x nat
 	x.setBig(v)
 	return x
+}
+
+// testSearch draws from r.
+func testSearch(r *rand.Rand) *search {
+	var seed [32]byte
+	for i := range seed {
+		seed[i] = byte(r.Uint32())
+	}
+	return &search{random: rand.NewChaCha8(seed), step: new(Effort).step}
 }
 
 func newRandom(tb testing.TB) *rand.Rand {
@@ -77,7 +85,7 @@ func TestFermatAgainstMathBig(t *testing.T) {
 		m := randomNat(r, 1023+r.IntN(2))
 		moduli = append(moduli, m.big())
 	}
-	s, err := findSafePrime(context.Background(), new(Effort).step)
+	s, err := testSearch(r).find(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

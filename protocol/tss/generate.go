@@ -3,6 +3,7 @@ package tss
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"fmt"
 	"math/big"
 	"sync"
@@ -56,7 +57,7 @@ func (g *Generator) Generate(ctx context.Context, effort Effort) (*PreParams, er
 	}
 	inner, stop := context.WithCancelCause(ctx)
 	found := make(chan []*safePrime, effort.Workers)
-	search := func() { // the first end, good or bad, ends all
+	work := func() { // the first end, good or bad, ends all
 		primes, err := g.search(inner, &effort)
 		if err == nil {
 			found <- primes
@@ -65,9 +66,9 @@ func (g *Generator) Generate(ctx context.Context, effort Effort) (*PreParams, er
 	}
 	var others sync.WaitGroup
 	for range effort.Workers - 1 {
-		others.Go(search)
+		others.Go(work)
 	}
-	search()
+	work()
 	others.Wait()
 	select {
 	case primes := <-found:
@@ -79,8 +80,9 @@ func (g *Generator) Generate(ctx context.Context, effort Effort) (*PreParams, er
 
 // search finds primes until one of them completes a set, whose primes it returns.
 func (g *Generator) search(ctx context.Context, effort *Effort) ([]*safePrime, error) {
+	primes := search{random: rand.Reader, step: effort.step}
 	for {
-		s, err := findSafePrime(ctx, effort.step)
+		s, err := primes.find(ctx)
 		if err != nil {
 			return nil, err
 		}

@@ -3,34 +3,42 @@ package tss
 import (
 	"context"
 	"crypto/rand"
+	"fmt"
+	"math"
 	"math/big"
-	"sync"
+	mathrand "math/rand/v2"
 	"testing"
 
 	"github.com/bnb-chain/tss-lib/v2/common"
 	"golang.org/x/sync/errgroup"
 )
 
-// The safe primes are what the library would take, and spread as independent
-// random ones: 40 of them, by their position in [3·2^1022, 2^1024), their residues
-// and their low bits. The bounds let one sound run in about 100,000 fail.
-func TestSafePrimes(t *testing.T) {
-	t.Parallel()
-	count := 40
-	if UnderRace {
-		count = 4
-	}
-	var mu sync.Mutex
-	var primes []*safePrime
+// samplePrimes is a sample of safe primes with the places of the q in their windows.
+type samplePrimes struct {
+	primes []*safePrime
+	places []int
+}
+
+// newSample draws so many, each from a stream of its own of one seed.
+func newSample(t *testing.T, count int) *samplePrimes {
+	t.Helper()
+	seed := mathrand.Uint64()
+	t.Logf("seed %d", seed)
+	s := &samplePrimes{primes: make([]*safePrime, count), places: make([]int, count)}
 	var group errgroup.Group
 	group.SetLimit(2)
-	for range count {
-		group.Go(func() error {
-			s, err := findSafePrime(context.Background(), new(Effort).step)
-			if err == nil {
-				mu.Lock()
-				primes = append(primes, s)
-				mu.Unlock()
+	for k := range count {
+		group.Go(func() (err error) {
+			from := testSearch(mathrand.New(mathrand.NewPCG(seed, uint64(k))))
+			for err == nil && s.primes[k] == nil {
+				var q0 nat
+				if q0, err = from.windowStart(); err == nil {
+					s.primes[k], err = from.window(context.Background(), &q0)
+				}
+				if found := s.primes[k]; found != nil {
+					steps := new(big.Int).Sub(found.q, q0.big())
+					s.places[k] = int(steps.Div(steps, big.NewInt(6)).Int64())
+				}
 			}
 			return err
 		})
@@ -38,46 +46,124 @@ func TestSafePrimes(t *testing.T) {
 	if err := group.Wait(); err != nil {
 		t.Fatal(err)
 	}
-	low := new(big.Int).Lsh(big.NewInt(3), 1022)
-	var quarter [4]int
-	var mod4, mod5, bit1 int
+	return s
+}
+
+// tally is how often each of several equally likely outcomes was seen.
+type tally []int
+
+// check fails if Pearson's statistic is so large that sound numbers have it once in
+// ten million times (Wilson and Hilferty's approximation of its distribution).
+func (c tally) check(t *testing.T, what string) {
+	t.Helper()
+	total := 0
+	for _, n := range c {
+		total += n
+	}
+	mean, chi := float64(total)/float64(len(c)), 0.0
+	for _, n := range c {
+		chi += (float64(n) - mean) * (float64(n) - mean) / mean
+	}
+	free := float64(len(c) - 1)
+	limit := free * math.Pow(1-2/(9*free)+5.2*math.Sqrt(2/(9*free)), 3)
+	t.Logf("%s: χ² = %.1f of %d outcomes, at most %.1f", what, chi, len(c), limit)
+	if chi > limit {
+		t.Errorf("%s: %v is no even spread", what, []int(c))
+	}
+}
+
+// even counts what f says of each prime, one of n.
+func (s *samplePrimes) even(t *testing.T, what string, n int, f func(k int, q *big.Int) int) {
+	t.Helper()
+	if len(s.primes) < 4*n {
+		return // too few to count
+	}
+	c := make(tally, n)
+	for k, p := range s.primes {
+		c[f(k, p.q)]++
+	}
+	c.check(t, what)
+}
+
+// The safe primes are what the library would take, and spread as independent random
+// ones: over [3·2^1021, 2^1023), over the residues modulo small primes r that leave q
+// and 2q+1 without the factor r, over the places in a window, and in their low bits.
+// Sets of them are sound.
+func TestSafePrimes(t *testing.T) {
+	t.Parallel()
+	count := primeSample
+	if UnderRace {
+		count = 4
+	}
+	s := newSample(t, count)
 	seen := map[string]bool{}
-	for _, s := range primes {
-		checkSafePrime(t, s)
-		seen[s.q.String()] = true
-		place := new(big.Int).Sub(s.p, low)
-		quarter[place.Rsh(place, 1020).Int64()]++
-		if s.q.Bit(1) == 1 {
-			mod4++
-		}
-		if new(big.Int).Mod(s.q, big.NewInt(5)).Int64() == 3 { // 1, 3 and 4 are possible
-			mod5++
-		}
-		if s.q.Bit(2) == 1 {
-			bit1++
-		}
+	for _, p := range s.primes {
+		checkSafePrime(t, p)
+		seen[p.q.String()] = true
 	}
 	if len(seen) != count {
 		t.Errorf("%d different primes of %d", len(seen), count)
 	}
-	if UnderRace { // too few to count
-		return
+	low := new(big.Int).Lsh(big.NewInt(3), germainBits-2)
+	for _, parts := range []int{4, 8, 32, 128} {
+		s.even(t, fmt.Sprintf("range in %d parts", parts), parts, func(_ int, q *big.Int) int {
+			place := new(big.Int).Sub(q, low)
+			place.Mul(place, big.NewInt(int64(parts)))
+			return int(place.Rsh(place, germainBits-2).Int64())
+		})
+		s.even(t, fmt.Sprintf("window in %d parts", parts), parts, func(k int, _ *big.Int) int {
+			return s.places[k] * parts / sieveWindow
+		})
+		s.even(t, fmt.Sprintf("low bits modulo %d", 2*parts), parts, func(_ int, q *big.Int) int { // q is odd
+			return int(q.Bits()[0]>>1) % parts
+		})
 	}
-	within := func(what string, got int, p float64) {
-		t.Helper()
-		mean := p * float64(count)
-		dev := float64(got) - mean
-		if dev*dev > 21*p*(1-p)*float64(count) { // 4.6 standard deviations
-			t.Errorf("%s: %d of %d, expected about %.0f", what, got, count, mean)
+	for _, r := range []int64{5, 7, 11, 13, 17, 19, 23, 31, 61, 127} {
+		s.even(t, fmt.Sprintf("residues modulo %d", r), int(r-2), func(_ int, q *big.Int) int {
+			rest := new(big.Int).Mod(q, big.NewInt(r)).Int64() // neither 0 nor (r-1)/2
+			if rest > (r-1)/2 {
+				return int(rest - 2)
+			}
+			return int(rest - 1)
+		})
+	}
+	checkSets(t, s.primes)
+}
+
+// checkSets makes sets of the primes, in the order in which they were found.
+func checkSets(t *testing.T, primes []*safePrime) {
+	t.Helper()
+	var g Generator
+	used := map[string]bool{}
+	sets := 0
+	for _, p := range primes {
+		four := g.offer(p)
+		if four == nil {
+			continue
+		}
+		set, err := assemble(four)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sets++
+		if err := set.Validate(); err != nil { // P ≠ Q, |P-Q|, moduli, the relations of h1 and h2; and the library's own
+			t.Error(err)
+		}
+		order := new(big.Int).Mul(set.params.P, set.params.Q)
+		if one := new(big.Int).Mul(set.params.Alpha, set.params.Beta); one.Mod(one, order).Cmp(bigOne) != 0 {
+			t.Error("alpha and beta are not inverse")
+		}
+		for _, v := range primesOf(set) {
+			if used[v.String()] {
+				t.Error("a prime is in two sets")
+			}
+			used[v.String()] = true
 		}
 	}
-	for i, n := range quarter {
-		within("quarter "+string(rune('1'+i)), n, 0.25)
+	t.Logf("%d sets of %d primes", sets, len(primes))
+	if sets == 0 && len(primes) >= 8 {
+		t.Error("no set")
 	}
-	within("q = 3 mod 4", mod4, 0.5)
-	within("q = 3 mod 5", mod5, 1.0/3)
-	within("bit 2 of q", bit1, 0.5)
-	t.Logf("quarters %v, q = 3 mod 4: %d, q = 3 mod 5: %d, bit 2: %d", quarter, mod4, mod5, bit1)
 }
 
 func checkSafePrime(t *testing.T, s *safePrime) {
@@ -91,6 +177,30 @@ func checkSafePrime(t *testing.T, s *safePrime) {
 		t.Errorf("%x is no safe prime", s.p)
 	case new(big.Int).Mod(s.q, big.NewInt(6)).Int64() != 5:
 		t.Errorf("%x is not 5 mod 6", s.q)
+	}
+}
+
+// A q that the Fermat tests take for a Sophie Germain prime, though it is composite:
+// q = (k+1)(3k+1) with both factors prime and 2 a cube modulo 3k+1, so that the order of
+// 2 modulo each divides q-1 = k(3k+4); and 2q+1 is prime.
+func TestAPseudoprimeDoesNotPass(t *testing.T) {
+	k, ok := new(big.Int).SetString("607ae2e70cf94e8adf027dc6c01f7d0bfd6127c45ad23ac6e5931f27c9cb4b6fef9e2f5ab61e8d7da8a6a22506c20dea4767a7773c2462303698e2fac67721d0", 16)
+	if !ok {
+		t.Fatal("no number")
+	}
+	v := new(big.Int).Mul(k, big.NewInt(3))
+	v.Mul(v.Add(v, bigOne), new(big.Int).Add(k, bigOne))
+	var q nat
+	q.setBig(v)
+	p := q.twicePlusOne()
+	if !fermat(&q) || !fermat(&p) || q.bitLen() != germainBits || new(big.Int).Mod(v, big.NewInt(6)).Int64() != 5 {
+		t.Fatal("it is no candidate that comes so far")
+	}
+	if asSafePrime(&q) != nil {
+		t.Error("a composite q is taken for prime")
+	}
+	if err := validatePrimes(safeOf(v)); err == nil {
+		t.Error("a composite q is valid")
 	}
 }
 

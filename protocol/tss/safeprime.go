@@ -3,6 +3,7 @@ package tss
 import (
 	"context"
 	"crypto/rand"
+	"io"
 	"math/big"
 	mathrand "math/rand/v2"
 )
@@ -23,41 +24,55 @@ var bigOne = big.NewInt(1)
 // safePrime is a prime q for which p = 2q + 1 is prime.
 type safePrime struct{ q, p *big.Int }
 
-// findSafePrime returns a random safe prime of 1024 bits with the top two bits
-// set. It searches windows of candidates until one has a hit; see the comment of
-// PreParams about the distribution. Before each window and each candidate it asks
-// step for leave, whose error ends the search.
-func findSafePrime(ctx context.Context, step func(context.Context) error) (*safePrime, error) {
+// search looks for safe primes of 1024 bits with the top two bits set.
+type search struct {
+	random io.Reader // chooses the windows, and the order in each
+	// step gives leave for the next window or candidate; its error ends the search.
+	step func(context.Context) error
+}
+
+// find returns a random safe prime. It searches windows of candidates until one has
+// a hit; see the comment of PreParams about the distribution.
+func (s *search) find(ctx context.Context) (*safePrime, error) {
 	for {
-		if err := step(ctx); err != nil {
-			return nil, err
-		}
-		q0, err := windowStart()
+		q0, err := s.windowStart()
 		if err != nil {
 			return nil, err
 		}
-		left := survivors(&q0, smallPrimes())
-		if err := shuffle(left); err != nil {
-			return nil, err
-		}
-		for _, i := range left {
-			if err := step(ctx); err != nil {
-				return nil, err
-			}
-			q := q0.add(6 * uint64(i))
-			if s := asSafePrime(&q); s != nil {
-				return s, nil
-			}
+		if found, err := s.window(ctx, &q0); found != nil || err != nil {
+			return found, err
 		}
 	}
+}
+
+// window returns a random one of the safe primes 2q + 1 with q = q0 + 6i, nil if
+// there is none.
+func (s *search) window(ctx context.Context, q0 *nat) (*safePrime, error) {
+	if err := s.step(ctx); err != nil {
+		return nil, err
+	}
+	left := survivors(q0, smallPrimes())
+	if err := s.shuffle(left); err != nil {
+		return nil, err
+	}
+	for _, i := range left {
+		if err := s.step(ctx); err != nil {
+			return nil, err
+		}
+		q := q0.add(6 * uint64(i))
+		if found := asSafePrime(&q); found != nil {
+			return found, nil
+		}
+	}
+	return nil, nil
 }
 
 // windowStart returns a random number q0 = 5 mod 6 of 1023 bits with the top two
 // set. Every Sophie Germain prime q > 3 is 5 mod 6: q is odd, and 3 would divide
 // q or 2q + 1 otherwise.
-func windowStart() (nat, error) {
+func (s *search) windowStart() (nat, error) {
 	var q0 nat
-	low, err := rand.Int(rand.Reader, new(big.Int).Lsh(bigOne, germainBits-2))
+	low, err := rand.Int(s.random, new(big.Int).Lsh(bigOne, germainBits-2))
 	if err != nil {
 		return q0, err
 	}
@@ -87,9 +102,9 @@ func asSafePrime(q *nat) *safePrime {
 
 // shuffle puts v into random order, so that a hit does not favour primes after
 // long gaps.
-func shuffle(v []uint32) error {
+func (s *search) shuffle(v []uint32) error {
 	var seed [32]byte
-	if _, err := rand.Read(seed[:]); err != nil {
+	if _, err := io.ReadFull(s.random, seed[:]); err != nil {
 		return err
 	}
 	r := mathrand.New(mathrand.NewChaCha8(seed))

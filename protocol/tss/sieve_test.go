@@ -16,7 +16,7 @@ func TestSieve(t *testing.T) {
 	if len(table) != 295947-2 { // π(2^22) without 2 and 3
 		t.Errorf("%d primes in the table", len(table))
 	}
-	q0, err := windowStart()
+	q0, err := testSearch(r).windowStart()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,10 +89,10 @@ func BenchmarkSieve(b *testing.B) {
 	table, limits := smallPrimes(), []int{18, 19, 20, 21, 22}
 	sieve, left := make([]time.Duration, len(limits)), make([]int, len(limits))
 	var test time.Duration
-	rounds := 0
+	rounds, from := 0, testSearch(newRandom(b))
 	for b.Loop() { // in turns, so that what else the machine does weighs on all alike
 		rounds++
-		q0, err := windowStart()
+		q0, err := from.windowStart()
 		if err != nil {
 			b.Fatal(err)
 		}
