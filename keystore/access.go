@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/dgraph-io/badger/v4"
 )
@@ -119,6 +120,36 @@ func (s *Store) Delete(ctx context.Context, kind Kind, id string) error {
 	}
 	return nil
 }
+
+// DeleteAll is Delete for many records of a kind; whatever crashes, some may be left.
+func (s *Store) DeleteAll(ctx context.Context, kind Kind, ids ...string) error {
+	for _, id := range ids {
+		if err := validKey(kind, id); err != nil {
+			return fmt.Errorf("delete: %w", err)
+		}
+	}
+	if err := s.enter(ctx); err != nil {
+		return fmt.Errorf("delete: %w", err)
+	}
+	defer s.leave()
+	for batch := range slices.Chunk(ids, deleteAtOnce) {
+		err := s.transact(ctx, func(txn *badger.Txn) error {
+			for _, id := range batch {
+				if err := txn.Delete(recordKey(kind, id)); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return fmt.Errorf("delete %d of %s: %w", len(ids), kind, err)
+		}
+	}
+	return nil
+}
+
+// deleteAtOnce is what one transaction deletes: a fraction of what fits into one.
+const deleteAtOnce = 1024
 
 // transact runs fn in a transaction, again and again while others get in between. The
 // write is on disk when it returns nil.

@@ -25,6 +25,8 @@ type admission struct {
 	key   *key             // signing and presigning
 	bound protocol.Machine // of a signing that uses a presignature up
 	until time.Time
+
+	request *writing // how it is remembered
 }
 
 // admit decides whether this party takes part in a session, by its own
@@ -44,7 +46,7 @@ func (n *Node) admit(ctx context.Context, p proposal) (admission, error) {
 			return admission{}, err
 		}
 	}
-	if err := n.accept(ctx, p.spec, a.until); err != nil {
+	if a.request, err = n.accept(ctx, p.spec, a.until); err != nil {
 		return admission{}, err
 	}
 	if len(p.spec.Presign) != 0 {
@@ -187,11 +189,12 @@ func matchKey(s, key *protocol.Spec) error {
 }
 
 // accept remembers the request, so that it cannot be replayed.
-func (n *Node) accept(ctx context.Context, s *protocol.Spec, until time.Time) error {
-	if err := n.remember(ctx, s, until); err != nil {
-		return refuseReplay(err)
+func (n *Node) accept(ctx context.Context, s *protocol.Spec, until time.Time) (*writing, error) {
+	w, err := n.remember(ctx, s, until)
+	if err != nil {
+		return nil, refuseReplay(err)
 	}
-	return nil
+	return w, nil
 }
 
 // machine builds the ceremony for a session.

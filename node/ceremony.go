@@ -35,8 +35,11 @@ type ceremony struct {
 	inbox *inbox
 
 	session *protocol.Session
+	request *writing      // how the request is remembered, until it is durable
 	presign *presignature // what a presigning is to be held as
 	topic   *p2p.Topic
+	settled func()            // the watch need not know the session any more
+	told    bool              // a result is told, and settled called when it is safe
 	lost    *protocol.Failure // what the other members were told
 	judged  judgement         // on the attempt's failure, see judge
 	senders sync.WaitGroup
@@ -143,7 +146,12 @@ func (c *ceremony) run(ctx context.Context) (err error) {
 	}()
 	a, err := c.admit(ctx)
 	if err == nil {
-		defer c.watched()()
+		c.request, c.settled = a.request, c.watched()
+		defer func() {
+			if !c.told {
+				c.settled()
+			}
+		}()
 	}
 	if sent := c.answer(context.WithoutCancel(ctx), err); sent != nil {
 		c.log.Infow("the answer was not delivered; the coordinator will ask again", "error", sent)
@@ -272,6 +280,9 @@ func (c *ceremony) perform(ctx context.Context, out protocol.Output, err error) 
 		if saved != nil {
 			return false, refuse(protocol.CodeStorage, "the result could not be saved: %w", saved)
 		}
+		if err := c.remembered(); err != nil {
+			return false, err
+		}
 		for _, envelope := range out.Broadcast {
 			if sent := c.topic.Publish(ctx, envelope); sent != nil && err == nil {
 				err = fmt.Errorf("session topic: %w", sent)
@@ -285,8 +296,8 @@ func (c *ceremony) perform(ctx context.Context, out protocol.Output, err error) 
 		case out.Held:
 			c.hold(ctx)
 			return true, nil
-		case outcome != nil: // it is on disk, so whatever else went wrong: the session has ended well
-			c.node.outcomes.offer(context.WithoutCancel(ctx), c.spec.Coordinator, *outcome)
+		case outcome != nil: // whatever else went wrong: the session has ended well
+			c.node.outcomes.tell(context.WithoutCancel(ctx), outcome)
 			return true, nil
 		case err != nil:
 			return false, err
@@ -307,26 +318,28 @@ func (c *ceremony) sendLater(ctx context.Context, to protocol.PeerID, f protocol
 	})
 }
 
-// commit makes durable what an output wants to be saved, and with it the signed
-// record of the outcome, which it returns, if this is the end.
-func (c *ceremony) commit(ctx context.Context, out protocol.Output) (*protocol.Outcome, error) {
+// commit makes durable what an output wants to be saved, and returns the outcome if
+// this is the end. A key's is saved with its share; a signature is told first.
+func (c *ceremony) commit(ctx context.Context, out protocol.Output) (*pendingOutcome, error) {
 	var (
-		outcome *protocol.Outcome
+		outcome *pendingOutcome
 		records []keystore.Record
 	)
 	if out.Done != nil {
-		outcome = &protocol.Outcome{SID: c.sid, Record: protocol.SignRecord(c.node.cfg.Host, *out.Done)}
-		record, err := c.node.outcomes.record(c.spec.Coordinator, outcome)
+		told := protocol.Outcome{SID: c.sid, Record: protocol.SignRecord(c.node.cfg.Host, *out.Done)}
+		outcome = newPending(c.spec.Coordinator, told)
+		if out.Save == nil {
+			outcome.unwritten, outcome.settled, c.told = true, c.settled, true
+			return outcome, nil
+		}
+		record, err := c.node.outcomes.record(c.spec.Coordinator, &told)
 		if err != nil {
 			return nil, err
 		}
 		records = append(records, record)
 	}
-	switch {
-	case out.Save != nil:
+	if out.Save != nil {
 		return outcome, c.node.save(ctx, out.Save, records...)
-	case out.Done != nil:
-		return outcome, c.node.cfg.Store.PutAll(ctx, records...)
 	}
 	return nil, nil
 }

@@ -109,9 +109,11 @@ func (n *Node) enlist(from protocol.PeerID, p proposal) (c *ceremony, known bool
 		c.after = n.keygensLocked(spec.Key)
 	}
 	n.sessions[sid] = c
+	n.live.add(c, 1)
 	limit := min(time.Until(spec.Deadline()), maxSessionLife)
 	if !n.start(c.job(), max(limit, time.Second), c.run) {
 		delete(n.sessions, sid)
+		n.live.add(c, -1)
 	}
 	return c, false, nil
 }
@@ -123,16 +125,10 @@ func (n *Node) roomLocked(s *protocol.Spec) error {
 	if s.Kind == protocol.KindPresign {
 		return n.presignRoomLocked(s)
 	}
-	if n.runningLocked() >= n.cfg.MaxSessions {
+	if n.live.all >= n.cfg.MaxSessions {
 		return refuse(protocol.CodeBusy, "this party already runs %d sessions", n.cfg.MaxSessions)
 	}
-	proposed := 0
-	for _, c := range n.sessions {
-		if !c.ended() && !c.presigning() && c.spec.Coordinator == s.Coordinator {
-			proposed++
-		}
-	}
-	if proposed >= MaxSessionsPerCoordinator {
+	if n.live.of[s.Coordinator] >= MaxSessionsPerCoordinator {
 		return refuse(protocol.CodeBusy, "this party already runs %d sessions of coordinator %s", MaxSessionsPerCoordinator, s.Coordinator)
 	}
 	return nil

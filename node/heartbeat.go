@@ -12,6 +12,10 @@ import (
 // HeartbeatInterval is the time between two heartbeats.
 const HeartbeatInterval = time.Second
 
+// beatPause is the least time between two heartbeats, but for the one that says that
+// this party stops: what changes with every session is told four times a second.
+const beatPause = HeartbeatInterval / 4
+
 // beat asks for a heartbeat at once, because something in it has changed.
 func (n *Node) beat() {
 	select {
@@ -27,8 +31,6 @@ func (n *Node) heartbeats(ctx context.Context) error {
 		return fmt.Errorf("node: pool topic: %w", err)
 	}
 	defer topic.Close() //nolint:errcheck // the host is closing
-	tick := time.NewTicker(HeartbeatInterval)
-	defer tick.Stop()
 	for seq := uint64(1); ; seq++ {
 		data, err := protocol.SealHeartbeat(n.cfg.Host, n.heartbeat(ctx, seq))
 		if err == nil {
@@ -37,13 +39,32 @@ func (n *Node) heartbeats(ctx context.Context) error {
 		if err != nil && ctx.Err() == nil {
 			log.Warnw("heartbeat was not sent", "error", err)
 		}
-		select {
-		case <-ctx.Done():
+		if !n.awaitBeat(ctx) {
 			return nil
-		case <-tick.C:
-		case <-n.beatNow:
 		}
 	}
+}
+
+// awaitBeat waits until the next heartbeat is due; false when ctx ends.
+func (n *Node) awaitBeat(ctx context.Context) bool {
+	pause, interval := time.NewTimer(beatPause), time.NewTimer(HeartbeatInterval)
+	defer pause.Stop()
+	defer interval.Stop()
+	for early, asked := true, false; early || !asked; {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-interval.C:
+			return true
+		case <-pause.C:
+			early = false
+		case <-n.beatNow:
+			if asked = true; n.draining.Load() {
+				return true
+			}
+		}
+	}
+	return true
 }
 
 func (n *Node) heartbeat(ctx context.Context, seq uint64) protocol.Heartbeat {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"sync"
+	"sync/atomic"
 
 	"github.com/meshmpc/mpcd/keystore"
 	"github.com/meshmpc/mpcd/protocol"
@@ -42,6 +43,9 @@ type keyring struct {
 
 	mu     sync.Mutex
 	cached map[string]*key
+
+	active  atomic.Int64 // shares, as counted
+	counted atomic.Bool  // active is right: nothing was written since
 }
 
 func newKeyring(s *keystore.Store) *keyring {
@@ -124,6 +128,7 @@ func (k *keyring) save(ctx context.Context, save *protocol.Save, also ...keystor
 	}
 	defer clear(payload)
 	share := keystore.Record{Header: shareHeader(kindShare, &save.Key.Spec, stateOf(save)), Payload: payload}
+	defer k.counted.Store(false)
 	return k.store.PutAll(ctx, append(also, share)...)
 }
 
@@ -144,6 +149,7 @@ func (k *keyring) discard(ctx context.Context, spec *protocol.Spec) error {
 	if may, err := discardable(ctx, k.store, spec); err != nil || !may {
 		return err
 	}
+	defer k.counted.Store(false)
 	return k.store.Delete(ctx, kindShare, shareID(spec.Key, spec.Epoch))
 }
 
@@ -169,6 +175,7 @@ func (k *keyring) load(ctx context.Context, keyID string, epoch uint32) (*key, e
 	case errors.Is(err, keystore.ErrNotFound):
 		return nil, errNoKey
 	case err != nil:
+		k.counted.Store(false) // a damaged one was put aside
 		return nil, err
 	case record.State != keystore.StateActive:
 		return nil, errNoKey
@@ -219,11 +226,17 @@ func openKey(rec protocol.KeyRecord) (*key, error) {
 	return &key{record: rec, share: share}, nil
 }
 
-// count returns the number of active shares.
+// count returns the number of active shares. It reads the store only when something
+// may have changed there.
 func (k *keyring) count(ctx context.Context) int {
+	if k.counted.Swap(true) { // first: what is written while it counts is counted next time
+		return int(k.active.Load())
+	}
 	n, err := k.store.Count(ctx, kindShare, keystore.StateActive)
 	if err != nil {
-		return 0 // for heartbeats only
+		k.counted.Store(false)
+		return int(k.active.Load()) // for heartbeats only
 	}
+	k.active.Store(int64(n))
 	return n
 }

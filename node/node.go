@@ -23,9 +23,9 @@ const (
 	maxFrame      = protocol.MaxEnvelope + 1<<10
 	linger        = time.Minute // how long an ended session answers pulls and copies of its proposal
 	maxLingering  = 512
-	sweepInterval = 5 * time.Second  // of what has lingered
-	drainReport   = 2 * time.Second  // for outcomes, after the last session
-	replayPurge   = 10 * time.Minute // interval of forgetting requests that have expired
+	sweepInterval = 5 * time.Second // of what has lingered
+	drainReport   = 2 * time.Second // for outcomes, after the last session
+	replayPurge   = 2 * time.Minute // interval of forgetting requests that have expired
 )
 
 // Node is a party daemon.
@@ -56,12 +56,13 @@ type Node struct {
 
 	crash func(save *protocol.Save, done bool) error // tests only, else nil: ends this party before or after a save
 
-	requests sync.Mutex // see remember
+	requests requests
 
 	tap func(from protocol.PeerID, data []byte, gossip bool) // tests only: hears what arrives from other parties
 
 	mu       sync.Mutex
 	sessions map[protocol.SID]*ceremony
+	live     live
 	refusing map[protocol.PeerID]int // refusals on their way, by coordinator
 	lingers  []*ceremony             // ended sessions, the oldest first
 	idle     chan struct{}           // closed by the last session of a draining node
@@ -79,7 +80,7 @@ func New(cfg Config) (*Node, error) {
 	n := &Node{
 		cfg: cfg, conduct: newConduct(cfg.DataDir), jobs: NewJobs(logJob), keys: newKeyring(cfg.Store), shares: newUserShares(cfg.Store, cfg.Host), seal: seal, asks: newAskLimit(), resolver: newResolver(), endorses: newPaces(endorseEvery, endorseBurst), crash: injected(),
 		early: newEarly(), beatNow: make(chan struct{}, 1), sessions: make(map[protocol.SID]*ceremony), refusing: make(map[protocol.PeerID]int), idle: make(chan struct{}), listening: make(chan struct{}),
-		cores: newCores(runtime.NumCPU()),
+		cores: newCores(runtime.NumCPU()), live: live{of: make(map[protocol.PeerID]int)},
 	}
 	n.presigns, n.presignPaces = newPresigns(n.beat), newPaces(presignEvery, presignBurst)
 	n.pool = newPool(cfg.Store, &n.quiet, max(cfg.PoolTarget, 0), n.beat)
@@ -117,6 +118,7 @@ func (n *Node) Run(ctx context.Context) error {
 		group.Go(func() error { return n.heartbeats(loops) })
 	}
 	group.Go(func() error { return n.outcomes.run(loops) })
+	group.Go(func() error { return n.outcomes.keep(loops) })
 	group.Go(func() error { return n.sweep(loops) })
 	group.Go(func() error { return n.resolveLoop(loops) })
 	group.Go(func() error { return n.tellInterrupted(loops) })
@@ -128,6 +130,7 @@ func (n *Node) Run(ctx context.Context) error {
 	n.drain()
 	n.jobs.Stop()
 	n.presigns.close()
+	n.requests.writers.Wait()
 	stop()
 	return group.Wait()
 }
@@ -174,24 +177,32 @@ func (n *Node) drain() {
 func (n *Node) running() int {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return n.runningLocked()
+	return n.live.all
 }
 
-func (n *Node) runningLocked() int {
-	count := 0
-	for _, c := range n.sessions {
-		if !c.ended() && !c.presigning() {
-			count++
-		}
+// live counts the sessions that have not ended and that somebody waits for, by their
+// coordinators.
+type live struct {
+	all int
+	of  map[protocol.PeerID]int
+}
+
+// add counts a session that begins or, with -1, has ended.
+func (l *live) add(c *ceremony, n int) {
+	if c.presigning() {
+		return
 	}
-	return count
+	l.all += n
+	if l.of[c.spec.Coordinator] += n; l.of[c.spec.Coordinator] == 0 {
+		delete(l.of, c.spec.Coordinator)
+	}
 }
 
 // leaveIdle closes idle when a draining node runs nothing any more.
 func (n *Node) leaveIdle() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if !n.draining.Load() || n.runningLocked() > 0 {
+	if !n.draining.Load() || n.live.all > 0 {
 		return
 	}
 	select {
@@ -229,6 +240,7 @@ func (n *Node) sweep(ctx context.Context) error {
 func (n *Node) retire(c *ceremony) {
 	n.mu.Lock()
 	n.lingers = append(n.lingers, c)
+	n.live.add(c, -1)
 	n.mu.Unlock()
 	n.forgetEnded(time.Now())
 }

@@ -2,7 +2,6 @@ package node
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"time"
 
@@ -26,6 +25,7 @@ type outcomes struct {
 	mu      sync.Mutex
 	pending map[protocol.SID]*pendingOutcome
 	added   chan struct{}
+	desk    outcomeDesk
 }
 
 type pendingOutcome struct {
@@ -34,6 +34,7 @@ type pendingOutcome struct {
 	since time.Time
 	next  time.Time
 	wait  time.Duration
+	paper // of a result that is told before it is on disk
 }
 
 // stored is the payload of an outcome record.
@@ -44,7 +45,10 @@ type stored struct {
 }
 
 func newOutcomes(s *keystore.Store, send func(context.Context, protocol.PeerID, protocol.Frame) error) *outcomes {
-	return &outcomes{store: s, send: send, pending: make(map[protocol.SID]*pendingOutcome), added: make(chan struct{}, 1)}
+	return &outcomes{
+		store: s, send: send, pending: make(map[protocol.SID]*pendingOutcome), added: make(chan struct{}, 1),
+		desk: outcomeDesk{wake: make(chan struct{}, 1)},
+	}
 }
 
 // record returns an outcome as it is kept until it is acknowledged. Its owner
@@ -61,16 +65,25 @@ func (o *outcomes) record(to protocol.PeerID, out *protocol.Outcome) (keystore.R
 // offer sends an outcome, and goes on sending it until it is acknowledged. A result
 // is on disk; a failure is in memory only, and is not told once there is a result.
 func (o *outcomes) offer(ctx context.Context, to protocol.PeerID, out protocol.Outcome) {
+	o.tell(ctx, newPending(to, out))
+}
+
+func newPending(to protocol.PeerID, out protocol.Outcome) *pendingOutcome {
 	now := time.Now()
-	added := o.add(&pendingOutcome{
+	return &pendingOutcome{
 		to: to, frame: protocol.Frame{Outcome: &out}, since: now, next: now.Add(redeliverFirst), wait: redeliverFirst,
-	})
-	if !added {
+	}
+}
+
+func (o *outcomes) tell(ctx context.Context, p *pendingOutcome) {
+	if !o.add(p) {
+		p.settle()
 		return
 	}
+	to, out := p.to, p.frame.Outcome
 	ctx, cancel := context.WithTimeout(ctx, sendLimit) // the session ends when this returns
 	defer cancel()
-	if err := o.send(ctx, to, protocol.Frame{Outcome: &out}); err != nil {
+	if err := o.send(ctx, to, p.frame); err != nil {
 		log.Infow("an outcome could not be sent yet; it will be sent again", "sid", out.SID.Short(), "coordinator", to, "error", err)
 	}
 	o.nudge()
@@ -85,6 +98,12 @@ func (o *outcomes) add(p *pendingOutcome) bool {
 		return false
 	}
 	o.pending[sid] = p
+	if p.unwritten {
+		o.desk.unwritten = append(o.desk.unwritten, p)
+		if len(o.desk.unwritten) == 1 {
+			o.desk.nudge()
+		}
+	}
 	return true
 }
 
@@ -109,13 +128,8 @@ func (o *outcomes) acknowledge(from protocol.PeerID, ack *protocol.Ack) {
 		return
 	}
 	delete(o.pending, sid)
+	o.dismiss(p)
 	o.mu.Unlock()
-	if !p.result() {
-		return // what is on disk, if anything, is another outcome
-	}
-	if err := o.store.Delete(context.Background(), kindOutcome, sid.String()); err != nil && !errors.Is(err, keystore.ErrNotFound) {
-		log.Warnw("an acknowledged outcome was not deleted; it will be offered again after a restart", "sid", sid.Short(), "error", err)
-	}
 }
 
 // run reads what was left undelivered and sends it again, with growing pauses,
@@ -186,9 +200,7 @@ func (o *outcomes) due(now time.Time, next *time.Time) []*pendingOutcome {
 	for sid, p := range o.pending {
 		if now.Sub(p.since) > outcomeLife {
 			delete(o.pending, sid)
-			if err := o.store.Delete(context.Background(), kindOutcome, sid.String()); err != nil && !errors.Is(err, keystore.ErrNotFound) {
-				log.Warnw("an old outcome was not deleted", "sid", sid.Short(), "error", err)
-			}
+			o.dismiss(p)
 			continue
 		}
 		if !p.next.After(now) {
@@ -203,8 +215,10 @@ func (o *outcomes) due(now time.Time, next *time.Time) []*pendingOutcome {
 	return due
 }
 
-// flush offers everything that is pending once more.
+// flush offers everything that is pending once more. What is not on disk is written
+// first.
 func (o *outcomes) flush(ctx context.Context) {
+	o.finish(context.WithoutCancel(ctx))
 	o.mu.Lock()
 	all := make([]*pendingOutcome, 0, len(o.pending))
 	for _, p := range o.pending {

@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/meshmpc/mpcd/keystore"
@@ -56,19 +58,92 @@ func contentOf(s *protocol.Spec) ([32]byte, error) {
 	return sha256.Sum256(data), nil
 }
 
-// remember records an accepted request durably, or refuses a replay.
-func (n *Node) remember(ctx context.Context, s *protocol.Spec, until time.Time) error {
+// requests are the requests that this party has accepted. What is known of them is in
+// the store, and here while it is on its way there.
+type requests struct {
+	sync.Mutex // held over looking at what is known of a request and changing that
+
+	mu      sync.Mutex
+	writing map[string]*writing // by request id
+	writers sync.WaitGroup
+}
+
+// writing is what is being made durable of a request.
+type writing struct {
+	request request
+	done    chan struct{} // closed at the end
+	err     error         // what came of it, after done
+}
+
+// underWay returns what is being written of a request; nil if nothing is.
+func (r *requests) underWay(id string) *writing {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.writing[id]
+}
+
+// begin makes w what is known of a request; save makes that durable, after what was
+// known before.
+func (r *requests) begin(id string, w *writing, save func() error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	previous := r.writing[id]
+	if r.writing == nil {
+		r.writing = make(map[string]*writing)
+	}
+	r.writing[id] = w
+	r.writers.Go(func() {
+		if previous != nil {
+			<-previous.done
+		}
+		w.err = save()
+		r.mu.Lock()
+		if r.writing[id] == w {
+			delete(r.writing, id)
+		}
+		r.mu.Unlock()
+		close(w.done)
+	})
+}
+
+// remember records an accepted request, or refuses a replay. From now on the same
+// proposal is refused; nothing of the session may leave this party before that is
+// durable, see writing.
+func (n *Node) remember(ctx context.Context, s *protocol.Spec, until time.Time) (*writing, error) {
 	content, err := contentOf(s)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	n.requests.Lock() // two proposals of one request must not both pass
 	defer n.requests.Unlock()
 	known, err := n.replayed(ctx, s, content)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return n.keepRequest(ctx, s, request{Content: content, Attempt: s.Attempt, Until: until.Unix(), Kept: known.Kept})
+	w := &writing{
+		request: request{Content: content, Attempt: s.Attempt, Until: until.Unix(), Kept: known.Kept}, done: make(chan struct{}),
+	}
+	n.requests.begin(s.Session, w, func() error { return n.keepRequest(context.WithoutCancel(ctx), s, w.request) })
+	if s.Kind == protocol.KindKeygen {
+		<-w.done // the answer is part of it: who has accepted may be asked what became of the key
+		return w, w.err
+	}
+	return w, nil
+}
+
+// remembered returns when the session's request is durable. The disk works on it while
+// the session begins.
+func (c *ceremony) remembered() error {
+	w := c.request
+	if w == nil {
+		return nil
+	}
+	<-w.done
+	if w.err != nil {
+		return refuse(protocol.CodeStorage, "the request could not be recorded: %w", w.err)
+	}
+	c.request = nil
+	return nil
 }
 
 // keepRequest writes what is remembered under a spec's request id.
@@ -169,7 +244,11 @@ func (n *Node) moveHorizon(ctx context.Context, expires int64) error {
 	return n.cfg.Store.Put(ctx, keystore.Record{Header: header, Payload: payload})
 }
 
+// request returns what is known of a request.
 func (n *Node) request(ctx context.Context, id string) (request, error) {
+	if w := n.requests.underWay(id); w != nil {
+		return w.request, nil
+	}
 	record, err := n.cfg.Store.Get(ctx, kindRequest, id)
 	if err != nil {
 		return request{}, err
@@ -178,6 +257,9 @@ func (n *Node) request(ctx context.Context, id string) (request, error) {
 	return r, protocol.Unmarshal(record.Payload, &r)
 }
 
+// purgeAtOnce bounds the requests that are looked at while no other can be accepted.
+const purgeAtOnce = 64
+
 // forgetRequests deletes requests that can no longer be replayed, because their
 // approvals have expired.
 func (n *Node) forgetRequests(ctx context.Context, now time.Time) error {
@@ -185,20 +267,27 @@ func (n *Node) forgetRequests(ctx context.Context, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	for _, h := range headers {
-		if err := n.forgetRequest(ctx, h.ID, now); err != nil {
+	for batch := range slices.Chunk(headers, purgeAtOnce) {
+		if err := n.forgetExpired(ctx, batch, now); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (n *Node) forgetRequest(ctx context.Context, id string, now time.Time) error {
+func (n *Node) forgetExpired(ctx context.Context, batch []keystore.Header, now time.Time) error {
 	n.requests.Lock() // what is being accepted or kept is not deleted
 	defer n.requests.Unlock()
-	r, err := n.request(ctx, id)
-	if err != nil || r.Kept || now.Before(time.Unix(r.Until, 0)) {
-		return nil // a damaged one stays: it still refuses
+	var expired []string
+	for _, h := range batch {
+		if n.requests.underWay(h.ID) != nil {
+			continue
+		}
+		r, err := n.request(ctx, h.ID)
+		if err != nil || r.Kept || now.Before(time.Unix(r.Until, 0)) {
+			continue // a damaged one stays: it still refuses
+		}
+		expired = append(expired, h.ID)
 	}
-	return n.cfg.Store.Delete(ctx, kindRequest, id)
+	return n.cfg.Store.DeleteAll(ctx, kindRequest, expired...)
 }
