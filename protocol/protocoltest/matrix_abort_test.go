@@ -15,7 +15,7 @@ func abortOnce(_ *mallory, p protocoltest.Parcel, _ int) []protocoltest.Parcel {
 // givesUp sends an abort in place of what mallory says from the second round on.
 func givesUp(name string, expect class, change func([]byte) []byte, send deliver) attack {
 	return attack{name: name, expect: expect, tamper: func(m *mallory, p protocoltest.Parcel, e *protocol.Envelope) []protocoltest.Parcel {
-		if !m.silent && !secondRound(e) {
+		if !m.silent && !m.secondRound(e) {
 			return []protocoltest.Parcel{p}
 		}
 		m.silent, m.fired = true, true
@@ -33,8 +33,8 @@ func givesUp(name string, expect class, change func([]byte) []byte, send deliver
 	}}
 }
 
-func secondRound(e *protocol.Envelope) bool {
-	return e.Header.Type == protocol.TypeRound && e.Header.Round == 2
+func (m *mallory) secondRound(e *protocol.Envelope) bool {
+	return e.Header.Type == protocol.TypeRound && e.Header.Round == m.target.in.targets[0].round+1
 }
 
 func failure(f protocol.Failure) []byte {
@@ -57,7 +57,7 @@ func (t *target) abortForgeries(m mutation) []attack {
 	besides := func(name string, change func(m *mallory, p protocoltest.Parcel, h *protocol.Header)) attack {
 		a := attack{name: name, expect: completes, counted: true}
 		a.tamper = func(m *mallory, p protocoltest.Parcel, e *protocol.Envelope) []protocoltest.Parcel {
-			if !secondRound(e) || p.Pulled {
+			if !m.secondRound(e) || p.Pulled {
 				return []protocoltest.Parcel{p}
 			}
 			m.fired = true
@@ -99,7 +99,7 @@ func (t *target) abortForgeries(m mutation) []attack {
 			return nil
 		}}
 		a.tamper = func(m *mallory, p protocoltest.Parcel, e *protocol.Envelope) []protocoltest.Parcel {
-			if !m.silent && !secondRound(e) {
+			if !m.silent && !m.secondRound(e) {
 				return []protocoltest.Parcel{p}
 			}
 			m.silent, m.fired = true, true

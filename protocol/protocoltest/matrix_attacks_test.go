@@ -22,6 +22,7 @@ const (
 	unattributed class = "U" // it fails and nobody can be blamed
 	overOrNamed  class = "O" // named by those that were not done yet
 	partly       class = "P" // named by some of those that got the bad message; others cannot tell
+	later        class = "L" // named, or held by all: then what comes of it shows in the signing that uses it up
 )
 
 // attack is one variant of a mutation.
@@ -36,6 +37,8 @@ type attack struct {
 	waits bool
 	// opens: the bad value shows only when a later message opens it.
 	opens bool
+	// then is what comes of the signing of what all hold after a presigning.
+	then class
 	// proven: the blame comes with a proof for anybody.
 	proven bool
 	// first: where several attacks happen together, that of the highest number goes first.

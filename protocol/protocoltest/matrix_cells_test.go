@@ -39,6 +39,7 @@ type ceremony struct {
 	kind    protocol.Kind
 	scheme  protocol.Scheme
 	th      protocol.Threshold
+	bound   bool // a signing that uses a presignature up
 	targets []*target
 }
 
@@ -53,15 +54,19 @@ type target struct {
 }
 
 func (c *ceremony) String() string {
-	return fmt.Sprintf("%.5s %s %v", c.scheme, c.kind, c.th)
+	kind := string(c.kind)
+	if c.bound {
+		kind = "bound"
+	}
+	return fmt.Sprintf("%.5s %s %v", c.scheme, kind, c.th)
 }
 
 // members is the number of parties that take part.
 func (c *ceremony) members() int {
-	if c.kind == protocol.KindSign {
-		return c.th.T
+	if c.kind == protocol.KindKeygen {
+		return c.th.N
 	}
-	return c.th.N
+	return c.th.T
 }
 
 func (t *target) String() string {
@@ -80,6 +85,9 @@ func (t *target) is(h *protocol.Header) bool { return h.Type == t.typ && h.Name 
 // final tells whether an envelope gives away what cannot be taken back: a part of the
 // signature, or the signature on a key's certificate.
 func (c *ceremony) final(h *protocol.Header) bool {
+	if c.kind == protocol.KindPresign {
+		return false
+	}
 	last := c.lastRound()
 	return h.Type == protocol.TypeConfirm || h.Type == protocol.TypeRound && last.last && h.Name == last.name
 }
@@ -92,8 +100,16 @@ func (c *ceremony) lastRound() *target {
 // newCeremony lists the targets: round messages, marked with > if direct, and what
 // sessions say besides.
 func newCeremony(kind protocol.Kind, scheme protocol.Scheme, th protocol.Threshold) *ceremony {
-	c := &ceremony{kind: kind, scheme: scheme, th: th}
-	rounds, digests := roundMessages(kind, scheme)
+	return (&ceremony{kind: kind, scheme: scheme, th: th}).list()
+}
+
+// newBound is the ceremony of a signing that uses a presignature up.
+func newBound(th protocol.Threshold) *ceremony {
+	return (&ceremony{kind: protocol.KindSign, scheme: protocol.ECDSA, th: th, bound: true}).list()
+}
+
+func (c *ceremony) list() *ceremony {
+	rounds, digests := c.roundMessages()
 	for _, name := range rounds {
 		t := &target{in: c, typ: protocol.TypeRound, name: name, round: roundOf(name)}
 		if name[0] == '>' {
@@ -101,16 +117,17 @@ func newCeremony(kind protocol.Kind, scheme protocol.Scheme, th protocol.Thresho
 		}
 		c.targets = append(c.targets, t)
 	}
-	c.targets[len(c.targets)-1].last = kind == protocol.KindSign
-	if kind == protocol.KindKeygen { // signers do not say that they are ready
+	// A presigning of more than two ends with its digests.
+	c.targets[len(c.targets)-1].last = c.kind == protocol.KindSign || c.kind == protocol.KindPresign && c.members() == 2
+	if c.kind == protocol.KindKeygen { // signers do not say that they are ready
 		c.targets = append(c.targets, &target{in: c, typ: protocol.TypeReady})
 	}
 	if c.members() > 2 { // two members have no echo
 		for _, round := range digests {
-			c.targets = append(c.targets, &target{in: c, typ: protocol.TypeDigest, name: strconv.Itoa(round)})
+			c.targets = append(c.targets, &target{in: c, typ: protocol.TypeDigest, name: strconv.Itoa(round), last: c.kind == protocol.KindPresign})
 		}
 	}
-	if kind == protocol.KindKeygen {
+	if c.kind == protocol.KindKeygen {
 		c.targets = append(c.targets, &target{in: c, typ: protocol.TypeConfirm, last: true})
 	}
 	c.targets = append(c.targets, &target{in: c, typ: protocol.TypeAbort})
@@ -122,17 +139,24 @@ func roundOf(name string) int {
 	return int(name[strings.IndexAny(name, "123456789")] - '0')
 }
 
-func roundMessages(kind protocol.Kind, scheme protocol.Scheme) (names []string, digests []int) {
+// ecdsaSigning are the messages of a signing; the first four are those of a presigning.
+var ecdsaSigning = []string{
+	">SignRound1Message1", "SignRound1Message2", ">SignRound2Message", "SignRound3Message", "SignRound4Message", "SignRound5Message",
+	"SignRound6Message", "SignRound7Message", "SignRound8Message", "SignRound9Message",
+}
+
+func (c *ceremony) roundMessages() (names []string, digests []int) {
 	switch {
-	case kind == protocol.KindKeygen && scheme == protocol.ECDSA:
+	case c.kind == protocol.KindKeygen && c.scheme == protocol.ECDSA:
 		return []string{"KGRound1Message", ">KGRound2Message1", "KGRound2Message2", "KGRound3Message"}, []int{1}
-	case kind == protocol.KindKeygen:
+	case c.kind == protocol.KindKeygen:
 		return []string{"KGRound1Message", ">KGRound2Message1", "KGRound2Message2"}, []int{1}
-	case scheme == protocol.ECDSA:
-		return []string{
-			">SignRound1Message1", "SignRound1Message2", ">SignRound2Message", "SignRound3Message", "SignRound4Message", "SignRound5Message",
-			"SignRound6Message", "SignRound7Message", "SignRound8Message", "SignRound9Message",
-		}, []int{3, 8}
+	case c.kind == protocol.KindPresign:
+		return ecdsaSigning[:4], []int{3}
+	case c.bound:
+		return ecdsaSigning[4:], []int{8}
+	case c.scheme == protocol.ECDSA:
+		return ecdsaSigning, []int{3, 8}
 	}
 	return []string{"SignRound1Message", "SignRound2Message", "SignRound3Message"}, []int{2}
 }

@@ -17,7 +17,7 @@ func economise(cells []*cell, seed uint64, most func(*target) int) []*cell {
 	for _, c := range cells {
 		var harmless, harmful []attack
 		for _, a := range c.attacks {
-			if a.expect == completes && a.contribution == nil {
+			if a.expect == completes && a.contribution == nil && a.then == "" {
 				harmless = append(harmless, a)
 			} else {
 				harmful = append(harmful, a)

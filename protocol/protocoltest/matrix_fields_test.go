@@ -74,7 +74,7 @@ func (t *target) opened() int {
 
 // messageName is the full protobuf name of a round's message.
 func (t *target) messageName() protoreflect.FullName {
-	ceremony := map[protocol.Kind]string{protocol.KindKeygen: "keygen", protocol.KindSign: "signing"}[t.in.kind]
+	ceremony := map[protocol.Kind]string{protocol.KindKeygen: "keygen", protocol.KindSign: "signing", protocol.KindPresign: "signing"}[t.in.kind]
 	return protoreflect.FullName(fmt.Sprintf("binance.tsslib.%.5s.%s.%s", t.in.scheme, ceremony, t.name))
 }
 

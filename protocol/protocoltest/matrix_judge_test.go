@@ -11,6 +11,9 @@ import (
 	"github.com/meshmpc/mpcd/protocol/protocoltest"
 )
 
+// presigned is the last round of a presigning.
+const presigned = 3
+
 // verdict is what an attack did. All counts must stay 0.
 type verdict struct {
 	problems []string // not as expected
@@ -45,6 +48,9 @@ func (r *run) judge(m *mallory, played *protocoltest.Played) *verdict {
 			if s.Late && r.ceremony.final(&s.Header) {
 				v.finals++
 				v.problem("%s sends %s after a bad message", r.name(peer), s.Header.Name)
+			}
+			if r.ceremony.kind == protocol.KindPresign && s.Header.Round > presigned {
+				v.problem("%s sends %s in a presigning", r.name(peer), s.Header.Name)
 			}
 			if s.Header.To == "" && slices.ContainsFunc(confidential, func(secret []byte) bool { return bytes.Contains(s.Payload, secret) }) {
 				v.leaks++
@@ -192,7 +198,7 @@ func (r *run) wayOf(m *mallory, e *protocoltest.Ending) way {
 		blame *protocol.Blame
 	)
 	switch {
-	case e.Err == nil && e.Done != nil:
+	case e.Err == nil && e.Well():
 		return done
 	case errors.Is(e.Err, protocoltest.ErrDeadline):
 		return late
@@ -220,6 +226,7 @@ var allowed = map[class]struct{ bad, good []way }{
 	unattributed: {[]way{nobody, heard}, []way{heard}},
 	overOrNamed:  {[]way{blaming, heard}, []way{done, blaming, heard}},
 	partly:       {[]way{blaming, nobody, heard}, nil},
+	later:        {[]way{done, blaming, heard}, []way{done, blaming, heard}},
 }
 
 // must are the ways of which there must be one.

@@ -16,7 +16,7 @@ import (
 )
 
 // update makes the key in testdata anew.
-var update = flag.Bool("update", false, "rewrite the key in testdata")
+var update = flag.Bool("update", false, "rewrite the keys in testdata")
 
 // key is a finished key.
 type key struct {
@@ -32,11 +32,11 @@ var keys sync.Map // ceremony -> func() *key
 func keyFor(t *testing.T, scheme protocol.Scheme, th protocol.Threshold) *key {
 	t.Helper()
 	once, _ := keys.LoadOrStore(fmt.Sprint(scheme, th), sync.OnceValue(func() *key {
-		if scheme == protocol.ECDSA && th == small && !*update {
-			return readKey(t)
+		if scheme == protocol.ECDSA && !*update {
+			return readKey(t, th)
 		}
 		k := makeKey(t, scheme, th)
-		if scheme == protocol.ECDSA && th == small {
+		if scheme == protocol.ECDSA {
 			k.write(t)
 		}
 		return k
@@ -59,15 +59,15 @@ func makeKey(t *testing.T, scheme protocol.Scheme, th protocol.Threshold) *key {
 	return k
 }
 
-// The ECDSA key in testdata is of nobody: its shares belong to identities that follow
-// from their names. It saves a keygen.
-const keyFolder = "testdata/ecdsa-2-of-3"
+// The ECDSA keys in testdata are of nobody: their shares belong to identities that follow
+// from their names. They save keygens.
+func keyFolder(th protocol.Threshold) string { return filepath.Join("testdata", "ecdsa-"+th.String()) }
 
-func readKey(t *testing.T) *key {
+func readKey(t *testing.T, th protocol.Threshold) *key {
 	t.Helper()
-	k := &key{scheme: protocol.ECDSA, th: small, shares: map[protocol.PeerID][]byte{}}
-	for _, id := range protocoltest.Identities(small.N) {
-		data, err := os.ReadFile(filepath.Join(keyFolder, id.Name+".cbor"))
+	k := &key{scheme: protocol.ECDSA, th: th, shares: map[protocol.PeerID][]byte{}}
+	for _, id := range protocoltest.Identities(th.N) {
+		data, err := os.ReadFile(filepath.Join(keyFolder(th), id.Name+".cbor"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -79,8 +79,11 @@ func readKey(t *testing.T) *key {
 
 func (k *key) write(t *testing.T) {
 	t.Helper()
-	for _, id := range protocoltest.Identities(small.N) {
-		if err := os.WriteFile(filepath.Join(keyFolder, id.Name+".cbor"), k.shares[id.ID()], 0o600); err != nil {
+	if err := os.MkdirAll(keyFolder(k.th), 0o750); err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range protocoltest.Identities(k.th.N) {
+		if err := os.WriteFile(filepath.Join(keyFolder(k.th), id.Name+".cbor"), k.shares[id.ID()], 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -126,6 +129,9 @@ type run struct {
 	shares   map[protocol.PeerID]*tss.Share
 	random   bool
 	seed     uint64
+	// presigned is the presigning that this signing uses up; held is what one has made.
+	presigned *run
+	held      map[protocol.PeerID]*tss.Presign
 }
 
 var digest = sha256.Sum256([]byte("pay mallory nothing"))
@@ -144,15 +150,41 @@ func (r *run) spec() *protocol.Spec {
 	for _, id := range r.ids {
 		s.Roster = append(s.Roster, protocol.Member{Peer: id.ID(), Role: protocol.Persistent})
 	}
-	if r.ceremony.kind == protocol.KindSign {
+	switch {
+	case r.ceremony.kind == protocol.KindPresign:
+		s.Key, s.HoldUntil = "key", s.Expires+3600
+	case r.ceremony.kind == protocol.KindSign:
 		s.Key, s.Payload = "key", digest[:]
 	}
+	if r.presigned != nil {
+		sid := r.presigned.spec().SID()
+		s.Presign = sid[:]
+	}
 	return s
+}
+
+// presign runs the presigning of a signing honestly, unless it has been run.
+func (r *run) presign() {
+	r.tb.Helper()
+	if !r.ceremony.bound || r.presigned != nil {
+		return
+	}
+	r.presigned = &run{
+		tb: r.tb, ceremony: newCeremony(protocol.KindPresign, r.ceremony.scheme, r.ceremony.th), label: r.label + " presigning",
+		ids: r.ids, key: r.key, shares: r.shares, seed: r.seed,
+	}
+	for peer, e := range r.presigned.play(nil).Endings {
+		if !e.Held {
+			r.tb.Fatalf("%s: phase %v", r.name(peer), e.Err)
+		}
+	}
+	r.shares = r.presigned.shares
 }
 
 // play runs the session, honestly without a mallory.
 func (r *run) play(m *mallory) *protocoltest.Played {
 	r.tb.Helper()
+	r.presign()
 	spec := r.spec()
 	script := protocoltest.Script{Spec: spec, Seed: r.seed, Reorder: r.random}
 	if m != nil {
@@ -164,22 +196,19 @@ func (r *run) play(m *mallory) *protocoltest.Played {
 	}
 	for i, id := range r.ids {
 		seat := protocoltest.Seat{Signer: id, Scripted: m != nil && id == m.Identity}
-		var err error
+		var set *tss.PreParams
+		if pre != nil {
+			set = pre[i]
+		}
 		if r.ceremony.kind == protocol.KindKeygen {
 			c := sha256.Sum256([]byte(r.label + id.Name))
 			seat.Contribution = c[:]
 			if seat.Scripted && m.attack.contribution != nil {
 				seat.Contribution, m.fired = m.attack.contribution(seat.Contribution), true
 			}
-			config := tss.KeygenConfig{SID: spec.SID(), Scheme: spec.Scheme, Threshold: spec.Threshold, Roster: spec.Roster, Self: id.ID()}
-			if pre != nil {
-				config.PreParams = pre[i]
-			}
-			seat.Machine, err = tss.NewKeygen(config)
-		} else {
-			seat.Machine, err = tss.NewSign(tss.SignConfig{SID: spec.SID(), Roster: spec.Roster, Self: id.ID(), Share: r.shareOf(id.ID()), Payload: spec.Payload})
 		}
-		if err != nil {
+		var err error
+		if seat.Machine, err = r.machine(spec, id.ID(), set); err != nil {
 			r.tb.Fatal(err)
 		}
 		script.Seats = append(script.Seats, seat)
@@ -189,6 +218,26 @@ func (r *run) play(m *mallory) *protocoltest.Played {
 		r.tb.Fatal(err)
 	}
 	return played
+}
+
+// machine makes a member's machine.
+func (r *run) machine(spec *protocol.Spec, self protocol.PeerID, set *tss.PreParams) (protocol.Machine, error) {
+	switch {
+	case r.ceremony.kind == protocol.KindKeygen:
+		return tss.NewKeygen(tss.KeygenConfig{
+			SID: spec.SID(), Scheme: spec.Scheme, Threshold: spec.Threshold, Roster: spec.Roster, Self: self, PreParams: set,
+		})
+	case r.ceremony.kind == protocol.KindPresign:
+		p, err := tss.NewPresign(tss.PresignConfig{SID: spec.SID(), Roster: spec.Roster, Self: self, Share: r.shareOf(self)})
+		if r.held == nil {
+			r.held = make(map[protocol.PeerID]*tss.Presign)
+		}
+		r.held[self] = p
+		return p, err
+	case r.ceremony.bound:
+		return r.presigned.held[self].Bind(spec.Payload)
+	}
+	return tss.NewSign(tss.SignConfig{SID: spec.SID(), Roster: spec.Roster, Self: self, Share: r.shareOf(self), Payload: spec.Payload})
 }
 
 // shareOf gives a member the share that it keeps over the runs.

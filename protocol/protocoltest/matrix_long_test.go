@@ -24,6 +24,25 @@ func mostKeygen(t *target) int {
 	return 1
 }
 
+// mostPresigned: a signing in one session has the same guards and proofs and plays all variants.
+// Only what a presigning cannot see yet is played in full.
+func mostPresigned(t *target) int {
+	if t.in.kind == protocol.KindPresign && t.in.th == small && !t.direct && t.typ == protocol.TypeRound {
+		return 1000
+	}
+	return 1
+}
+
+// presignedCells: all of a presigning of two, and of the signing that uses it up, and of three
+// what two do not have.
+func presignedCells() []*cell {
+	all := func(*target, mutation) bool { return true }
+	cells := newCeremony(protocol.KindPresign, protocol.ECDSA, small).cells(all)
+	cells = append(cells, newBound(small).cells(all)...)
+	cells = append(cells, newCeremony(protocol.KindPresign, protocol.ECDSA, large).cells(sampled)...)
+	return append(cells, newBound(large).cells(sampled)...)
+}
+
 // chosenCells: everything. What sessions say besides the rounds' messages is the same code
 // for every machine: an ECDSA keygen, which takes ten seconds of CPU, plays what
 // breaks it.
@@ -46,5 +65,6 @@ func chosenCells(seed uint64) []*cell {
 		}
 	}
 	cells = append(cells, economise(sign, seed, mostSign)...)
+	cells = append(cells, economise(presignedCells(), seed, mostPresigned)...)
 	return append(cells, eddsaCells(all)...)
 }

@@ -38,8 +38,22 @@ func (t *target) attacks(m mutation) []attack {
 	}
 	for i := range all {
 		t.revise(m, &all[i])
+		if t.in.kind == protocol.KindPresign {
+			t.postpone(m, &all[i])
+		}
 	}
 	return all
+}
+
+// postpone says what of a presigning shows only in the signing that uses its result up:
+// openings of round 4, and a θ that all have heard alike.
+func (t *target) postpone(m mutation, a *attack) {
+	switch {
+	case a.expect == named && (a.opens || t.last && m == overwrite && a.name == "after another" && t.typ == protocol.TypeRound):
+		a.expect, a.then, a.opens = later, named, true
+	case a.expect == unattributed && a.why == whyTheta:
+		a.expect, a.then = completes, unattributed
+	}
 }
 
 func (t *target) drops() []attack {
@@ -193,7 +207,7 @@ func (t *target) misplaced() []attack {
 		})}
 	}
 	all := []attack{with("with an unknown name besides", true, func(h *protocol.Header) { h.Name = "Invented" })}
-	if t.round > 1 {
+	if t.round > 1 { // in a bound signing, also of a round that its presigning had
 		all = append(all, with("of the round before", false, func(h *protocol.Header) { h.Round-- }))
 	}
 	if t.round < t.in.lastRound().round {
@@ -384,7 +398,7 @@ var commitments = map[string]string{
 // committed opens a commitment to points off the curve: only the opening is bad.
 func (t *target) committed() []attack {
 	commitment := commitments[t.name]
-	if commitment == "" || t.fields()[0].name != "de_commitment" {
+	if commitment == "" || t.fields()[0].name != "de_commitment" || t.in.bound && t.round == 4 { // which was committed to in the presigning
 		return nil
 	}
 	values := func(m *mallory) [][]byte {

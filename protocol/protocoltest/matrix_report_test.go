@@ -17,7 +17,7 @@ import (
 const minimum = 250
 
 // legend explains the letters of the table.
-const legend = `C completes, D deadline, A mallory gives up, N named, O over before or named, P named by some, U unattributed (see below), - inapplicable, ! not as expected
+const legend = `C completes, D deadline, A mallory gives up, N named, O over before or named, L named, or in the signing that uses it, P named by some, U unattributed (see below), - inapplicable, ! not as expected
 `
 
 // report prints the table and what the cells add up to.

@@ -8,13 +8,25 @@ import (
 
 const longTests = false
 
-// chosenCells: all of EdDSA, and one attack each on some messages of an ECDSA signing.
+// chosenCells: all of EdDSA, and one attack each on some messages of an ECDSA signing, in one
+// session and with a presignature.
 func chosenCells(seed uint64) []*cell {
-	some := map[string]mutation{
+	var cells []*cell
+	one := func(c *ceremony, some map[string]mutation) {
+		cells = append(cells, c.cells(func(t *target, m mutation) bool { return some[t.String()] == m })...)
+	}
+	one(newCeremony(protocol.KindSign, protocol.ECDSA, small), map[string]mutation{
 		"SignRound1Message1": truncate, "SignRound1Message2": overwrite, "SignRound2Message": bitFlip, "SignRound3Message": zeroed,
 		"SignRound4Message": offCurve, "SignRound6Message": multiple, "SignRound7Message": duplicate, "SignRound8Message": oversize,
 		"SignRound9Message": bitFlip,
-	}
-	cells := newCeremony(protocol.KindSign, protocol.ECDSA, small).cells(func(t *target, m mutation) bool { return some[t.name] == m })
+	})
+	one(newCeremony(protocol.KindPresign, protocol.ECDSA, small), map[string]mutation{
+		"SignRound1Message2": bitFlip, "SignRound2Message": oversize, "SignRound3Message": bitFlip, "abort": drop,
+	})
+	one(newBound(small), map[string]mutation{
+		"SignRound4Message": overwrite, "SignRound5Message": wrongFlag, "SignRound8Message": truncate, "SignRound9Message": wrongSID,
+	})
+	one(newCeremony(protocol.KindPresign, protocol.ECDSA, large), map[string]mutation{"SignRound3Message": equivocate, "digest 3": bitFlip})
+	one(newBound(large), map[string]mutation{"digest 8": zeroed})
 	return append(economise(cells, seed, func(*target) int { return 1 }), eddsaCells(sampled)...)
 }

@@ -97,7 +97,7 @@ func (m *matrix) try(t *testing.T, c *cell, a *attack) *verdict {
 	label := fmt.Sprintf("%v %s", c, a.name)
 	seed := seedOf(m.seed, label)
 	r := &run{tb: t, ceremony: in, label: label, ids: protocoltest.Identities(in.members()), seed: seed, random: a.random}
-	if in.kind == protocol.KindSign {
+	if in.kind != protocol.KindKeygen {
 		r.key = keyFor(t, in.scheme, in.th)
 	}
 	mallory := &mallory{target: c.target, attack: a, seed: seed}
@@ -115,8 +115,11 @@ func (m *matrix) try(t *testing.T, c *cell, a *attack) *verdict {
 	if !mallory.fired {
 		v.problem("the attack did not happen")
 	}
-	failed := slices.ContainsFunc(mallory.honest, func(p protocol.PeerID) bool { return played.Endings[p].Done == nil })
-	if failed && in.kind == protocol.KindSign && (in.scheme == protocol.EdDSA || seed%again == 0) {
+	failed := slices.ContainsFunc(mallory.honest, func(p protocol.PeerID) bool { return !played.Endings[p].Well() })
+	if a.then != "" && !failed {
+		v.add(r.use(mallory))
+	}
+	if failed && in.kind != protocol.KindKeygen && (in.scheme == protocol.EdDSA || seed%again == 0) {
 		m.signAgain(t, r, mallory)
 	}
 	return v
@@ -128,17 +131,36 @@ const again = 8
 // signAgain lets the honest members sign with the shares that they still have.
 func (m *matrix) signAgain(t *testing.T, r *run, mallory *mallory) {
 	t.Helper()
-	next := &run{tb: t, ceremony: r.ceremony, label: r.label + " again", key: r.key, shares: r.shares, seed: r.seed}
+	c := r.ceremony
+	if c.kind == protocol.KindPresign {
+		c = newCeremony(protocol.KindSign, c.scheme, c.th)
+	}
+	next := &run{tb: t, ceremony: c, label: r.label + " again", key: r.key, shares: r.shares, seed: r.seed}
 	for _, id := range protocoltest.Identities(r.ceremony.th.N) {
 		if id.ID() != mallory.ID() && len(next.ids) < r.ceremony.th.T {
 			next.ids = append(next.ids, id)
 		}
 	}
 	for peer, e := range next.play(nil).Endings {
-		if e.Done == nil {
+		if !e.Well() {
 			t.Errorf("%s cannot sign again: %v", next.name(peer), e.Err)
 		}
 	}
+}
+
+// use lets all sign with what they hold after a presigning in which mallory did something that
+// shows only then.
+func (r *run) use(m *mallory) *verdict {
+	next := &run{tb: r.tb, ceremony: newBound(r.ceremony.th), label: r.label + " used", ids: r.ids, key: r.key, shares: r.shares, seed: r.seed, presigned: r}
+	first := next.ceremony.targets[0]
+	after := &mallory{Identity: m.Identity, target: first, honest: m.honest, seed: m.seed, attack: &attack{
+		name: m.attack.name, expect: m.attack.then, opens: true,
+		tamper: on(func(_ *mallory, p protocoltest.Parcel, _ *protocol.Envelope) []protocoltest.Parcel {
+			p.Bad = true
+			return []protocoltest.Parcel{p}
+		}),
+	}}
+	return next.judge(after, next.play(after))
 }
 
 func (v *verdict) add(w *verdict) {
@@ -162,7 +184,7 @@ func (r *result) letters() string {
 		return "!"
 	}
 	var b strings.Builder
-	for _, c := range []class{completes, deadline, aborted, named, overOrNamed, partly, unattributed} {
+	for _, c := range []class{completes, deadline, aborted, named, overOrNamed, later, partly, unattributed} {
 		if r.classes[c] {
 			b.WriteString(string(c))
 		}
