@@ -119,7 +119,7 @@ func (p *pool) run(ctx context.Context, jobs *Jobs) error {
 		if err != nil {
 			return nil // the node has stopped
 		}
-		if err := <-done; err != nil && !p.pause(ctx) {
+		if err := <-done; err != nil && pause(ctx, refillRetry) != nil {
 			return nil
 		}
 	}
@@ -136,18 +136,6 @@ func (p *pool) purge(ctx context.Context) {
 	}
 	if err != nil {
 		log.Warnw("used sets of pre-parameters were not deleted; they will not be used again", "error", err)
-	}
-}
-
-// pause waits before another try; false when ctx has ended.
-func (p *pool) pause(ctx context.Context) bool {
-	timer := time.NewTimer(refillRetry)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
 	}
 }
 

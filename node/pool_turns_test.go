@@ -76,3 +76,22 @@ func TestAnEmptyPoolDoesNotStarve(t *testing.T) {
 		}
 	})
 }
+
+// Steps that somebody interrupts are followed by pauses, others by none.
+func TestRefillsMakeWayForOthers(t *testing.T) {
+	p, _ := newTestPool(t, 1)
+	synctest.Test(t, func(t *testing.T) {
+		turn, start := p.turns(), time.Now()
+		for i, want := range []time.Duration{0, 0, 30 * time.Millisecond, standAtMost, 0} {
+			took := time.Now()
+			if err := turn(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if i > 0 && time.Since(took) != want {
+				t.Errorf("before step %d it waited for %v, expected %v", i, time.Since(took), want)
+			}
+			<-time.After([]time.Duration{500 * time.Microsecond, 3 * time.Millisecond, 12 * time.Millisecond, time.Millisecond, 0}[i])
+		}
+		t.Log(time.Since(start))
+	})
+}
