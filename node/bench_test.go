@@ -16,7 +16,11 @@ import (
 // loopback, with keystores on disk (nodes). cpu-ms/op is the CPU time of the
 // whole process, heartbeats included.
 
-func BenchmarkSignECDSA(b *testing.B) { benchSign(b, protocol.ECDSA) }
+func BenchmarkSignECDSA(b *testing.B) {
+	benchSign(b, protocol.ECDSA)
+	b.Run("presigned", benchPresigned)
+}
+
 func BenchmarkSignEdDSA(b *testing.B) { benchSign(b, protocol.EdDSA) }
 
 func benchSign(b *testing.B, scheme protocol.Scheme) {

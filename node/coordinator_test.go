@@ -24,6 +24,7 @@ type scripted struct {
 	host     *p2p.Host
 	network  string
 	approver ed25519.PrivateKey
+	hold     time.Duration // how long presignatures are held
 
 	mu       sync.Mutex
 	mute     bool // acknowledges nothing
@@ -38,7 +39,7 @@ type scripted struct {
 
 func newScripted(tb testing.TB, host *p2p.Host, network string, approver ed25519.PrivateKey) *scripted {
 	s := &scripted{
-		tb: tb, host: host, network: network, approver: approver, changed: make(chan struct{}),
+		tb: tb, host: host, network: network, approver: approver, hold: time.Hour, changed: make(chan struct{}),
 		answers:  make(map[protocol.SID]map[p2p.PeerID]protocol.Answer),
 		outcomes: make(map[protocol.SID]map[p2p.PeerID]protocol.Outcome),
 		progress: make(map[protocol.SID][]protocol.Progress),

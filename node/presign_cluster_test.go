@@ -70,14 +70,13 @@ func newSigners(tb testing.TB, transport p2ptest.Transport, t int, change func(*
 	return c, k.spec, k.cert
 }
 
-// presigning returns the spec of a presigning by some members of a key, which lets them
-// hold its result for an hour.
+// presigning returns the spec of a presigning by some members of a key.
 func (s *scripted) presigning(key *protocol.Spec, peers []p2p.PeerID) *protocol.Spec {
 	spec := *key
 	spec.Kind, spec.Session, spec.Recipient, spec.Coordinator = protocol.KindPresign, newID(s.tb), nil, s.host.ID()
 	spec.Roster = membersOf(key, peers)
 	spec.Expires = time.Now().Add(time.Minute).Unix()
-	spec.HoldUntil = time.Now().Add(time.Hour).Unix()
+	spec.HoldUntil = time.Now().Add(s.hold).Unix()
 	return &spec
 }
 

@@ -61,11 +61,8 @@ func TestAPresignatureServesOneSigning(t *testing.T) {
 			t.Errorf("two parties with two messages came to round %d", last)
 		}
 	}
-	for i, spec := range specs[:3] { // who came too late signs with all rounds
-		if i != one[0] && i != two[0] {
-			c.signed(again(spec), cert)
-		}
-	}
+	late := slices.IndexFunc([]int{0, 1, 2}, func(i int) bool { return i != one[0] && i != two[0] })
+	c.signed(again(specs[late]), cert) // with all rounds
 	c.refusedPresign("used", 0, c.coord.use(presigned, digest(100)))
 	c.awaitHeld(0, 0, 1)
 }
@@ -124,6 +121,7 @@ func TestRoundFourMayComeBeforeTheProposal(t *testing.T) {
 func TestAnUnboundPresignatureReleasesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, key, cert := newSigners(t, p2ptest.Simulated, 2, nil)
+		c.coord.hold = 2 * time.Minute
 		for name, lose := range map[string]func(*protocol.Spec){
 			"cancelled": func(s *protocol.Spec) { c.cancel(s) },
 			"forgotten": func(s *protocol.Spec) {
@@ -131,7 +129,7 @@ func TestAnUnboundPresignatureReleasesNothing(t *testing.T) {
 					c.coord.send(m.Peer, protocol.Frame{Forget: &protocol.Forget{}})
 				}
 			},
-			"expired": func(*protocol.Spec) { time.Sleep(2 * time.Hour) },
+			"expired": func(*protocol.Spec) { time.Sleep(c.coord.hold) },
 		} {
 			presigned := c.presign(key, 0, 1)
 			c.awaitHeld(1, 0, 1)
@@ -140,7 +138,7 @@ func TestAnUnboundPresignatureReleasesNothing(t *testing.T) {
 			spec := c.coord.use(presigned, digest(1))
 			c.refusedPresign(name, 0, spec)
 			c.refusedPresign(name, 1, spec)
-			time.Sleep(time.Minute)
+			time.Sleep(10 * time.Second)
 			if last := c.tap.latest(); last != 3 {
 				t.Errorf("%s: a message of round %d was sent", name, last)
 			}
