@@ -113,6 +113,52 @@
 // are never refused for this, since they make new keys; their failures are counted under the
 // key that was to be made, and matter if a later attempt makes it.
 //
+// # Presignatures
+//
+// Rounds 1 to 3 of an ECDSA signing, which cost almost all of its time, need no message.
+// A coordinator may have them run ahead (protocol.KindPresign): the members then hold what
+// comes of it, in memory, and each tells the coordinator so (protocol.Held). A signing
+// that names such a presignature (Spec.Presign) begins in round 4. EdDSA needs none.
+//
+// A presigning asks nobody's approval, for without a signing that has its approvals it is
+// of no use to anybody. It is checked by all else that a signing is, and the request is
+// remembered as any other: to run one presigning twice would be to say two things in one
+// session, which proves a liar. It is done when nobody waits for anything: it is
+// refused while a session is live here, and waits before each step until none has been for a
+// tenth of a second, up to its deadline. The supervisor and the metrics of sessions
+// know nothing of it; blame and quarantine are those of signings.
+//
+// A presignature serves one signing, and nothing brings it back. What holds of it:
+//
+//   - It leaves the pool under a lock, after the signing's approvals were checked and before
+//     the answer, and is bound to the digest at once. Of two signings that name the same one,
+//     the second is refused (protocol.CodeNoPresign); the approvals stay good for the next
+//     attempt, with all rounds.
+//   - Only the coordinator that proposed it uses it, with the same key, epoch, members and
+//     path, up to its time.
+//   - What this party says in round 4, which opens its part of the nonce, leaves in the session
+//     of the one message that it has bound. Members that were told different messages,
+//     or different approvals, are in different sessions and hear nothing of each other.
+//   - It is dropped, with its secrets, when the coordinator cancels the presigning or forgets
+//     (protocol.Forget), when its time is up, when the key gets a new epoch, when its
+//     coordinator cannot be told of it, and when the node stops. A restart loses all:
+//     nothing of it is ever written.
+//
+// The bounds, for what costs an admitted coordinator nothing:
+//
+//	held, of all keys              MaxPresignatures  refused, CodeBusy; 1,024 unless configured
+//	held, of one key               256               refused, CodeBusy
+//	held for                       24 h after the    refused, CodeInvalid
+//	                               deadline
+//	presignings at a time          2                 refused, CodeBusy
+//	begun for one coordinator      10 a second,      refused, CodeBusy
+//	                               2 at once
+//	life of a presigning           3 min             refused, CodeInvalid
+//	tries to tell the coordinator  3, half a second  the presignature is dropped
+//	                               between
+//
+// They count towards neither MaxSessions nor the sessions of a coordinator.
+//
 // # Members only, and limits
 //
 // A session's topic is delivered to, and accepted from, its roster alone; what is
@@ -168,7 +214,8 @@
 // shares whose time is up, then sends heartbeats (devices do not). When its
 // context ends it (1) announces that it is draining and refuses proposals, (2)
 // waits for running sessions, at most DrainTimeout, (3) offers unacknowledged
-// outcomes once more, (4) cancels all jobs and waits for them. The host and the
+// outcomes once more, (4) cancels all jobs, presignings among them, and waits for them,
+// (5) drops its presignatures. The host and the
 // store belong to the caller and must outlive Run.
 //
 // # Records in the keystore
