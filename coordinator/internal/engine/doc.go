@@ -67,6 +67,26 @@
 // same spec to those that have not answered and waits for what is missing. An attempt in
 // which somebody had given up ends soon.
 //
+// # Presignatures
+//
+// Nearly all work of an ECDSA signature needs no message. While no session runs, and none has for
+// 250 ms, t holders of a key presign: for accounts that ask for it, and for those that were signed
+// with in the last ten minutes. That is a session of the parties and none of the API, at
+// most one at a time and party. What all of its members hold is a presignature: the
+// next signing of the account that may have these parties names it in its spec, pings
+// nobody, and begins in round 4.
+//
+//   - It is taken off its shelf before it is named, so no two specs name one. The shelves are in memory
+//     only: a new process knows none, and has each party forget what it holds (Forget) before
+//     it asks it for more.
+//   - It is dropped, and its parties told so, half a minute before they would
+//     forget it, when one of them is away for half a minute or was restarted, when
+//     the key's epoch, its signing parties or the account's target changes.
+//   - An attempt with one gets 15 s. Whatever ends it, a full attempt follows at once, which no
+//     other presignature is used for. That a party does not have it is nobody's fault,
+//     and costs no attempt; then the rest of that set is dropped, too.
+//   - Who is too busy to presign is asked again after 0.5 s, then after twice as long each time, up to 30 s.
+//
 // # Duties of the caller
 //
 // Resume before the first Receive; Run while the engine is used; Drain, then end

@@ -217,6 +217,9 @@ func (e *Engine) asks(account string) bool {
 	return a != nil && a.Presign != nil && a.Presign.Target > 0
 }
 
+// isAway reports whether a party has sent no heartbeat for so long that it is not waited for.
+func isAway(p pool.Party, now time.Time) bool { return now.Sub(p.Seen) > pool.Lifetime+presignAway }
+
 // spoilt says why a presignature cannot be used any more; empty: it can.
 func (e *Engine) spoilt(p *presignature, a *registry.Account, now time.Time) string {
 	switch {
@@ -229,7 +232,7 @@ func (e *Engine) spoilt(p *presignature, a *registry.Account, now time.Time) str
 	for _, x := range p.parties {
 		known, ok := e.cfg.Pool.Party(x.Peer)
 		switch {
-		case !ok || now.Sub(known.Seen) > pool.Lifetime+presignAway:
+		case !ok || isAway(known, now):
 			return "party " + x.Name + " is away"
 		case known.Boot != p.boots[x.Peer]:
 			return "party " + x.Name + " was restarted"

@@ -25,7 +25,7 @@ func (s *stock) run(ctx context.Context) {
 	var since time.Time
 	for ctx.Err() == nil {
 		now, wait := time.Now(), presignSweep
-		s.greet()
+		s.greet(now)
 		s.sweep(now)
 		idle := s.e.idleNow()
 		select {
@@ -59,12 +59,15 @@ func (e *Engine) idleNow() chan struct{} {
 	return e.idle
 }
 
-// greet has parties that were not seen before forget what they hold for this
-// coordinator: an earlier process of it knew that, this one does not.
-func (s *stock) greet() {
+// greet has parties that were not seen before, or not for long, forget what they hold for
+// this coordinator: an earlier process of it knew that, this one does not.
+func (s *stock) greet(now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, p := range s.e.cfg.Pool.All() {
+		if isAway(p, now) { // what it holds is dropped, and it has not heard of that
+			delete(s.greeted, p.Peer)
+		}
 		if _, asked := s.greeted[p.Peer]; asked || p.Delegate || !p.Live {
 			continue
 		}

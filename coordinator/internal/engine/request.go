@@ -218,5 +218,9 @@ func (e *Engine) sessionDeadline(s *registry.NewSession) time.Time {
 	if s.Kind == protocol.KindSign && s.Threshold.N > s.Threshold.T {
 		attempts++ // other signers, if one of them only lets time pass
 	}
-	return time.Now().Add(attempts * (e.attemptTimeout(s) + probeTimeout + time.Second)).UTC().Round(0)
+	presigned := time.Duration(0)
+	if s.Kind == protocol.KindSign && s.Scheme == protocol.ECDSA {
+		presigned = presignedTimeout // which may come first
+	}
+	return time.Now().Add(presigned + attempts*(e.attemptTimeout(s)+probeTimeout+time.Second)).UTC().Round(0)
 }

@@ -70,6 +70,7 @@ func (e *Engine) restore(s *registry.Session) (*runner, error) {
 		return r, fmt.Errorf("session %s: %w", s.ID, err)
 	}
 	r.resumed, r.plain = e.restoreAttempt(s, &spec, now), plainAttempts(s)
+	r.full, r.spared = s.Presigned || s.Fallbacks > 0, s.Fallbacks
 	return r, nil
 }
 
@@ -120,5 +121,5 @@ func plainAttempts(s *registry.Session) int {
 			blamed[b.Attempt] = true
 		}
 	}
-	return int(s.Attempt) - 1 - len(blamed)
+	return max(0, int(s.Attempt)-1-len(blamed)-s.Fallbacks)
 }
