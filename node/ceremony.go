@@ -34,6 +34,9 @@ type ceremony struct {
 	log   *zap.SugaredLogger
 	inbox *inbox
 
+	meeting string // its topic's name
+	shared  bool   // the topic serves other sessions of its members, too
+
 	session *protocol.Session
 	request *writing      // how the request is remembered, until it is durable
 	presign *presignature // what a presigning is to be held as
@@ -56,7 +59,9 @@ type ceremony struct {
 
 func newCeremony(n *Node, sid protocol.SID, p proposal) *ceremony {
 	spec := p.spec
+	meeting, shared := spec.Topic()
 	return &ceremony{
+		meeting: meeting, shared: shared,
 		node: n, sid: sid, spec: spec, user: p.userShare, inbox: newInbox(&n.room), done: make(chan struct{}),
 		order: n.begun.Add(1),
 		log:   log.With("party", n.cfg.Host.ID(), "session", spec.Session, "attempt", spec.Attempt, "sid", sid.Short(), "kind", spec.Kind),
@@ -196,8 +201,9 @@ func (c *ceremony) admit(ctx context.Context) (admission, error) {
 // participate runs the ceremony to its end.
 func (c *ceremony) participate(ctx context.Context, a admission) error {
 	peers := slices.DeleteFunc(c.spec.Peers(), func(p protocol.PeerID) bool { return p == c.node.cfg.Host.ID() })
-	release := c.node.cfg.Host.Keep(peers...)
-	defer release()
+	if !c.shared { // the topic keeps them
+		defer c.node.cfg.Host.Keep(peers...)()
+	}
 	if err := c.node.connect(ctx, c.node.others(c.spec)); err != nil {
 		return err
 	}
@@ -222,7 +228,7 @@ func (c *ceremony) participate(ctx context.Context, a admission) error {
 
 // loop is the ceremony's event loop.
 func (c *ceremony) loop(ctx context.Context, seen <-chan error) error {
-	pause := pullFirst
+	pause := c.pullWait()
 	pull := time.NewTimer(pause)
 	defer pull.Stop()
 	for {
@@ -244,11 +250,11 @@ func (c *ceremony) loop(ctx context.Context, seen <-chan error) error {
 			}
 			out, err = c.handle(ctx, p)
 			if out.Dropped == "" {
-				pause = pullFirst
+				pause = c.pullWait()
 				pull.Reset(pause)
 			}
 		case <-pull.C:
-			c.pull(ctx)
+			c.pull(ctx, pause >= pullFirst)
 			pause = min(2*pause, pullMost)
 			pull.Reset(pause)
 		case <-c.progress.due.C:

@@ -174,7 +174,7 @@ func (n *Node) receiveDirect(from protocol.PeerID, data []byte) {
 	keep := f.Pull == nil && !n.guest(from)
 	n.mu.Lock()
 	c := n.sessions[f.SID]
-	if c == nil && keep && !n.early.put(f.SID, from, f.Envelope) {
+	if c == nil && keep && !n.early.put(f.SID, earlyPacket{packet: packet{from: from, size: len(data)}, envelope: f.Envelope}) {
 		log.Debugw("no room for an early message", "peer", from, "sid", f.SID.Short())
 	}
 	n.mu.Unlock()

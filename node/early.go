@@ -8,16 +8,18 @@ import (
 )
 
 // Bounds of what is kept for sessions that this party has not heard of yet: a
-// peer's first message may overtake the coordinator's proposal.
+// peer's first messages may overtake the coordinator's proposal, those of all sessions
+// that begin at the same time if it is slow.
 const (
-	earlyPerPeer      = 64 // messages, for all sessions together
+	earlyPerPeer      = 512 // messages, for all sessions together
 	earlyBytesPerPeer = 1 << 20
 	earlyBytes        = 16 << 20 // of all peers
 	earlyLife         = 10 * time.Second
 )
 
-// early holds envelopes until their session begins, unopened: whose session that
-// is, is not known yet. What does not fit is dropped: pulls mend it.
+// early holds envelopes until their session begins. Those that came over a stream are
+// unopened: whose session that is, is not known yet. Those of a topic are of its members,
+// and were opened there. What does not fit is dropped: pulls mend it.
 type early struct {
 	mu      sync.Mutex
 	waiting map[protocol.SID][]earlyPacket
@@ -25,11 +27,16 @@ type early struct {
 	bytes   int
 }
 
+// earlyPacket has an envelope or, on a topic, a packet with the opened one.
 type earlyPacket struct {
-	from     protocol.PeerID
+	packet
 	envelope []byte
+	topic    string
 	since    time.Time
 }
+
+// cost is the room that a packet takes.
+func (p *earlyPacket) cost() int { return p.size + packetCost }
 
 // earlyShare is what is kept of one peer.
 type earlyShare struct{ packets, bytes int }
@@ -39,18 +46,19 @@ func newEarly() *early {
 }
 
 // put keeps an envelope for later; it reports whether there was room.
-func (e *early) put(sid protocol.SID, from protocol.PeerID, envelope []byte) bool {
+func (e *early) put(sid protocol.SID, p earlyPacket) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	share := e.perPeer[from]
+	share := e.perPeer[p.from]
 	share.packets++
-	share.bytes += len(envelope)
-	if share.packets > earlyPerPeer || share.bytes > earlyBytesPerPeer || e.bytes+len(envelope) > earlyBytes {
+	share.bytes += p.cost()
+	if share.packets > earlyPerPeer || share.bytes > earlyBytesPerPeer || e.bytes+p.cost() > earlyBytes {
 		return false
 	}
-	e.perPeer[from] = share
-	e.bytes += len(envelope)
-	e.waiting[sid] = append(e.waiting[sid], earlyPacket{from: from, envelope: envelope, since: time.Now()})
+	e.perPeer[p.from] = share
+	e.bytes += p.cost()
+	p.since = time.Now()
+	e.waiting[sid] = append(e.waiting[sid], p)
 	return true
 }
 
@@ -76,10 +84,10 @@ func (e *early) expire(now time.Time) {
 
 func (e *early) drop(sid protocol.SID) {
 	for _, p := range e.waiting[sid] {
-		e.bytes -= len(p.envelope)
+		e.bytes -= p.cost()
 		share := e.perPeer[p.from]
 		share.packets--
-		share.bytes -= len(p.envelope)
+		share.bytes -= p.cost()
 		e.perPeer[p.from] = share
 		if share.packets == 0 {
 			delete(e.perPeer, p.from)

@@ -11,30 +11,35 @@ import (
 	"github.com/meshmpc/mpcd/protocol"
 )
 
+// came is an envelope as it comes over a stream.
+func came(from protocol.PeerID, envelope []byte) earlyPacket {
+	return earlyPacket{packet: packet{from: from, size: len(envelope)}, envelope: envelope}
+}
+
 func TestOnePeerCannotFillTheRoomForEarlyMessages(t *testing.T) {
 	e := newEarly()
 	kept := 0
 	for i := range 2 * earlyPerPeer {
-		if e.put(protocol.SID{byte(i)}, "mallory", []byte{1}) {
+		if e.put(protocol.SID{byte(i), byte(i >> 8)}, came("mallory", []byte{1})) {
 			kept++
 		}
 	}
 	if kept != earlyPerPeer {
 		t.Errorf("%d messages of one peer are kept, want %d", kept, earlyPerPeer)
 	}
-	if !e.put(protocol.SID{1}, "alice", []byte{2}) {
+	if !e.put(protocol.SID{1}, came("alice", []byte{2})) {
 		t.Error("another peer's message was refused")
 	}
 	if got := e.take(protocol.SID{1}); len(got) != 2 {
 		t.Errorf("took %d messages, want 2", len(got))
 	}
-	if !e.put(protocol.SID{1}, "mallory", nil) {
+	if !e.put(protocol.SID{1}, came("mallory", nil)) {
 		t.Error("what was taken still occupies room")
 	}
 	e = newEarly()
-	for e.put(protocol.SID{1}, "mallory", make([]byte, protocol.MaxEnvelope)) {
+	for e.put(protocol.SID{1}, came("mallory", make([]byte, protocol.MaxEnvelope))) {
 	}
-	if e.bytes > earlyBytesPerPeer || e.bytes < earlyBytesPerPeer-protocol.MaxEnvelope {
+	if e.bytes > earlyBytesPerPeer || e.bytes < earlyBytesPerPeer-protocol.MaxEnvelope-packetCost {
 		t.Errorf("%d bytes of one peer are kept, want almost %d", e.bytes, earlyBytesPerPeer)
 	}
 }
@@ -45,11 +50,11 @@ func TestTheRoomForEarlyMessagesIsBounded(t *testing.T) {
 		big := make([]byte, protocol.MaxEnvelope)
 		kept := 0
 		for i := range 1000 {
-			if e.put(protocol.SID{1}, fmt.Sprint("peer ", i), big) {
-				kept += len(big)
+			if e.put(protocol.SID{1}, came(fmt.Sprint("peer ", i), big)) {
+				kept += len(big) + packetCost
 			}
 		}
-		if kept > earlyBytes || kept < earlyBytes-len(big) {
+		if kept > earlyBytes || kept < earlyBytes-len(big)-packetCost {
 			t.Errorf("%d bytes are kept, want almost %d", kept, earlyBytes)
 		}
 		e.expire(time.Now().Add(earlyLife))

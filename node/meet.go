@@ -2,31 +2,31 @@ package node
 
 import (
 	"context"
-	"fmt"
+	"time"
 
-	"github.com/meshmpc/mpcd/p2p"
 	"github.com/meshmpc/mpcd/protocol"
+)
+
+// Times of pulls.
+const (
+	pullSoon = 250 * time.Millisecond // instead of pullFirst, when the topic is not settled
+	unquiet  = 10 * time.Second       // how long it is not, after a member has come or left
 )
 
 // meet joins the session's topic and drives the session.
 func (c *ceremony) meet(ctx context.Context) error {
-	topic, err := c.node.cfg.Host.Join(p2p.TopicConfig{
-		Name: protocol.SessionTopic(c.sid), Members: c.spec.Peers(), Validate: c.validate,
-	})
+	set, err := c.node.sets.enter(ctx, c.spec)
 	if err != nil {
-		return fmt.Errorf("session topic: %w", err)
+		return err
 	}
-	c.topic = topic
-	defer topic.Close() //nolint:errcheck // nothing is left to do for a topic that is left
+	c.topic = set.topic
+	defer c.node.sets.leave(set)
 	defer c.senders.Wait()
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	for _, p := range c.node.early.take(c.sid) {
-		c.receive(p.from, &protocol.DirectFrame{Envelope: p.envelope}, len(p.envelope))
-	}
+	c.takeEarly()
 	seen := make(chan error, 1)
-	c.senders.Go(func() { seen <- topic.Ready(ctx) })
-	c.senders.Go(func() { c.listen(ctx) })
+	c.senders.Go(func() { seen <- c.topic.Ready(ctx) })
 	c.progress = newProgress()
 	defer c.progress.due.Stop()
 	c.report(ctx, nil)
@@ -37,29 +37,34 @@ func (c *ceremony) meet(ctx context.Context) error {
 	return err
 }
 
-// validate is the topic's validator: the sender is who signed the envelope.
-func (c *ceremony) validate(data []byte) (p2p.PeerID, any, bool) {
-	o, err := protocol.OpenEnvelope(data, p2p.Verify)
-	if err != nil || o.Header().SID != c.sid {
-		return "", nil, false
+// takeEarly takes what the members said before the session was known here.
+func (c *ceremony) takeEarly() {
+	for _, p := range c.node.early.take(c.sid) {
+		if p.opened != nil {
+			c.receiveGossip(p.topic, p.packet)
+			continue
+		}
+		c.receive(p.from, &protocol.DirectFrame{Envelope: p.envelope}, p.size)
 	}
-	if c.node.tap != nil {
-		c.node.tap(o.Header().From, data, true)
-	}
-	return o.Header().From, o, true
 }
 
-// listen moves the topic's messages into the inbox. It does not wait for anything
-// there: behind the messages of one member would be those of all others.
-func (c *ceremony) listen(ctx context.Context) {
-	for {
-		d, err := c.topic.Next(ctx)
-		if err != nil {
-			return // the session is over
-		}
-		o, ok := d.Opened.(*protocol.Opened) // by validate
-		if !ok || !c.inbox.put(packet{from: d.From, opened: o, gossip: true, size: len(d.Data)}) {
-			c.log.Debugw("too much of one member; a message was dropped and will be pulled", "peer", d.From)
-		}
+// receiveGossip takes what somebody has said on a topic: a member, and on the session's.
+// It does not block: what does not fit is dropped, and pulled.
+func (c *ceremony) receiveGossip(topic string, p packet) {
+	if topic != c.meeting || roleIn(c.spec, p.from) == "" {
+		return
 	}
+	if !c.inbox.put(p) {
+		c.log.Debugw("too much of one member, or too late; a message was dropped", "peer", p.from)
+	}
+}
+
+// pullWait is how long the session waits for progress before the first pull. Around the
+// time when a member has come to the topic, or was there a moment ago as an earlier start
+// of itself, a message may have been lost that nothing but a pull brings.
+func (c *ceremony) pullWait() time.Duration {
+	if c.spec.Kind != protocol.KindKeygen && time.Since(c.topic.Moved()) < unquiet {
+		return pullSoon
+	}
+	return pullFirst
 }

@@ -41,6 +41,7 @@ type Node struct {
 	resolver *resolver
 	endorses *paces
 	early    *early
+	sets     *sets
 	room     room // of what waits in sessions
 	quiet    idle // when work may run that nobody waits for
 	cores    *cores
@@ -84,6 +85,7 @@ func New(cfg Config) (*Node, error) {
 	}
 	n.presigns, n.presignPaces = newPresigns(n.beat), newPaces(presignEvery, presignBurst)
 	n.pool = newPool(cfg.Store, &n.quiet, max(cfg.PoolTarget, 0), n.beat)
+	n.sets = newSets(cfg.Host, n)
 	n.outcomes = newOutcomes(cfg.Store, n.sendFrame)
 	return n, nil
 }
@@ -129,6 +131,7 @@ func (n *Node) Run(ctx context.Context) error {
 	}
 	n.drain()
 	n.jobs.Stop()
+	n.sets.close()
 	n.presigns.close()
 	n.requests.writers.Wait()
 	stop()
@@ -230,6 +233,7 @@ func (n *Node) sweep(ctx context.Context) error {
 		case now := <-tick.C:
 			n.early.expire(now)
 			n.forgetEnded(now)
+			n.sets.expire(now)
 			n.shares.expire(ctx, now)
 			n.presigns.expire(now)
 		}

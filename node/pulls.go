@@ -133,8 +133,9 @@ func (c *ceremony) sendAll(ctx context.Context, to protocol.PeerID, envelopes []
 	return nil
 }
 
-// pull asks the members that hold the ceremony up for what this party lacks.
-func (c *ceremony) pull(ctx context.Context) {
+// pull asks the members that hold the ceremony up for what this party lacks, and reports
+// them if they have done so for long.
+func (c *ceremony) pull(ctx context.Context, long bool) {
 	asked := c.session.Missing()
 	missing := make([]protocol.PeerID, 0, len(asked))
 	for peer, p := range asked {
@@ -147,6 +148,8 @@ func (c *ceremony) pull(ctx context.Context) {
 			}
 		})
 	}
-	slices.Sort(missing)
-	c.report(ctx, missing)
+	if long {
+		slices.Sort(missing)
+		c.report(ctx, missing)
+	}
 }

@@ -32,8 +32,9 @@ func (p *party) mute(spec *protocol.Spec) *atomic.Int64 {
 		tb.Fatal(err)
 	}
 	p.c.net.Mesh(p.c.hosts()...)
+	name, shared := spec.Topic()
 	topic, err := p.Join(p2p.TopicConfig{
-		Name: protocol.SessionTopic(spec.SID()), Members: spec.Peers(),
+		Name: name, Shared: shared, Members: spec.Peers(),
 		Validate: func(data []byte) (p2p.PeerID, any, bool) {
 			o, err := protocol.OpenEnvelope(data, p2p.Verify)
 			if err != nil {

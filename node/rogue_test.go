@@ -88,8 +88,9 @@ func (r *rogue) receive(from p2p.PeerID, data []byte) {
 func (r *rogue) join(spec *protocol.Spec) *play {
 	tb := r.c.tb
 	tb.Helper()
+	name, shared := spec.Topic()
 	topic, err := r.Join(p2p.TopicConfig{
-		Name: protocol.SessionTopic(spec.SID()), Members: spec.Peers(),
+		Name: name, Shared: shared, Members: spec.Peers(),
 		Validate: func(data []byte) (p2p.PeerID, any, bool) {
 			o, err := protocol.OpenEnvelope(data, p2p.Verify)
 			if err != nil {
