@@ -10,7 +10,7 @@ import (
 // Scopes say what a key may do. A route names the one that it needs.
 const (
 	Read     = "read"     // every GET below /api/v1 but the audit log
-	Accounts = "accounts" // make accounts, fix their signing parties
+	Accounts = "accounts" // make accounts, fix their signing parties and presignatures
 	Sign     = "sign"     // start signing sessions, hand in approvals
 	Sessions = "sessions" // start other sessions, invite to them, cancel any
 	Shares   = "shares"   // fetch and acknowledge users' shares

@@ -103,7 +103,7 @@ type want struct {
 // fill starts presignings, those of the account that was used last first, and returns
 // when it may be worth to look again.
 func (s *stock) fill(now time.Time) time.Duration {
-	if s.e.IsDraining() {
+	if s.e.IsDraining() || s.e.IsBusy() {
 		return presignSweep
 	}
 	s.mu.Lock()
