@@ -7,7 +7,9 @@
 // their nodes would: it saves before it sends, pulls after silence, tells the others of a
 // failure and ends what still waits at the deadline of a virtual clock. A
 // Script may replace every envelope on its way to one member, and mark some as bad; what became
-// of each member says how long after the receipt of the first bad one its session ended.
+// of each member says how long after the receipt of the first bad one its session ended. A presigning
+// ends when all hold; the signing that uses it up is another Play, with the machines that
+// the seats' presignatures were bound to.
 //
 // What both do follows from the script and the seed, but for the values that
 // machines draw.

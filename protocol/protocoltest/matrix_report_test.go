@@ -106,7 +106,7 @@ func (m *matrix) lists(b *strings.Builder) {
 			inapplicable[r.reason]++
 		}
 		for i := range r.attacks {
-			if a := &r.attacks[i]; a.expect == unattributed || a.expect == partly {
+			if a := &r.attacks[i]; a.expect == unattributed || a.then == unattributed || a.expect == partly {
 				without[fmt.Sprintf("%v %s: %s", r.cell, a.name, a.why)] = true
 			}
 		}

@@ -142,6 +142,11 @@ func Play(s Script) (*Played, error) {
 	}
 	n.begin(func(p *seat) bool { return !p.Slow })
 	n.run()
+	if s.Spec.Kind == protocol.KindPresign { // what scripted members hold may be used as well
+		for len(n.queue) > 0 {
+			n.deliver(n.next())
+		}
+	}
 	played := &Played{Endings: make(map[protocol.PeerID]*Ending), Elapsed: n.clock()}
 	for _, p := range n.seats {
 		played.Endings[p.Signer.ID()] = &p.Ending
