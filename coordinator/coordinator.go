@@ -19,6 +19,7 @@ import (
 	"github.com/meshmpc/mpcd/coordinator/internal/registry"
 	"github.com/meshmpc/mpcd/keystore"
 	"github.com/meshmpc/mpcd/p2p"
+	"github.com/meshmpc/mpcd/protocol"
 )
 
 var log = logging.Logger("coordinator")
@@ -144,7 +145,7 @@ func (c *Coordinator) Run(ctx context.Context) error {
 	group.Go(func() error { return c.engine.Run(parts) })
 	group.Go(func() error { return c.hooks.Run(parts) })
 	group.Go(func() error { return c.forget(parts) })
-	group.Go(func() error { return c.net.Heartbeats(parts, func(b []byte) { c.pool.Observe(b) }) })
+	group.Go(func() error { return c.net.Heartbeats(parts, func(h *protocol.Heartbeat) { c.pool.Take(h) }) })
 	group.Go(func() error { return c.edge.failures.Run(parts) })
 	group.Go(func() error { return c.edge.serveMetrics(parts) })
 	for _, l := range c.listeners {

@@ -124,13 +124,18 @@ func (n *fakeNet) Dispatch(receive func(protocol.PeerID, []byte)) error {
 	return nil
 }
 
-func (n *fakeNet) Heartbeats(ctx context.Context, observe func([]byte)) error {
+func (n *fakeNet) Heartbeats(ctx context.Context, observe func(*protocol.Heartbeat)) error {
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	for {
 		for _, p := range n.order {
 			if data := p.heartbeat(); data != nil {
-				observe(data)
+				h, err := protocol.OpenHeartbeat(data, p2p.Verify)
+				if err != nil {
+					n.t.Errorf("heartbeat: %v", err)
+					continue
+				}
+				observe(h)
 			}
 		}
 		select {

@@ -27,7 +27,7 @@ type network interface {
 	// Dispatch hands over the frames that parties send.
 	Dispatch(receive func(from protocol.PeerID, frame []byte)) error
 	// Heartbeats hands over heartbeats with good signatures until ctx ends.
-	Heartbeats(ctx context.Context, observe func(data []byte)) error
+	Heartbeats(ctx context.Context, observe func(*protocol.Heartbeat)) error
 }
 
 var _ Mesh = (*p2p.Host)(nil)
@@ -61,7 +61,7 @@ func (m overMesh) Dispatch(receive func(from protocol.PeerID, frame []byte)) err
 	})
 }
 
-func (m overMesh) Heartbeats(ctx context.Context, observe func(data []byte)) error {
+func (m overMesh) Heartbeats(ctx context.Context, observe func(*protocol.Heartbeat)) error {
 	topic, err := m.Join(p2p.TopicConfig{Name: protocol.TopicPool, Validate: validHeartbeat})
 	if err != nil {
 		return fmt.Errorf("pool topic: %w", err)
@@ -75,7 +75,9 @@ func (m overMesh) Heartbeats(ctx context.Context, observe func(data []byte)) err
 		if err != nil {
 			return fmt.Errorf("pool topic: %w", err)
 		}
-		observe(d.Data)
+		if h, ok := d.Opened.(*protocol.Heartbeat); ok {
+			observe(h)
+		}
 	}
 }
 
@@ -85,5 +87,5 @@ func validHeartbeat(data []byte) (p2p.PeerID, any, bool) {
 	if err != nil {
 		return "", nil, false
 	}
-	return h.Peer, nil, true
+	return h.Peer, h, true
 }

@@ -56,7 +56,7 @@ func (c *core) run(cfg Config) {
 		c.t.Fatal(err)
 	}
 	go func() { ended <- c.engine.Run(ctx) }()
-	go func() { ended <- c.net.Heartbeats(ctx, func(b []byte) { c.pool.Observe(b) }) }()
+	go func() { ended <- c.net.Heartbeats(ctx, func(h *protocol.Heartbeat) { c.pool.Take(h) }) }()
 	synctest.Wait() // the first heartbeats are in
 	stopped := false
 	c.stop = func() {

@@ -36,12 +36,12 @@ func (a *attempt) check(m *member, rec *protocol.Record) error {
 	if rec.Body.Party != m.Peer || rec.Body.Spec.SID() != a.sid {
 		return errRecord
 	}
-	if err := rec.Verify(a.e.cfg.Verify); err != nil {
-		return err
-	}
-	if a.spec.Kind == protocol.KindSign {
+	if a.spec.Kind == protocol.KindSign { // the record is not kept, and its sender is known: what counts is that the signature is right
 		key := a.e.cfg.Registry.Account(a.req.Account).PublicKey
 		return protocol.VerifySignature(a.spec.Scheme, key, a.spec.Payload, rec.Body.Signature)
+	}
+	if err := rec.Verify(a.e.cfg.Verify); err != nil {
+		return err
 	}
 	return checkPublicKey(a.spec.Scheme, rec.Body.Certificate.Body.PublicKey)
 }
@@ -93,11 +93,11 @@ func (a *attempt) signature(m *member, rec *protocol.Record) *ending {
 	sig := &registry.Signature{Bytes: rec.Body.Signature}
 	if a.spec.Scheme == protocol.ECDSA {
 		key := a.e.cfg.Registry.Account(a.req.Account).PublicKey
-		recovery, ok := recoveryID(key, a.spec.Payload, sig.Bytes)
+		recovery, ok := recoveryID(key, a.spec.Payload, sig.Bytes, rec.Body.Recovery)
 		if !ok {
 			return a.reject(m, errors.New("no recovery id leads to the public key"))
 		}
-		sig.Recovery = recovery // what the party says is not needed
+		sig.Recovery = recovery
 	}
 	a.e.warm.note(a.req.Account, a.spec.Peers())
 	return a.complete(
@@ -107,11 +107,12 @@ func (a *attempt) signature(m *member, rec *protocol.Record) *ending {
 }
 
 // recoveryID finds the recovery id (0 to 3) of a signature r ‖ s: which of the
-// points with this r is the one that was used (SEC 1 §4.1.6).
-func recoveryID(publicKey, digest, sig []byte) (byte, bool) {
+// points with this r is the one that was used (SEC 1 §4.1.6). The guess is tried first.
+func recoveryID(publicKey, digest, sig []byte, guess byte) (byte, bool) {
 	compact := make([]byte, 1+len(sig))
 	copy(compact[1:], sig)
-	for id := range byte(4) {
+	for i := range byte(4) {
+		id := (guess + i) & 3
 		compact[0] = 27 + 4 + id // the library's form: 27, and 4 for a compressed key
 		if key, _, err := ecdsa.RecoverCompact(compact, digest); err == nil && bytes.Equal(key.SerializeCompressed(), publicKey) {
 			return id, true

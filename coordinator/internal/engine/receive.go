@@ -168,6 +168,9 @@ func (e *Engine) lateEvent(s *registry.Session, from protocol.PeerID, out *proto
 	if out.Failure != nil {
 		return e.lateFailure(s, from, out)
 	}
+	if s != nil && s.Kind == protocol.KindSign && s.Status == registry.StatusCompleted && s.SID == out.SID.String() { // nothing of it is kept
+		return registry.Event{Stream: registry.SessionStream(s.ID), Type: registry.OutcomeLate, Attempt: s.Attempt}, isMember(s, from)
+	}
 	body := &out.Record.Body
 	if body.Party != from || body.Spec.SID() != out.SID || out.Record.Verify(e.cfg.Verify) != nil {
 		log.Warnw("a late record is not what it claims to be", "party", from, "sid", out.SID.Short())

@@ -77,7 +77,12 @@ func New(cfg Config) *View { return &View{cfg: cfg, parties: make(map[protocol.P
 // Observe takes an encoded heartbeat and reports whether it counted.
 func (v *View) Observe(data []byte) bool {
 	h, err := protocol.OpenHeartbeat(data, v.cfg.Verify)
-	if err != nil || h.Network != v.cfg.Network {
+	return err == nil && v.Take(h)
+}
+
+// Take is Observe for a heartbeat whose signature has been verified.
+func (v *View) Take(h *protocol.Heartbeat) bool {
+	if h.Network != v.cfg.Network {
 		return false
 	}
 	m, ok := v.cfg.Member(h.Peer)
