@@ -29,11 +29,11 @@ func benchPresigned(b *testing.B) {
 		}
 	}
 	c.forgetEnded()
-	before := liveHeap()
+	before := heapBytes()
 	fill(batch)
-	fresh := liveHeap()
+	fresh := heapBytes()
 	c.forgetEnded()
-	held := liveHeap()
+	held := heapBytes()
 	b.ResetTimer()
 	for b.Loop() {
 		if len(stock) == 0 {
@@ -60,8 +60,8 @@ func (c *cluster) forgetEnded() {
 	}
 }
 
-// liveHeap is what is live in this process, in bytes.
-func liveHeap() int64 {
+// heapBytes is what is live in this process, in bytes.
+func heapBytes() int64 {
 	var m runtime.MemStats
 	runtime.GC()
 	runtime.GC() // what finalizers have let go
