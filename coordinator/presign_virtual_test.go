@@ -560,3 +560,21 @@ func TestOnlyPartiesThatKeepTheirSharesPresign(t *testing.T) {
 		}
 	})
 }
+
+func TestPartyThatIsLostWhileItSignsIsReplaced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newPresigner(t, 0, "p1", "p2", "p3")
+		account := c.presigning(3, 1, time.Hour)
+		c.wantStock(account, 1, 10*time.Second)
+		i := slices.IndexFunc(c.net.order, func(p *party) bool { return p.holds() > 0 })
+		lost := c.net.order[i]
+		lost.set(script{dieInRounds: true})
+		s, took := c.signs(account)
+		if s.Presigned || s.Attempt != 2 || took > 3*time.Second {
+			t.Errorf("attempt %d after %v, presigned: %v", s.Attempt, took, s.Presigned)
+		}
+		if slices.ContainsFunc(s.Members, func(m registry.Member) bool { return m.Peer == lost.ID() }) {
+			t.Error("the party that was lost signs")
+		}
+	})
+}
