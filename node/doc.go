@@ -167,6 +167,16 @@
 // validator, or on the goroutine that reads the member's stream. Of a peer that is in
 // no roster nothing is opened, and nothing reaches a session.
 //
+// All signings and presignings of one set of signers, that is of a key, an epoch and a
+// roster of parties, meet on one topic (protocol.Spec.Topic), which this party joins with
+// the first of them and leaves ten minutes after the last; until then it also stays
+// connected to the members, and keeps its streams to them. What arrives there goes by its
+// sid to its session's inbox, also before the proposal, as far as there is room. A session
+// begins at once if all members are on its topic. A member that was started anew may
+// still be counted on for a moment, and lack what was said to its earlier start:
+// for ten seconds after a member has come or gone the sessions pull after 250 ms, and
+// else after a second without progress.
+//
 // The limits keep one peer from taking what others need, on top of those of package
 // p2p. What is dropped of an honest member is pulled later.
 //
@@ -183,10 +193,12 @@
 //	 in one session                128 at once
 //	taken of one member, in all    2 a round,    dropped, see package protocol
 //	 of a session                  512 KiB
-//	before the proposal, of        64 messages,  dropped; what is kept is dropped after 10 s
+//	before the proposal, of        512 messages, dropped; what is kept is dropped after 10 s
 //	 one peer, all sessions        1 MiB
 //	 of all peers                  16 MiB        dropped
 //	 of a guest                    none          dropped
+//	topics of sets that nobody     256, 10 min   the least recently used is left
+//	 uses
 //	answers to pulls, one member   2 a second,   not answered
 //	 and session                   one at a time
 //	about interrupted keygens,     64 a second,  dropped; who asks asks again
