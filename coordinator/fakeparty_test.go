@@ -28,8 +28,9 @@ type script struct {
 	otherKey    bool                                   // keygen: a certificate for another key
 	hold        bool                                   // keeps its outcomes until released
 
-	presign protocol.Code // refuses every presigning
-	noHold  bool          // accepts presignings, and never holds what they make
+	presign  protocol.Code // refuses every presigning
+	noHold   bool          // accepts presignings, and never holds what they make
+	holdsFor time.Duration // so long it holds what they make; 0: as long as it is asked to
 
 	deaf      bool          // it answers no pings
 	shareCode protocol.Code // delegates: refuse to give shares out, or to erase them

@@ -49,7 +49,11 @@ func (p *party) hold(s *protocol.Spec) {
 	}
 	p.mu.Unlock()
 	if !gone {
-		p.net.deliver(p.ID(), protocol.Frame{Held: &protocol.Held{SID: sid, Until: s.HoldUntil}})
+		until := s.HoldUntil
+		if d := p.now().holdsFor; d > 0 {
+			until = time.Now().Add(d).Unix()
+		}
+		p.net.deliver(p.ID(), protocol.Frame{Held: &protocol.Held{SID: sid, Until: until}})
 	}
 }
 

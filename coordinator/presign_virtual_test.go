@@ -578,3 +578,19 @@ func TestPartyThatIsLostWhileItSignsIsReplaced(t *testing.T) {
 		}
 	})
 }
+
+// TestHeldTooShortIsOfNoUse: a party that says so does not make the others work without end.
+func TestHeldTooShortIsOfNoUse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newPresigner(t, 0, "p1", "p2")
+		c.net.party("p2").set(script{holdsFor: time.Second})
+		account := c.presigning(2, 1, time.Hour)
+		time.Sleep(time.Minute)
+		if n := c.net.presignings(); c.stock(account) != 0 || n > 9 {
+			t.Errorf("%d presignatures after %d presignings in a minute", c.stock(account), n)
+		}
+		if n := c.net.party("p1").holds(); n != 0 {
+			t.Errorf("p1 still holds %d", n)
+		}
+	})
+}

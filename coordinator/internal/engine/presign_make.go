@@ -115,14 +115,13 @@ func (s *stock) finish(m *presigning, now time.Time) {
 	delete(s.making, m.sid)
 	sh := s.of(m.account)
 	sh.making--
-	if m.complete() && m.failure == nil {
-		m.until = time.Unix(m.spec.HoldUntil, 0)
-		for _, until := range m.held {
-			if until.Before(m.until) {
-				m.until = until
-			}
+	if m.failure == nil && m.complete() {
+		m.until = m.usable()
+		if !now.Before(m.until) {
+			m.failure = &presignFailure{code: protocol.CodeExpired, detail: "it took too long, or is not held for long enough"}
 		}
-		m.until = m.until.Add(-presignMargin)
+	}
+	if m.failure == nil && m.complete() {
 		sh.ready = append(sh.ready, m.presignature)
 		s.ready[m.sid] = m.presignature
 		delete(s.pauses, pauseOfAccount(m.account))
@@ -162,6 +161,17 @@ func (s *stock) learn(m *presigning, sh *shelf, now time.Time) {
 	s.rest(pauseOfAccount(m.account), now)
 	sh.set = nil
 	sh.turn++
+}
+
+// usable returns until when what is held by all may be used.
+func (m *presigning) usable() time.Time {
+	until := time.Unix(m.spec.HoldUntil, 0)
+	for _, of := range m.held {
+		if of.Before(until) {
+			until = of
+		}
+	}
+	return until.Add(-presignMargin)
 }
 
 func (m *presigning) complete() bool { return len(m.held) == len(m.parties) }

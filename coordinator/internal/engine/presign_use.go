@@ -108,6 +108,8 @@ func (s *stock) missed(a *attempt, without []protocol.PeerID) {
 	if len(without) == 0 {
 		return
 	}
+	sh := s.of(a.req.Account) // others may be there that keep what they hold
+	sh.set, sh.turn = nil, sh.turn+1
 	s.drop(func(p *presignature) string {
 		same := p.account == a.req.Account && sameParties(p.parties, a.parties)
 		for _, peer := range without {

@@ -106,6 +106,7 @@ func (r *runner) attempts(ctx context.Context) {
 		if r.stillborn {
 			r.e.unregister(a)
 			a.cancel(registry.CodeStorage)
+			a.spend()
 			return
 		}
 		if !r.again(ctx, a, end) {
