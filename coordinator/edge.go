@@ -94,6 +94,7 @@ func (c *Coordinator) watched() metrics.Config {
 		Version:     c.cfg.Version,
 		LiveParties: func() int { return len(c.pool.Live()) },
 		Events:      c.registry.LastSeq,
+		Queue:       func() (int, int) { return c.engine.Queue() },
 		Presignatures: func() metrics.Presignatures {
 			p := c.engine.Presignatures()
 			return metrics.Presignatures{Held: p.Held, Used: p.Used, Missed: p.Missed, Expired: p.Expired}

@@ -86,9 +86,9 @@ var meanings = map[string]meaning{
 	codeRateLimited:              {http.StatusTooManyRequests, "The key makes more calls than it may; Retry-After says when to call again."},
 	codeBlocked:                  {http.StatusTooManyRequests, "Too many calls from this address had no right key; Retry-After says when to call again."},
 	codeStreams:                  {http.StatusTooManyRequests, "Too many event streams are open."},
-	registry.CodeTooManySessions: {http.StatusTooManyRequests, "Too many sessions run, or wait for people, or one has had too many invites."},
+	registry.CodeTooManySessions: {http.StatusTooManyRequests, "Too many sessions wait for their turn, or for people, or one has had too many invites; Retry-After says when there may be room."},
 
-	registry.CodeStorage:        {http.StatusInternalServerError, "The coordinator could not write to its disk. Nothing was started that is not recorded."},
+	registry.CodeStorage:        {http.StatusInternalServerError, "The coordinator could not write to its disk. What is not recorded is given up, and no result of it is given out."},
 	registry.CodeInternal:       {http.StatusInternalServerError, "The coordinator failed; its log tells why, under the request's id."},
 	registry.CodePartyRefused:   {http.StatusBadGateway, "Parties refused to take part; parties says which, and why."},
 	registry.CodePartyLost:      {http.StatusBadGateway, "A party stopped answering while the session ran, and there was none to take its place."},

@@ -167,5 +167,7 @@ func (s *server) wait(ctx context.Context, id string) (*registry.Session, error)
 }
 
 // WriteTimeout is how long a server must let an answer take: a call may wait for
-// all attempts of a session that take attempt each.
-func WriteTimeout(attempt time.Duration) time.Duration { return 2*attempt + 30*time.Second }
+// its session's turn, and for all attempts that take attempt each.
+func WriteTimeout(attempt time.Duration) time.Duration {
+	return engine.TurnTimeout + 2*attempt + 30*time.Second
+}

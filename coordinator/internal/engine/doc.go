@@ -5,23 +5,46 @@
 // # A session
 //
 //  1. Keygen or Sign check the request, give it an id and append
-//     session.created; they return when that is durable. Candidates are pinged
-//     at the same time.
-//  2. The chosen parties get the spec, again every 500 ms until they answer.
-//     attempt.started goes to disk meanwhile.
-//  3. A refusal, a party that answers no pings, a failure that a party reports, a
+//     session.created; they return when that is durable. The session waits for its
+//     turn (see below).
+//  2. Parties are chosen: those that answer a ping or, for the first attempt at a
+//     signature, that have shown themselves within 1.5 s by a heartbeat, a frame or a pong. Among
+//     equals those that signed last for the account are chosen again, for their topic is open.
+//  3. They get the spec, again every 500 ms until they answer. attempt.started goes to disk
+//     meanwhile; of a signature that need not wait, session.created with it (Engine.begin says why
+//     that may be). One that was not pinged and has said nothing for 250 ms is pinged then; if it is
+//     gone the attempt is not counted, and every later one begins with pings.
+//  4. A refusal, a party that answers no pings, a failure that a party reports, a
 //     wrong result or the deadline ends the attempt: the others are told to stop,
 //     and one fresh attempt follows, without the parties at fault, if that
 //     leaves enough of them. Attempts that have shown whom to leave out do not
 //     count, nor signings that failed without a fault, up to as many as the key has
 //     members, in signings twice as many. From the third attempt on no parties
-//     are asked that have failed together before.
-//  4. A sign session is complete with the first signature that verifies under
+//     are asked that have failed together before. A party that has no room (busy) is not
+//     at fault: after 50 ms, later up to 2 s, another attempt follows, which does not count.
+//  5. A sign session is complete with the first signature that verifies under
 //     the account's public key; a keygen when every member has delivered a
 //     record with one and the same key certificate.
-//  5. A party's outcome is acknowledged once it is in the log, not before;
+//  6. A party's outcome is acknowledged once it is in the log, not before;
 //     outcomes of sessions that have ended or are unknown are logged and
 //     acknowledged too, so that nobody delivers for ever.
+//
+// # Turns
+//
+// At most MaxSessions (48) are at work at a time, and a party is in 56 attempts at most, since it
+// takes 64 sessions of a coordinator. Others wait: each account has a queue of its own, and the
+// queues have their turns one after the other (turns.go). A keygen is in the queue of its account's
+// owner.
+//
+//	work                        places            when there is none
+//	signatures, EdDSA keygens   MaxSessions       waits
+//	ECDSA keygens               a sixth of these  waits
+//	with users' devices         half as many, of their own: people take minutes
+//	that wait for a turn        MaxQueue (1024)   too_many_sessions, with the time to stay away
+//
+// The time of a session begins with its turn, and nobody waits longer than five minutes for it. A
+// session that waits holds a goroutine and what it was asked with. It can be cancelled. When the
+// coordinator stops, nobody gets a turn any more: callers are told, and Resume queues the sessions again.
 //
 // # Blame
 //

@@ -46,7 +46,6 @@ const (
 	recordFirst   = time.Second // before events that could not be written are written again
 	recordMost    = 30 * time.Second
 	maxWaiting    = 10000                 // sessions that wait for people
-	turnTimeout   = 5 * time.Minute       // the longest wait for a turn
 	busyFirst     = 50 * time.Millisecond // before a party that has no room is asked again
 	busyMost      = 2 * time.Second
 )
@@ -54,6 +53,9 @@ const (
 // consentTimeout bounds an attempt in which people take part: they compare
 // fingerprints before their devices accept.
 const consentTimeout = 10 * time.Minute
+
+// TurnTimeout is the longest that a session waits for its turn.
+const TurnTimeout = 5 * time.Minute
 
 // Bounds of what is done at a time. A party takes 64 sessions of a coordinator, some of which
 // have ended here and not yet there.

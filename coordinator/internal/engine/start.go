@@ -39,7 +39,7 @@ func (e *Engine) start(n newcomer) error {
 		return err
 	}
 	if p != nil && p.waited {
-		created.Expires = created.Expires.Add(turnTimeout) // what counts begins with its turn
+		created.Expires = created.Expires.Add(TurnTimeout) // what counts begins with its turn
 	}
 	r := e.newRunner(n.id, *created)
 	r.userShare, r.place, r.isOurs = n.userShare, p, n.isOurs

@@ -61,7 +61,7 @@ func (r *runner) takeTurn(ctx context.Context) bool {
 	if !r.place.waited {
 		return ctx.Err() == nil || r.mayEnd(ctx)
 	}
-	late := time.NewTimer(turnTimeout)
+	late := time.NewTimer(TurnTimeout)
 	defer late.Stop()
 	select {
 	case <-r.place.given:
@@ -71,7 +71,7 @@ func (r *runner) takeTurn(ctx context.Context) bool {
 		<-r.durable
 		if !r.stillborn {
 			r.fail(&registry.Problem{
-				Code: registry.CodeSessionTimeout, Detail: fmt.Sprintf("the session waited %v for its turn: the coordinator has more to do than it can", turnTimeout),
+				Code: registry.CodeSessionTimeout, Detail: fmt.Sprintf("the session waited %v for its turn: the coordinator has more to do than it can", TurnTimeout),
 			})
 		}
 	case <-r.e.quitting:

@@ -16,6 +16,8 @@
 //	mpc_keygen_success_total                      counter                         keys that were made
 //	mpc_sign_success_total                        counter                         signatures that were made and verified
 //	mpc_blames_total                              counter    reason, proven       times that a party blamed another for a failure
+//	mpc_sessions_working                          gauge                           sessions at work
+//	mpc_sessions_waiting                          gauge                           sessions that wait for their turn
 //	mpc_live_parties                              gauge                           parties that can take part in a session
 //	mpc_party_preparameters                       gauge      party, peer_id       sets of pre-parameters that a live party has
 //	mpc_presignatures                             gauge                           presignatures that wait for requests

@@ -23,8 +23,9 @@ const (
 type Config struct {
 	Version     string
 	LiveParties func() int
-	Events      func() uint64    // events in the registry's log
-	CertExpires func() time.Time // end of the TLS certificate's validity
+	Events      func() uint64                 // events in the registry's log
+	Queue       func() (working, waiting int) // sessions
+	CertExpires func() time.Time              // end of the TLS certificate's validity
 	// Presignatures counts those of this process; Stocks lists what the live parties have
 	// in stock.
 	Presignatures func() Presignatures
@@ -98,6 +99,13 @@ func (m *Metrics) watch(cfg Config) {
 	}
 	if cfg.Stocks != nil {
 		m.registry.MustRegister(stockCollector(cfg.Stocks))
+	}
+	if cfg.Queue != nil {
+		m.registry.MustRegister(
+			prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "mpc_sessions_working", Help: "Sessions at work."},
+				func() float64 { n, _ := cfg.Queue(); return float64(n) }),
+			prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "mpc_sessions_waiting", Help: "Sessions that wait for their turn."},
+				func() float64 { _, n := cfg.Queue(); return float64(n) }))
 	}
 	if cfg.CertExpires != nil {
 		m.registry.MustRegister(prometheus.NewGaugeFunc(

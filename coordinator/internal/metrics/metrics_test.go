@@ -20,8 +20,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // full returns metrics in which every series exists.
 func full() *Metrics {
 	m := New(Config{
-		Version:     "v1",
-		LiveParties: func() int { return 3 },
+		Version: "v1",
+		Queue:   func() (int, int) { return 48, 9 }, LiveParties: func() int { return 3 },
 		Events:      func() uint64 { return 17 },
 		CertExpires: func() time.Time { return time.Unix(1e9, 0) },
 
@@ -90,6 +90,8 @@ func TestServed(t *testing.T) {
 		`mpc_session_duration_seconds_sum{kind="keygen",outcome="completed"} 2`,
 		`mpc_keygen_success_total 2`,
 		`mpc_sign_success_total 1`,
+		`mpc_sessions_working 48`,
+		`mpc_sessions_waiting 9`,
 		`mpc_live_parties 3`,
 		`mpc_party_preparameters{party="p1",peer_id="12D3B"} 6`,
 		`mpc_presignatures 5`,
