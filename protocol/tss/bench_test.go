@@ -71,14 +71,7 @@ func benchKeygen(b *testing.B, meter *cpuMeter, parties []protocoltest.Party, th
 
 func BenchmarkSign(b *testing.B) {
 	two := protocol.Threshold{T: 2, N: 3}
-	b.Run("ecdsa/2-of-3/floor", func(b *testing.B) {
-		keys := floorECDSAKeygen(b, two.T, protocoltest.PreParams(b, two.N))
-		bench(b, func(m *cpuMeter, i int) {
-			d := digest("bench %d", i)
-			sig := floorECDSASign(b, keys[:two.T], d)
-			m.pause(func() { verifyFloorECDSA(b, keys[0], d, sig) })
-		})
-	})
+	b.Run("ecdsa/2-of-3/floor", func(b *testing.B) { benchFloorSign(b, two) })
 	b.Run("ecdsa/2-of-3/engine", func(b *testing.B) { benchSign(b, newKey(b, protocol.ECDSA, two), false) })
 	b.Run("ecdsa/2-of-3/unguarded", func(b *testing.B) { benchSign(b, newKey(b, protocol.ECDSA, two), true) })
 	for _, th := range []protocol.Threshold{two, {T: 5, N: 9}} {
