@@ -53,7 +53,8 @@ func (m *meter) account(scheme string) {
 // credential (enrolment: two runs of an operator's command) and the start of its process to being
 // live in GET /parties.
 func BenchmarkFreshParty(b *testing.B) {
-	c := ownCluster(b, cluster.Config{PreParams: -1})
+	c := ownCluster(b, cluster.Config{PreParams: benchStock})
+	settle(b, c)
 	m := &meter{b: b, c: c}
 	ctx := context.Background()
 	for b.Loop() {
@@ -98,7 +99,7 @@ func BenchmarkFirstAccount(b *testing.B) {
 
 func firstAccount(b *testing.B, i int) time.Duration {
 	b.Helper()
-	c, err := cluster.Prepare(waiting(b), cluster.Config{Dir: filepath.Join(b.TempDir(), fmt.Sprintf("c%d", i)), Client: warmConnections()})
+	c, err := cluster.Prepare(waiting(b), cluster.Config{Dir: filepath.Join(b.TempDir(), fmt.Sprintf("c%d", i)), PreParams: benchStock, Client: warmConnections()})
 	if err != nil {
 		b.Fatal(err)
 	}

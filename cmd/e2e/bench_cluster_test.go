@@ -22,8 +22,8 @@ import (
 // process did. What is compared with something else (x-floor, x-cold, x-idle) was
 // measured beside it in the same run.
 
-// benchStock is how many sets of pre-parameters each party of the cluster keeps.
-const benchStock = 4
+// benchStock is how many sets of pre-parameters each party keeps: the daemon's default.
+const benchStock = 8
 
 // longPatience is how long a benchmark waits for its stock.
 const longPatience = 20 * time.Minute
