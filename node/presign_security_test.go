@@ -109,6 +109,9 @@ func TestRoundFourMayComeBeforeTheProposal(t *testing.T) {
 		}
 		time.Sleep(time.Second)
 		c.awaitHeld(1, 1) // nothing has begun here
+		if !slices.Contains(c.stepsOf(0, spec.SID()), 4) {
+			t.Error("nothing came early")
+		}
 		if rounds := c.tap.rounds(spec.SID(), presigned.SID()); slices.Max(rounds) > 4 || len(c.stepsOf(1, spec.SID())) != 0 {
 			t.Errorf("rounds %v before the second party has heard of it", rounds)
 		}
