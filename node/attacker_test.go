@@ -115,13 +115,13 @@ func (a *attacker) envelope(sid protocol.SID, i int) []byte {
 
 // pester says on a session's topic and to every party over its stream what an
 // attacker has to say, and pulls, as fast as wait allows, until ctx ends.
-func (a *attacker) pester(ctx context.Context, sid protocol.SID, wait func() bool) {
+func (a *attacker) pester(ctx context.Context, topic string, sid protocol.SID, wait func() bool) {
 	var all sync.WaitGroup
 	for _, p := range a.c.parties {
 		to := p.ID()
 		all.Go(func() {
 			for i := 0; ctx.Err() == nil && wait(); i++ {
-				a.Publish(ctx, to, protocol.SessionTopic(sid), a.envelope(sid, i)) //nolint:errcheck // streams are reset
+				a.Publish(ctx, to, topic, a.envelope(sid, i)) //nolint:errcheck // streams are reset
 			}
 		})
 		all.Go(func() {
@@ -162,8 +162,9 @@ func (a *attacker) during(spec *protocol.Spec, wait func(context.Context) func()
 	var pestering sync.WaitGroup
 	defer pestering.Wait()
 	defer cancel()
-	a.Join(ctx, protocol.SessionTopic(spec.SID()))
-	pestering.Go(func() { a.pester(ctx, spec.SID(), wait(ctx)) })
+	topic, _ := spec.Topic()
+	a.Join(ctx, topic)
+	pestering.Go(func() { a.pester(ctx, topic, spec.SID(), wait(ctx)) })
 	outcomes := a.c.coord.run(spec)
 	after := slowly(ctx, 300*time.Millisecond)
 	after()

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/meshmpc/mpcd/p2p"
@@ -22,8 +23,9 @@ func (n *Node) others(s *protocol.Spec) []protocol.Member {
 }
 
 // connect reaches every other member and checks that it is admitted as what the
-// roster says it is.
+// roster says it is. Between sessions of the same members nobody needs to be reached.
 func (n *Node) connect(ctx context.Context, others []protocol.Member) error {
+	others = slices.DeleteFunc(slices.Clone(others), n.met)
 	errs := make(chan error, len(others))
 	for _, m := range others {
 		go func() { errs <- n.connectOne(ctx, m) }()
@@ -35,6 +37,12 @@ func (n *Node) connect(ctx context.Context, others []protocol.Member) error {
 		}
 	}
 	return first
+}
+
+// met tells whether a member is connected, as what the roster says it is.
+func (n *Node) met(m protocol.Member) bool {
+	known, ok := n.cfg.Host.Member(m.Peer)
+	return ok && mayBe(known.Role, m.Role)
 }
 
 // Times of meeting a user's device.
@@ -51,7 +59,7 @@ func (n *Node) connectOne(ctx context.Context, m protocol.Member) error {
 	if err != nil {
 		return refuse(protocol.CodeUnreachable, "member %s cannot be reached: %w", m.Peer, err)
 	}
-	if known, ok := n.cfg.Host.Member(m.Peer); !ok || !mayBe(known.Role, m.Role) {
+	if !n.met(m) {
 		return refuse(protocol.CodeNotMember, "member %s is not admitted to the network as what the roster says: %s", m.Peer, m.Role)
 	}
 	return nil

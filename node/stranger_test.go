@@ -166,7 +166,7 @@ func strangerFloods(t *testing.T, transport p2ptest.Transport, flood func(contex
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	var flooding sync.WaitGroup
-	flooding.Go(func() { a.pester(ctx, waits.SID(), flood(ctx)) })
+	flooding.Go(func() { a.pester(ctx, protocol.SessionTopic(waits.SID()), waits.SID(), flood(ctx)) })
 	defer flooding.Wait()
 	defer cancel()
 
