@@ -72,6 +72,19 @@
 // more signers cancel, one of them waited for the others; who is first to arrive
 // says nothing, so nobody is blamed.
 //
+// # Presigning
+//
+// The library reads the message of an ECDSA signing in rounds 5, 7 and at the end. So NewPresign
+// runs rounds 1 to 3, which have all of Paillier's work, with a secret random number in its place, and holds back
+// the last message of round 3: it leads to the own message of round 4, which opens Γ. Nobody can compute
+// R before every honest signer has sent that. Presign.Bind takes the digest first, once, and
+// returns the machine of rounds 4 to 9, whose Start delivers what was held back. What the
+// caller of Bind owes is in package protocol, under Presigning. Unlike an R that is known
+// before the message, which weakens ECDSA (eprint 2021/1330), this leaves GG18 as it is, with a pause.
+//
+// A signer of two keeps about 26 kB for a held presignature, one of three 43 kB: the bodies of rounds 1 and 2
+// and the share are let go of.
+//
 // # Thresholds
 //
 // Everywhere t is the number of signers needed; the library's t-1 exists in
