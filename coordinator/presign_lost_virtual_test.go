@@ -178,6 +178,7 @@ func TestPartialPresignaturesAreCancelled(t *testing.T) {
 }
 
 // TestResumedSigningNamesThePresignatureItNamed: the coordinator dies before a signing that
+// names a presignature has reached anybody. Its parties may have lost it meanwhile.
 func TestResumedSigningNamesThePresignatureItNamed(t *testing.T) {
 	for _, lost := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {

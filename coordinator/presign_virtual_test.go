@@ -316,7 +316,6 @@ func (c *core) presigningNow() map[protocol.SID][]protocol.PeerID {
 	return now
 }
 
-// names a presignature has reached anybody. Its parties may have lost it meanwhile.
 // TestOnlyPartiesThatKeepTheirSharesPresign: a user's share and devices sign with all
 // rounds.
 func TestOnlyPartiesThatKeepTheirSharesPresign(t *testing.T) {
