@@ -82,6 +82,10 @@ func (c *ceremony) ended() bool {
 // finish marks the end; from now on the session belongs to receive.
 func (c *ceremony) finish() {
 	c.node.learn(c)
+	if c.session != nil { // hundreds of ended ones are kept
+		c.session.Retire()
+	}
+	c.topic, c.progress, c.request, c.settled, c.judged, c.lost = nil, nil, nil, nil, judgement{}, nil
 	c.endedAt = time.Now()
 	close(c.done)
 	c.inbox.close()

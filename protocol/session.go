@@ -163,6 +163,9 @@ func (s *Session) Phase() Phase { return s.phase }
 
 // Round is the round being collected and the number of rounds; 0 before the first.
 func (s *Session) Round() (round, rounds int) {
+	if s.cfg.Machine == nil { // see Retire
+		return 0, 0
+	}
 	if s.phase != PhaseAccepted && s.phase != PhaseReady {
 		round = s.cfg.Machine.Round()
 	}

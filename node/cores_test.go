@@ -1,0 +1,63 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+)
+
+// Whatever the order in which they come: the oldest ceremony's step is next.
+func TestTheOldestCeremonyComputesFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const processors = 2
+		c := newCores(processors)
+		for range processors {
+			if err := c.enter(t.Context(), 100); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var (
+			mu    sync.Mutex
+			order []uint64
+			ended sync.WaitGroup
+		)
+		gone, leave := context.WithCancel(t.Context())
+		for _, n := range []uint64{5, 3, 9, 1, 7} {
+			ctx := t.Context()
+			if n == 3 {
+				ctx = gone
+			}
+			ended.Go(func() {
+				if err := c.enter(ctx, n); err != nil {
+					if n != 3 || !errors.Is(err, context.Canceled) {
+						t.Errorf("%d: %v", n, err)
+					}
+					return
+				}
+				mu.Lock()
+				order = append(order, n)
+				mu.Unlock()
+			})
+			synctest.Wait()
+		}
+		leave()
+		synctest.Wait()
+		for range 4 { // those that entered above leave, and those that they let in
+			c.leave()
+			synctest.Wait()
+		}
+		ended.Wait()
+		if want := []uint64{1, 5, 7, 9}; !slices.Equal(order, want) {
+			t.Errorf("they came in the order %v, want %v", order, want)
+		}
+		for range processors {
+			c.leave()
+		}
+		if c.free != processors {
+			t.Errorf("%d processors are free, want %d", c.free, processors)
+		}
+	})
+}
