@@ -153,6 +153,9 @@ func (c *ceremony) run(ctx context.Context) (err error) {
 			panic(v)
 		}
 	}()
+	if !c.presigning() { // from now on: a presigning's next step would hold up already what is checked here
+		defer c.node.quiet.begin()()
+	}
 	a, err := c.admit(ctx)
 	if err == nil {
 		c.request, c.settled = a.request, c.watched()
@@ -168,9 +171,6 @@ func (c *ceremony) run(ctx context.Context) (err error) {
 	if err != nil {
 		c.log.Warnw("refused a session", "code", codeOf(err), "error", err)
 		return nil
-	}
-	if !c.presigning() {
-		defer c.node.quiet.begin()()
 	}
 	defer c.dropPresign()
 	start := time.Now()
