@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"math/big"
 	mathrand "math/rand/v2"
@@ -24,7 +25,21 @@ const (
 
 // quickSet makes something that has the form of a set, in no time: of random numbers
 // that are not prime.
-func quickSet(context.Context, tss.Effort) (*tss.PreParams, error) {
+func quickSet(ctx context.Context, effort tss.Effort) (*tss.PreParams, error) {
+	for {
+		if effort.Pause != nil {
+			if err := effort.Pause(ctx); err != nil {
+				return nil, err
+			}
+		}
+		set, err := fakeSet()
+		if err == nil || ctx.Err() != nil { // two numbers of a set may have a common factor
+			return set, errors.Join(err, ctx.Err())
+		}
+	}
+}
+
+func fakeSet() (*tss.PreParams, error) {
 	fields := map[int]any{1: 1}
 	for i, bits := range []uint{1024, 1024, 1023, 1023, 1000, 1000} {
 		v, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), bits-2))
@@ -60,13 +75,7 @@ func takeUntilKilled(dir string) error {
 		return err
 	}
 	p := newPool(store, new(idle), poolStock, func() {})
-	p.generate = func(ctx context.Context, effort tss.Effort) (*tss.PreParams, error) {
-		set, err := quickSet(ctx, effort)
-		for err != nil && ctx.Err() == nil { // two numbers of a set may have a common factor
-			set, err = quickSet(ctx, effort)
-		}
-		return set, err
-	}
+	p.generate = quickSet
 	failed := make(chan error)
 	go func() { failed <- p.run(context.Background(), NewJobs(logJob)) }()
 	for range poolTakers {

@@ -69,6 +69,15 @@ func TestThePoolHandsEverySetOutOnce(t *testing.T) {
 
 func TestThePoolRefillsAndAKeygenWithoutStockDoesNotWaitForIt(t *testing.T) {
 	p, changes := newTestPool(t, 1)
+	made := 0 // by refills
+	p.generate = func(ctx context.Context, effort tss.Effort) (*tss.PreParams, error) {
+		if effort.Pause != nil {
+			if made++; made > 1 {
+				<-ctx.Done() // the second one takes for ever
+			}
+		}
+		return quickSet(ctx, effort)
+	}
 	jobs := NewJobs(logJob)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
@@ -87,6 +96,9 @@ func TestThePoolRefillsAndAKeygenWithoutStockDoesNotWaitForIt(t *testing.T) {
 		t.Error("one set was handed out twice")
 	}
 	eventually(t, "the next refill", func() bool { return len(jobs.Running()) == 1 })
+	if _, err := p.take(t.Context()); err != nil { // does not wait for it either
+		t.Error(err)
+	}
 	start := time.Now()
 	cancel()
 	jobs.Stop()
