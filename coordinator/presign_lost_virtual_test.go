@@ -205,7 +205,9 @@ func TestResumedSigningNamesThePresignatureItNamed(t *testing.T) {
 			}
 			c.restart()
 			s, _ := c.finished(id)
-			if s.Status != registry.StatusCompleted || s.Presigned == lost || (s.Attempt == 2) != lost || (s.Fallbacks == 1) != lost {
+			full := s.Attempt == 2 && s.Fallbacks == 1 && !s.Presigned
+			warm := s.Attempt == 1 && s.Presigned // the proposal was there before the order to forget
+			if s.Status != registry.StatusCompleted || !full && (lost || !warm) {
 				t.Errorf("lost: %v; %v in attempt %d, presigned: %v, %d fallbacks: %+v", lost, s.Status, s.Attempt, s.Presigned, s.Fallbacks, s.Problem)
 			}
 			c.wantStock(account, 2, 10*time.Second) // others than those of before
