@@ -24,9 +24,9 @@ func chosenCells(seed uint64) []*cell {
 		"SignRound1Message2": bitFlip, "SignRound2Message": oversize, "SignRound3Message": bitFlip, "abort": drop,
 	})
 	one(newBound(small), map[string]mutation{
-		"SignRound4Message": overwrite, "SignRound5Message": wrongFlag, "SignRound8Message": truncate, "SignRound9Message": wrongSID,
+		"SignRound4Message": overwrite, "SignRound8Message": truncate, "SignRound9Message": wrongSID,
 	})
-	one(newCeremony(protocol.KindPresign, protocol.ECDSA, large), map[string]mutation{"SignRound3Message": equivocate, "digest 3": bitFlip})
+	one(newCeremony(protocol.KindPresign, protocol.ECDSA, large), map[string]mutation{"SignRound3Message": equivocate})
 	one(newBound(large), map[string]mutation{"digest 8": zeroed})
 	return append(economise(cells, seed, func(*target) int { return 1 }), eddsaCells(sampled)...)
 }

@@ -135,6 +135,9 @@ func TestMismatchOfPresigned(t *testing.T) {
 // What one member lacks at the end of a presigning it gets from those that hold already.
 func TestHeldMembersAnswerPulls(t *testing.T) {
 	for _, th := range []protocol.Threshold{small, large} {
+		if th == large && !longTests {
+			continue
+		}
 		r := presignedRun(t, th, fmt.Sprint("pulls ", th))
 		r.ceremony = newCeremony(protocol.KindPresign, protocol.ECDSA, th)
 		spec := r.spec()
