@@ -220,6 +220,25 @@
 // other numbers in the same session would prove this party a liar. The request that
 // was recorded before the session began refuses it.
 //
+// # What waits for the disk
+//
+// A key and its outcome are on disk before anybody hears of them. A signing does not
+// wait so: the disk works while the session goes on.
+//
+//	request      known at once, so that no copy passes; on disk before anything of the
+//	             session leaves for its members, see remember
+//	signature    told at once; written when it is not acknowledged within 10 ms, and at a
+//	             stop. The watch hears of the end when it is on disk or acknowledged: a
+//	             crash in between is told like any other
+//	deletion     of acknowledged outcomes, within a second, many together
+//
+// What computes for long, in keygens and in the first three rounds of ECDSA signings,
+// takes turns: as many steps at a time as there are processors, those of the oldest
+// session first. Progress is reported ten times a second at most, and not at all of a
+// session that is over before; heartbeats go out four times a second at most, but for
+// the one that says that this party stops. An ended session keeps nothing but the
+// messages that its members may pull.
+//
 // # Order of start and stop
 //
 // New opens nothing and starts nothing. Run registers the channels, looks for user
