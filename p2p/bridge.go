@@ -169,13 +169,16 @@ func (b *pubsubBridge) delivered(m *pubsub.Message) {
 
 // RejectMessage counts. A message that is invalid is its bearer's fault: a topic's
 // members check each message before they pass it on. One that pubsub should ignore
-// was taken by TopicConfig.Receive.
+// was taken by TopicConfig.Receive, unless it was left unread.
 func (b *pubsubBridge) RejectMessage(m *pubsub.Message, reason string) {
 	switch reason {
 	case pubsub.RejectValidationIgnored:
-		b.delivered(m)
+		if m.ValidatorData != unread {
+			b.delivered(m)
+		}
 		return
 	case pubsub.RejectValidationFailed:
+		b.h.peers.sentInvalid(m.ReceivedFrom)
 		b.h.offence(m.ReceivedFrom)
 	}
 	b.h.stats.rejected.Add(1)

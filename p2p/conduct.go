@@ -13,21 +13,35 @@ const (
 	forgetPerSec = 1  // and how many of them are forgotten in a second
 
 	// guestPace is how many topic messages of a guest are taken a second, and at
-	// once: a session has some twenty, and pubsub's one queue room for twice as many.
+	// once: a session has some twenty, and pubsub's one queue room for many times as many.
 	guestPace = 512
+
+	// Invalid topic messages of any peer that are looked at in a second, and at once. Each
+	// costs the check of a signature, and nobody honest sends one: a topic's members check
+	// what they pass on.
+	invalidRate, invalidBurst = 32, 128
 )
 
-// conduct is how a guest behaves on topics. Members that do the same are dropped
-// and counted, but stay: they answer to the network's operator.
+// conduct is how a peer behaves on topics. A guest that misbehaves is disconnected. Members
+// that do the same are dropped and counted, but stay: they answer to the network's operator.
 type conduct struct {
-	pace     *rate.Limiter // of all its messages
-	patience *rate.Limiter // with bad ones
+	pace     *rate.Limiter // of all messages of a guest
+	patience *rate.Limiter // with bad ones of a guest
+	invalid  *rate.Limiter // with invalid ones of anybody
 	ended    atomic.Bool
 }
 
 func newConduct() *conduct {
-	return &conduct{pace: rate.NewLimiter(guestPace, guestPace), patience: rate.NewLimiter(forgetPerSec, maxOffences)}
+	return &conduct{
+		pace:     rate.NewLimiter(guestPace, guestPace),
+		patience: rate.NewLimiter(forgetPerSec, maxOffences),
+		invalid:  rate.NewLimiter(invalidRate, invalidBurst),
+	}
 }
+
+// heeded tells whether what the peer says is looked at: it has not said too much that was
+// invalid lately.
+func (c *conduct) heeded() bool { return c.invalid.Tokens() >= 1 }
 
 // offend notes a bad message. It is true once, for the one that was too many.
 func (c *conduct) offend() (enough bool) {
@@ -47,7 +61,7 @@ func (h *Host) inspect(from peer.ID, rpc *pubsub.RPC) error {
 		case judged == intrusion:
 			h.stats.intrusions.Add(1)
 			h.offence(from)
-		case judged == tooFast, !h.peers.keepsPace(from, len(m.GetData())):
+		case judged == tooFast, !h.peers.heeded(from), !h.peers.keepsPace(from, len(m.GetData())):
 			h.stats.tooFast.Add(1)
 		default:
 			kept = append(kept, m)

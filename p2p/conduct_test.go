@@ -147,3 +147,105 @@ func TestGuestFloodsItsTopic(t *testing.T) {
 		}
 	})
 }
+
+// Of a member that floods topics with what does not verify little is looked at, whichever
+// topics they are, so that the others on the host are heard; when it has stopped it is heard
+// again.
+func TestAMemberFloodsTopicsWithInvalidMessages(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		net := p2ptest.New(t, p2ptest.Config{Transport: p2ptest.Simulated})
+		nodes := net.Pool(3)
+		net.Mesh(nodes...)
+		party, mallory, alice := nodes[0], nodes[1], nodes[2]
+		var calls atomic.Int64
+		heard := make(chan p2p.Delivery, 64)
+		shared := func(n *p2ptest.Node, name string, with *p2ptest.Node) *p2p.Topic {
+			topic, err := n.Join(p2p.TopicConfig{
+				Name: name, Members: p2ptest.IDs(n, with), Shared: true, Validate: counted(&calls),
+				Receive: func(d p2p.Delivery) { heard <- d },
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return topic
+		}
+		var floods [2]*p2p.Topic
+		for i, name := range []string{"k/1", "k/2"} {
+			shared(party, name, mallory)
+			floods[i] = shared(mallory, name, party)
+		}
+		shared(party, "k/3", alice)
+		theirs := shared(alice, "k/3", party)
+		ctx := within(t, time.Minute)
+		for _, topic := range append(floods[:], theirs) {
+			if err := topic.Ready(ctx); err != nil {
+				t.Fatal(err)
+			}
+		}
+		const batches, each = 20, 100
+		for i := range batches * each { // in two seconds
+			junk := slices.Concat(sealed(alice, fmt.Sprint(i)), []byte("not what was signed"))
+			if err := floods[i%2].Publish(ctx, junk); err != nil {
+				t.Fatal(err)
+			}
+			if i%each == 0 {
+				time.Sleep(2 * time.Second / batches)
+			}
+		}
+		time.Sleep(100 * time.Millisecond)
+		got := party.Stats()
+		if n := calls.Load(); n > 200 || n+int64(got.TooFast) != batches*each {
+			t.Errorf("%d of %d invalid messages were looked at and %d dropped, want at most 200, and the others", n, batches*each, got.TooFast)
+		}
+		say(t, theirs, alice, "an offer")
+		if d := <-heard; d.From != alice.ID() {
+			t.Errorf("heard %s, want %s", d.From, alice.ID())
+		}
+		time.Sleep(time.Second)
+		say(t, floods[0], mallory, "forgive me")
+		if d := <-heard; d.From != mallory.ID() {
+			t.Errorf("heard %s, want %s", d.From, mallory.ID())
+		}
+	})
+}
+
+// What a validator does not care to verify is dropped, and held against nobody.
+func TestUnwantedMessagesAreNoOffence(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, party, _, guest := hosting(t, p2ptest.Simulated)
+		members := p2ptest.IDs(party, guest)
+		heard := make(chan p2p.Delivery, 64)
+		_, err := party.Join(p2p.TopicConfig{
+			Name: "k/1", Members: members, Shared: true, Receive: func(d p2p.Delivery) { heard <- d },
+			Validate: func(data []byte) (p2p.PeerID, any, bool) {
+				if slices.Equal(data[:1], []byte{0}) {
+					return "", p2p.Unwanted, true
+				}
+				return open(data)
+			},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		mine := join(t, guest, "k/1", members)
+		ctx := within(t, time.Minute)
+		if err := mine.Ready(ctx); err != nil {
+			t.Fatal(err)
+		}
+		const many = 300
+		before := party.Stats().Delivered
+		for i := range many {
+			if err := mine.Publish(ctx, []byte{0, byte(i), byte(i >> 8)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		say(t, mine, guest, "of interest")
+		if d := <-heard; d.From != guest.ID() || d.Opened != "of interest" {
+			t.Errorf("heard %v of %s", d.Opened, d.From)
+		}
+		got := party.Stats()
+		if got.Unwanted != many || got.Delivered-before > 1 || got.Rejected+got.TooFast+got.GuestsEnded != 0 {
+			t.Errorf("%d were unwanted and %d delivered, want %d and 1: %+v", got.Unwanted, got.Delivered-before, many, got)
+		}
+	})
+}

@@ -62,11 +62,13 @@
 //	  that is shared        4,096 and 8 MiB a second,   the same
 //	                        2,048 and 8 MiB at once
 //	 of one peer, on all    8,192 and 32 MiB a second,  the same
-//	                        8,192 and 64 MiB at once
+//	                        2,048 and 64 MiB at once
 //	 of one guest           512 a second, on all topics dropped unread: Stats.TooFast
+//	 that are invalid       32 a second, 128 at once    what the peer says on any topic
+//	                                                    is dropped unread: Stats.TooFast
 //	 on others' topics      none                        dropped unread: Stats.Intrusions
 //	 not read by the caller 1,024 a topic               dropped: Stats.Undeliverable
-//	 waiting for Validate   4,096                       dropped: Stats.Rejected
+//	 waiting for Validate   8,192                       dropped: Stats.Rejected
 //	 waiting for one peer   2,048                       dropped: Stats.DroppedRPCs
 //	subscriptions           4,096 a peer, 64 a guest    ignored: Stats.Subscriptions
 //	 to others' topics      none                        undone: Stats.Evicted

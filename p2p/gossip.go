@@ -21,7 +21,7 @@ const (
 	// outSize is how many messages to one peer wait to be written.
 	outSize = 2048
 	// checkSize is how many messages of all peers wait for the validators.
-	checkSize = 2 * sharedBurst
+	checkSize = 4 * gossipBurst
 	// seenTime is how long a message is known again, at least: a copy that comes later
 	// is checked anew, and its session knows it or is over.
 	seenTime = 10 * time.Second

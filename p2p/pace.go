@@ -17,12 +17,12 @@ const (
 
 	// On a topic that many sessions share: 64 signings at once have together as many as
 	// that when they begin at the same moment, and hundreds of them may end in a second.
-	// The queue before the validators has room for two of these bursts.
 	sharedMessages, sharedBurst   = 4096, 2048
 	sharedBytes, sharedBytesBurst = 8 << 20, 8 << 20
 
-	// On all topics together.
-	gossipMessages, gossipBurst   = 8192, 8192
+	// On all topics together. The queue before the validators has room for four such
+	// bursts: no member or two can fill it.
+	gossipMessages, gossipBurst   = 8192, 2048
 	gossipBytes, gossipBytesBurst = 32 << 20, 64 << 20
 
 	// On all channels together. Whoever sends faster waits.

@@ -101,6 +101,8 @@ func (t *Topic) Ready(ctx context.Context) error {
 		select {
 		case <-t.closed:
 			return fmt.Errorf("%s: %w", t.name, ErrClosed)
+		case <-t.h.ctx.Done(): // the host closes no topic
+			return fmt.Errorf("%s: host %w", t.name, ErrClosed)
 		default:
 		}
 		if t.look() {
@@ -124,6 +126,8 @@ func (t *Topic) await(ctx context.Context) error {
 		return nil
 	case <-t.closed:
 		return fmt.Errorf("%s: %w", t.name, ErrClosed)
+	case <-t.h.ctx.Done():
+		return fmt.Errorf("%s: host %w", t.name, ErrClosed)
 	case <-ctx.Done():
 		return fmt.Errorf("%w: %s: missing %s: %w", ErrNotReady, t.name, strings.Join(t.missing(), ", "), context.Cause(ctx))
 	}

@@ -34,7 +34,7 @@ type peerState struct {
 	since    time.Time
 	heard    *atomic.Int64 // when the peer last gave a sign of life, ns since 1970
 	expiry   *time.Timer
-	conduct  *conduct  // as a guest
+	conduct  *conduct  // on topics
 	frames   *pace     // on channels
 	gossip   *pace     // on topics
 	slot     time.Time // when it last got a slot on this relay
@@ -217,6 +217,24 @@ func (r *registry) keepsPace(p peer.ID, size int) bool {
 	defer r.mu.RUnlock()
 	st := r.peers[p]
 	return st == nil || st.gossip.allow(size) && (!st.member.guest() || st.conduct.pace.Allow())
+}
+
+// heeded tells whether what a peer says on topics is looked at. About a peer that it does
+// not know it says yes.
+func (r *registry) heeded(p peer.ID) bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	st := r.peers[p]
+	return st == nil || st.conduct.heeded()
+}
+
+// sentInvalid notes a topic message of a peer that its validator has refused.
+func (r *registry) sentInvalid(p peer.ID) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if st := r.peers[p]; st != nil {
+		st.conduct.invalid.Allow() // it takes what is left
+	}
 }
 
 // offend notes a bad message of a peer. It is true once, when a guest has sent too

@@ -205,3 +205,24 @@ func TestASharedTopicIsLeftWhileSomebodyWaits(t *testing.T) {
 		sit(t, nodes[0], "k/1", ids).topic.Close() //nolint:errcheck // it may be joined, that is all
 	})
 }
+
+// Whoever waits for a topic's members, or asks for them later, hears that the host has closed:
+// the host leaves its topics to their owners.
+func TestReadyEndsWithTheHost(t *testing.T) {
+	net := p2ptest.New(t, p2ptest.Config{Transport: p2ptest.TCP})
+	nodes := net.Pool(2)
+	lonely := sit(t, nodes[0], "k/1", p2ptest.IDs(nodes...))
+	ctx := within(t, 10*time.Second)
+	ended := make(chan error, 1)
+	go func() { ended <- lonely.topic.Ready(ctx) }()
+	nodes[0].Stop()
+	if err := <-ended; !errors.Is(err, p2p.ErrClosed) {
+		t.Errorf("waited on a host that has closed: %v, want ErrClosed", err)
+	}
+	if err := lonely.topic.Ready(ctx); !errors.Is(err, p2p.ErrClosed) {
+		t.Errorf("ready on a host that has closed: %v, want ErrClosed", err)
+	}
+	if err := lonely.topic.Close(); err != nil {
+		t.Error(err)
+	}
+}

@@ -23,7 +23,8 @@ type Stats struct {
 	Subscriptions     uint64 // foreign subscriptions that the filter turned away
 	Evicted           uint64 // strangers whose subscription was undone
 	Intrusions        uint64 // topic messages dropped unread, because who passed them on may not send on the topic
-	TooFast           uint64 // topic messages dropped unread, because who passed them on sends more than it may
+	TooFast           uint64 // topic messages dropped unread, because who passed them on sends more than it may, or much that is invalid
+	Unwanted          uint64 // topic messages that a validator did not care to verify
 	GuestsEnded       uint64 // guests disconnected because they kept sending messages of this kind, or invalid ones
 	Slots             uint64 // reservations that this relay granted or renewed
 	Circuits          uint64 // connections that this relay passed on
@@ -36,6 +37,7 @@ type counters struct {
 	pingsMissed, redials                                                  atomic.Uint64
 	published, delivered, rejected, undeliverable                         atomic.Uint64
 	droppedRPCs, subscriptions, evicted, intrusions, tooFast, guestsEnded atomic.Uint64
+	unwanted                                                              atomic.Uint64
 	slots, circuits, circuitBytes                                         atomic.Uint64
 }
 
@@ -50,7 +52,7 @@ func (h *Host) Stats() Stats {
 		Published: c.published.Load(), Delivered: c.delivered.Load(), Rejected: c.rejected.Load(),
 		Undeliverable: c.undeliverable.Load(), DroppedRPCs: c.droppedRPCs.Load(),
 		Subscriptions: c.subscriptions.Load(), Evicted: c.evicted.Load(),
-		Intrusions: c.intrusions.Load(), TooFast: c.tooFast.Load(), GuestsEnded: c.guestsEnded.Load(),
+		Intrusions: c.intrusions.Load(), TooFast: c.tooFast.Load(), Unwanted: c.unwanted.Load(), GuestsEnded: c.guestsEnded.Load(),
 		Slots: c.slots.Load(), Circuits: c.circuits.Load(), CircuitBytes: c.circuitBytes.Load(),
 	}
 }

@@ -26,7 +26,8 @@ type TopicConfig struct {
 	// has made of data, for Delivery.Opened, and whether data is fit for this topic.
 	// It is called for each message that a peer passes on which may send here, one at
 	// a time over all topics of the host, before anybody else sees it. The data must
-	// not be changed.
+	// not be changed. Whoever passes on too much that is not fit is not listened to for
+	// a moment; if what is made of data is Unwanted, nothing is held against anybody.
 	Validate func(data []byte) (sender PeerID, opened any, ok bool)
 
 	// Receive, unless nil, is called for each message that Validate and the list of
@@ -41,6 +42,14 @@ type TopicConfig struct {
 
 	PublishOnly bool // do not subscribe: nothing arrives, and Next only waits
 }
+
+// Unwanted is what TopicConfig.Validate may make of a message that is not worth the
+// verification of its signature, such as one for which there is no room: it is dropped,
+// whoever has signed it.
+var Unwanted any = &struct{ _ byte }{}
+
+// unread is left by a topic's validator on what was dropped without a look at its signature.
+var unread any = &struct{ _ byte }{}
 
 // Delivery is a message from a topic.
 type Delivery struct {
@@ -168,8 +177,18 @@ func (t *Topic) validate(_ context.Context, from peer.ID, m *pubsub.Message) (ve
 	if len(m.Data) > MaxMessage {
 		return pubsub.ValidationReject
 	}
+	if !t.h.peers.heeded(from) { // it waited in the queue behind invalid ones
+		t.h.stats.tooFast.Add(1)
+		m.ValidatorData = unread
+		return pubsub.ValidationIgnore
+	}
 	sender, opened, ok := t.check(m.Data)
-	if !ok || !t.maySend(sender) {
+	switch {
+	case ok && opened == Unwanted:
+		t.h.stats.unwanted.Add(1)
+		m.ValidatorData = unread
+		return pubsub.ValidationIgnore
+	case !ok || !t.maySend(sender):
 		return pubsub.ValidationReject
 	}
 	if t.receive == nil {
