@@ -189,7 +189,7 @@
 //	waiting of one member,         64 messages,  dropped
 //	 in one session                512 KiB
 //	 in all sessions               8 MiB         dropped
-//	opened of one member's stream  64 a second,  dropped unopened
+//	opened of one member           64 a second,  dropped unopened
 //	 in one session                128 at once
 //	taken of one member, in all    2 a round,    dropped, see package protocol
 //	 of a session                  512 KiB

@@ -49,10 +49,8 @@ func newEarly() *early {
 func (e *early) put(sid protocol.SID, p earlyPacket) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	share := e.perPeer[p.from]
-	share.packets++
-	share.bytes += p.cost()
-	if share.packets > earlyPerPeer || share.bytes > earlyBytesPerPeer || e.bytes+p.cost() > earlyBytes {
+	share, fits := e.with(p.from, p.cost())
+	if !fits {
 		return false
 	}
 	e.perPeer[p.from] = share
@@ -60,6 +58,23 @@ func (e *early) put(sid protocol.SID, p earlyPacket) bool {
 	p.since = time.Now()
 	e.waiting[sid] = append(e.waiting[sid], p)
 	return true
+}
+
+// fits tells whether there is room for a packet of a peer with so many bytes.
+func (e *early) fits(from protocol.PeerID, size int) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	_, fits := e.with(from, size+packetCost)
+	return fits
+}
+
+// with is a peer's share with one more packet of some cost, and whether that is allowed. The
+// caller holds mu.
+func (e *early) with(from protocol.PeerID, cost int) (share earlyShare, fits bool) {
+	share = e.perPeer[from]
+	share.packets++
+	share.bytes += cost
+	return share, share.packets <= earlyPerPeer && share.bytes <= earlyBytesPerPeer && e.bytes+cost <= earlyBytes
 }
 
 // take returns and forgets what came early for a session.

@@ -9,7 +9,7 @@ import (
 )
 
 // Bounds of what one member may have waiting for one session, and of what is
-// opened of it over streams. An honest member has two messages a round and some
+// opened of it. An honest member has two messages a round and some
 // five more in all, with at most 200 kB; and all of them once more in the answer to
 // a pull.
 const (
@@ -82,7 +82,20 @@ func (b *inbox) mayOpen(from protocol.PeerID, size int) bool {
 	return m.fits(size) && b.room.fits(from, size) && m.opens.Allow()
 }
 
-// put keeps a packet of a member; it reports whether there was room.
+// wants tells whether an envelope that is said to be a member's, on a topic, is worth
+// opening. It takes nothing of the member: whoever has passed it on may have made it up.
+func (b *inbox) wants(from protocol.PeerID, size int) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
+		return false
+	}
+	m := b.box(from)
+	return m.fits(size) && b.room.fits(from, size) && m.opens.Tokens() >= 1
+}
+
+// put keeps a packet of a member; it reports whether there was room. One from a topic
+// counts now for the member's pace.
 func (b *inbox) put(p packet) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -90,6 +103,9 @@ func (b *inbox) put(p packet) bool {
 		return false
 	}
 	m := b.box(p.from)
+	if p.gossip {
+		m.opens.Allow() // there was one: see wants
+	}
 	if !m.fits(p.size) || !b.room.take(p.from, p.size) {
 		return false
 	}

@@ -217,3 +217,35 @@ func TestPeersHaveAPaceEach(t *testing.T) {
 		}
 	})
 }
+
+// What a member says on a topic is opened at a pace, with what it says over its stream, however
+// fast its session takes it; and what others say in its name does not count.
+func TestAMembersPaceOnATopic(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newInbox(new(room))
+		for range 10 * openBurst {
+			if !b.wants("mallory", 1) {
+				t.Fatal("what may be somebody else's has used up a member's pace")
+			}
+		}
+		opened := 0
+		for b.wants("mallory", 1) && opened < 10*openBurst {
+			if !b.put(packet{from: "mallory", size: 1, gossip: true}) {
+				t.Fatal("a packet was wanted, and not kept")
+			}
+			b.take()
+			opened++
+		}
+		if opened != openBurst || b.mayOpen("mallory", 1) || !b.wants("alice", 1) {
+			t.Errorf("%d messages of one member are opened at once, want %d", opened, openBurst)
+		}
+		time.Sleep(time.Second)
+		if !b.wants("mallory", 1) {
+			t.Error("a member is not heard again")
+		}
+		b.close()
+		if b.wants("alice", 1) {
+			t.Error("a closed inbox wants something")
+		}
+	})
+}

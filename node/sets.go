@@ -22,7 +22,7 @@ const (
 // of their own for as long as they last.
 type sets struct {
 	host     *p2p.Host
-	validate func(protocol.SID, []byte) (p2p.PeerID, any, bool) // the sid is zero on a shared topic
+	validate func(meeting, []byte) (p2p.PeerID, any, bool)
 	receive  func(*set, p2p.Delivery)
 
 	mu    sync.Mutex
@@ -105,13 +105,13 @@ func (s *sets) claim(name string) (x *set, first bool, err error) {
 
 func (s *sets) join(x *set, spec *protocol.Spec) {
 	defer close(x.joined)
-	var sid protocol.SID
+	m := meeting{topic: x.name}
 	if !x.shared {
-		sid = spec.SID()
+		m.only = spec.SID()
 	}
 	topic, err := s.host.Join(p2p.TopicConfig{
 		Name: x.name, Members: spec.Peers(), Shared: x.shared,
-		Validate: func(data []byte) (p2p.PeerID, any, bool) { return s.validate(sid, data) },
+		Validate: func(data []byte) (p2p.PeerID, any, bool) { return s.validate(m, data) },
 		Receive:  func(d p2p.Delivery) { s.receive(x, d) },
 	})
 	if err != nil {
@@ -231,17 +231,43 @@ func (s *sets) close() {
 	}
 }
 
+// meeting is what a topic's validator knows of the topic.
+type meeting struct {
+	topic string       // its name
+	only  protocol.SID // whose it is, or zero if sessions share it
+}
+
 // openGossip is the topics' validator: the sender is who signed the envelope. On a topic
-// of its own a session hears nothing of others.
-func (n *Node) openGossip(only protocol.SID, data []byte) (p2p.PeerID, any, bool) {
-	o, err := protocol.OpenEnvelope(data, p2p.Verify)
-	if err != nil || only != (protocol.SID{}) && o.Header().SID != only {
+// of its own a session hears nothing of others. One goroutine opens what is said on all
+// topics, so a signature is verified only if there is room for what was signed.
+func (n *Node) openGossip(m meeting, data []byte) (p2p.PeerID, any, bool) {
+	e, err := protocol.DecodeEnvelope(data)
+	if err != nil || m.only != (protocol.SID{}) && e.Header.SID != m.only {
 		return "", nil, false
 	}
 	if n.tap != nil {
-		n.tap(o.Header().From, data, true)
+		n.tap(e.Header.From, data, true)
 	}
-	return o.Header().From, o, true
+	if !n.wants(m.topic, &e.Header, len(data)) {
+		return "", p2p.Unwanted, true
+	}
+	o, err := e.Open(p2p.Verify)
+	if err != nil {
+		return "", nil, false
+	}
+	return e.Header.From, o, true
+}
+
+// wants tells whether there is room for an envelope from a topic. It believes the header, and
+// so takes nothing of whom that names: anybody may have written it.
+func (n *Node) wants(topic string, h *protocol.Header, size int) bool {
+	n.mu.Lock()
+	c := n.sessions[h.SID]
+	n.mu.Unlock()
+	if c == nil {
+		return n.early.fits(h.From, size)
+	}
+	return topic == c.meeting && roleIn(c.spec, h.From) != "" && c.inbox.wants(h.From, size)
 }
 
 // receiveGossip hands an envelope of one of a topic's members to its session. It is kept

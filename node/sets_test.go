@@ -236,3 +236,54 @@ func TestIdleTopicsAreBounded(t *testing.T) {
 		all.Wait()
 	})
 }
+
+// impostor signs in somebody's name, with a key of its own.
+type impostor struct {
+	protocol.Signer
+	name p2p.PeerID
+}
+
+func (i impostor) ID() p2p.PeerID { return i.name }
+
+// What there is no room for is dropped before its signature is verified, and what is said in
+// another's name takes no room of that one.
+func TestWhatThereIsNoRoomForIsNotVerified(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, p2ptest.Config{Transport: p2ptest.Simulated}, 3, nil)
+		key, cert := c.key(protocol.EdDSA, 3)
+		over := c.coord.sign(key, digest(1), c.peers())
+		checkSignatures(t, over, cert, c.coord.run(over))
+		synctest.Wait() // the session has ended
+		party, mallory, alice := c.parties[0].node, c.parties[1].Host, c.parties[2].Host
+		topic, _ := over.Topic()
+		say := func(as protocol.Signer, sid protocol.SID, seq int) (unwanted, ok bool) {
+			data, err := protocol.Seal(as, protocol.Header{SID: sid, Type: protocol.TypeRound, Round: 1, Seq: uint32(seq)}, nil).Encode()
+			if err != nil {
+				t.Fatal(err)
+			}
+			from, opened, ok := party.openGossip(meeting{topic: topic}, data)
+			unwanted = opened == p2p.Unwanted
+			if ok && !unwanted {
+				party.receiveGossip(&set{name: topic}, p2p.Delivery{From: from, Data: data, Opened: opened})
+			}
+			return unwanted, ok
+		}
+		unknown := func(i int) protocol.SID { return protocol.SID{1, byte(i), byte(i >> 8)} }
+		for i := range 2 * earlyPerPeer {
+			if unwanted, ok := say(mallory, unknown(i), 1); !ok || unwanted != (i >= earlyPerPeer) {
+				t.Fatalf("message %d for sessions nobody knows: unwanted %v, fit %v; there is room for %d", i, unwanted, ok, earlyPerPeer)
+			}
+		}
+		for i := range 2 * earlyPerPeer {
+			if unwanted, ok := say(impostor{mallory, alice.ID()}, unknown(i), 1); unwanted || ok {
+				t.Fatalf("forgery %d: unwanted %v, fit %v; want it to be held against who passes it on", i, unwanted, ok)
+			}
+		}
+		if unwanted, ok := say(alice, unknown(0), 1); unwanted || !ok {
+			t.Errorf("what others have said in its name has taken a member's room: unwanted %v, fit %v", unwanted, ok)
+		}
+		if unwanted, ok := say(alice, over.SID(), 99); !unwanted || !ok {
+			t.Errorf("a message for a session that has ended: unwanted %v, fit %v", unwanted, ok)
+		}
+	})
+}

@@ -99,6 +99,16 @@ func (o *Opened) Header() *Header { return &o.envelope.Header }
 // OpenEnvelope decodes an envelope and verifies hash and signature. It does not
 // know whether the sender belongs to the session: Session does.
 func OpenEnvelope(data []byte, verify Verifier) (*Opened, error) {
+	e, err := DecodeEnvelope(data)
+	if err != nil {
+		return nil, err
+	}
+	return e.Open(verify)
+}
+
+// DecodeEnvelope decodes an envelope and verifies nothing: its header is a claim that
+// anybody may have made. It is for those who look whether Open is worth its price.
+func DecodeEnvelope(data []byte) (*Envelope, error) {
 	if len(data) > MaxEnvelope {
 		return nil, fmt.Errorf("%w: %d bytes, at most %d are allowed", ErrEnvelope, len(data), MaxEnvelope)
 	}
@@ -106,13 +116,20 @@ func OpenEnvelope(data []byte, verify Verifier) (*Opened, error) {
 	if err := Unmarshal(data, &e); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrEnvelope, err)
 	}
-	switch {
-	case e.Header.Version != EnvelopeVersion:
+	if e.Header.Version != EnvelopeVersion {
 		return nil, fmt.Errorf("%w: version %d, this node speaks %d", ErrEnvelope, e.Header.Version, EnvelopeVersion)
+	}
+	return &e, nil
+}
+
+// Open verifies hash and signature of a decoded envelope, as OpenEnvelope does. The
+// envelope must not be changed afterwards.
+func (e *Envelope) Open(verify Verifier) (*Opened, error) {
+	switch {
 	case e.Header.Hash != PayloadHash(e.Payload):
 		return nil, fmt.Errorf("%w: payload and header do not belong together", ErrEnvelope)
 	case !verify(e.Header.From, e.Header.signed(), e.Signature):
 		return nil, fmt.Errorf("%w: %w of %.64q", ErrEnvelope, ErrSignature, e.Header.From) // anyone may have written that name
 	}
-	return &Opened{&e}, nil
+	return &Opened{e}, nil
 }
