@@ -158,22 +158,6 @@ func warmUp(b *testing.B, c *cluster.Cluster, account cluster.Account) {
 	}
 }
 
-// coldAccount makes an ECDSA account that has no presignatures.
-func coldAccount(b *testing.B, c *cluster.Cluster) cluster.Account {
-	b.Helper()
-	account := newAccount(b, c, cluster.ECDSA)
-	setPresign(b, c, account, 0)
-	return account
-}
-
-// setPresign says how many presignatures an account keeps.
-func setPresign(b *testing.B, c *cluster.Cluster, account cluster.Account, target int) {
-	b.Helper()
-	if err := c.API.SetPresign(waiting(b), account.ID, target); err != nil {
-		b.Fatalf("PUT /api/v1/accounts/{id}/presign, which this benchmark needs: %v", err)
-	}
-}
-
 // stocked waits until an account has n presignatures.
 func stocked(b *testing.B, c *cluster.Cluster, account cluster.Account, n int) {
 	b.Helper()

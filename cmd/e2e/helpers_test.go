@@ -122,3 +122,20 @@ func stop(t testing.TB, c *cluster.Cluster, name string) {
 		t.Fatalf("%s ended with exit code %d, want 0", name, code)
 	}
 }
+
+// coldAccount makes an ECDSA account that has no presignatures, so that its signatures take a
+// while.
+func coldAccount(t testing.TB, c *cluster.Cluster) cluster.Account {
+	t.Helper()
+	account := newAccount(t, c, cluster.ECDSA)
+	setPresign(t, c, account, 0)
+	return account
+}
+
+// setPresign says how many presignatures an account keeps.
+func setPresign(t testing.TB, c *cluster.Cluster, account cluster.Account, target int) {
+	t.Helper()
+	if err := c.API.SetPresign(waiting(t), account.ID, target); err != nil {
+		t.Fatalf("PUT /api/v1/accounts/{id}/presign: %v", err)
+	}
+}

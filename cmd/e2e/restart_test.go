@@ -122,7 +122,7 @@ func TestColdCopy(t *testing.T) {
 // signature that is under way comes all the same.
 func TestDrain(t *testing.T) {
 	c := shared(t, cluster.QUIC)
-	account := newAccount(t, c, cluster.ECDSA)
+	account := coldAccount(t, c)
 	for _, role := range []string{cluster.RoleParty, cluster.RoleCoordinator} {
 		t.Run(role, func(t *testing.T) {
 			drainWhileSigning(t, shared(t, cluster.QUIC), account, role)
