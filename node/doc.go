@@ -206,7 +206,9 @@
 //	                               2 at a time,
 //	                               32 waiting,
 //	                               64 KiB each
-//	ended sessions                 512, 1 min    the oldest are forgotten
+//	ended sessions                 64 MiB, 1 min the oldest are forgotten
+//	those that never began, such   128, 1 min    the oldest are forgotten
+//	 as refused ones
 //
 // Members are heard in turn (inbox.go), so that one that floods its session does not
 // hold up what the others say there.

@@ -21,8 +21,7 @@ var log = logging.Logger("node")
 // Limits that are not for configuration.
 const (
 	maxFrame      = protocol.MaxEnvelope + 1<<10
-	linger        = time.Minute // how long an ended session answers pulls and copies of its proposal
-	maxLingering  = 512
+	linger        = time.Minute     // how long an ended session answers pulls and copies of its proposal
 	sweepInterval = 5 * time.Second // of what has lingered
 	drainReport   = 2 * time.Second // for outcomes, after the last session
 	replayPurge   = 2 * time.Minute // interval of forgetting requests that have expired
@@ -65,7 +64,7 @@ type Node struct {
 	sessions map[protocol.SID]*ceremony
 	live     live
 	refusing map[protocol.PeerID]int // refusals on their way, by coordinator
-	lingers  []*ceremony             // ended sessions, the oldest first
+	lingers  lingering               // what has ended
 	idle     chan struct{}           // closed by the last session of a draining node
 }
 
@@ -243,21 +242,23 @@ func (n *Node) sweep(ctx context.Context) error {
 // retire keeps an ended session for a while: it still answers pulls.
 func (n *Node) retire(c *ceremony) {
 	n.mu.Lock()
-	n.lingers = append(n.lingers, c)
+	n.lingers.add(c)
 	n.live.add(c, -1)
 	n.mu.Unlock()
 	n.forgetEnded(time.Now())
 }
 
 // forgetEnded drops the sessions that ended too long ago, and the oldest ones if
-// there are too many.
+// they take too much room.
 func (n *Node) forgetEnded(now time.Time) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	for len(n.lingers) > 0 && (len(n.lingers) > maxLingering || now.Sub(n.lingers[0].endedAt) > linger) {
-		delete(n.sessions, n.lingers[0].sid)
-		n.lingers[0] = nil
-		n.lingers = n.lingers[1:]
+	for {
+		e, found := n.lingers.surplus(now)
+		if !found {
+			return
+		}
+		delete(n.sessions, e.sid)
 	}
 }
 

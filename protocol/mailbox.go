@@ -196,6 +196,14 @@ func (b *outbox) sentType(t Type) bool {
 	return slices.ContainsFunc(b.sent, func(s sentEnvelope) bool { return s.header.Type == t })
 }
 
+// Sent is how many bytes of its own envelopes a session keeps, for pulls.
+func (s *Session) Sent() (n int) {
+	for i := range s.out.sent {
+		n += len(s.out.sent[i].data)
+	}
+	return n
+}
+
 // missing returns what was sent to everyone or to peer and is not in have.
 func (b *outbox) missing(peer PeerID, have []Have) [][]byte {
 	var lacks [][]byte
