@@ -27,11 +27,11 @@ func TestTooManySessions(t *testing.T) {
 	}
 	key := map[string]string{"Idempotency-Key": "one"}
 	again := call{method: "POST", path: signPath(a.ID), body: `{"message":"` + digest + `"}`, header: key}
-	if p := cl.do(again); problem(t, p, http.StatusTooManyRequests, "too_many_sessions").Detail == "" || p.header.Get("Retry-After") != "60" { // no turn has come yet
+	if p := cl.do(again); problem(t, p, http.StatusTooManyRequests, "too_many_sessions").Detail == "" || p.header.Get("Retry-After") != "5" { // no turn has come yet
 		t.Errorf("Retry-After %q", p.header.Get("Retry-After"))
 	}
-	problem(t, cl.post(accountsPath, `{"user_id":"u"}`), http.StatusTooManyRequests, "too_many_sessions")
-	problem(t, cl.post(sessionsPath, `{"kind":"keygen","user_id":"u"}`), http.StatusTooManyRequests, "too_many_sessions")
+	problem(t, cl.post(accountsPath, `{"user_id":"u","scheme":"eddsa-ed25519"}`), http.StatusTooManyRequests, "too_many_sessions")
+	problem(t, cl.post(sessionsPath, `{"kind":"keygen","user_id":"u","scheme":"eddsa-ed25519"}`), http.StatusTooManyRequests, "too_many_sessions")
 	as[rest.Session](t, cl.post(sessionsPath, `{"kind":"keygen","user_id":"u","open_user_slot":true}`), http.StatusCreated) // it only waits
 	for _, s := range running {
 		as[rest.Session](t, cl.post(cancelPath(s.ID), ""), http.StatusOK)

@@ -205,7 +205,7 @@ func TestResumedSigningNamesThePresignatureItNamed(t *testing.T) {
 			}
 			c.restart()
 			s, _ := c.finished(id)
-			full := s.Attempt == 2 && s.Fallbacks == 1 && !s.Presigned
+			full := s.Attempt == 3 && s.Fallbacks == 1 && !s.Presigned
 			warm := s.Attempt == 1 && s.Presigned // the proposal was there before the order to forget
 			if s.Status != registry.StatusCompleted || !full && (lost || !warm) {
 				t.Errorf("lost: %v; %v in attempt %d, presigned: %v, %d fallbacks: %+v", lost, s.Status, s.Attempt, s.Presigned, s.Fallbacks, s.Problem)

@@ -156,6 +156,68 @@ func TestCancelWhileWaitingForATurn(t *testing.T) {
 	})
 }
 
+// TestNobodyFillsTheQueueForOthers: there is room for who comes after an account that asks for all
+// it can, and for keygens.
+func TestNobodyFillsTheQueueForOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCore(t, "p1", "p2", "p3")
+		busy, small := c.account(2, 3), c.account(2, 3)
+		c.narrow(1, 64)
+		c.all(script{mute: true})
+		ids := c.askSigns(busy, 1)
+		for {
+			id, err := c.engine.Sign(engine.SignRequest{Account: busy, Payload: []byte("m")})
+			if err != nil {
+				if problemCode(err) != registry.CodeTooManySessions {
+					t.Error(err)
+				}
+				break
+			}
+			ids = append(ids, id)
+		}
+		if len(ids) < 1+16 || len(ids) > 1+32 {
+			t.Errorf("%d sessions of one account were taken in", len(ids))
+		}
+		ids = append(ids, c.sign(small))
+		made, err := c.engine.Keygen(engine.KeygenRequest{Owner: "u", Scheme: protocol.ECDSA, Threshold: protocol.Threshold{T: 2, N: 3}})
+		if err != nil {
+			t.Error(err)
+		}
+		c.all(script{})
+		c.cancel(ids[0])
+		for _, id := range append(ids[1:], made) {
+			if s, _ := c.finished(id); s.Status != registry.StatusCompleted {
+				t.Errorf("%s: %+v", s.Status, s.Problem)
+			}
+		}
+	})
+}
+
+// TestRestartForgetsNoSparedAttempts: what did not count before it, does not after it.
+func TestRestartForgetsNoSparedAttempts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCore(t, "p1", "p2")
+		account := c.account(2, 2)
+		c.all(script{refuse: protocol.CodeBusy})
+		id := c.sign(account)
+		time.Sleep(5 * time.Second)
+		c.all(script{mute: true})
+		time.Sleep(5 * time.Second)
+		before := c.registry.Session(id)
+		if before.Attempt < 5 || before.Spared != int(before.Attempt)-1 {
+			t.Fatalf("attempt %d, %d do not count", before.Attempt, before.Spared)
+		}
+		c.all(script{refuse: protocol.CodeInternal})
+		c.restart()
+		time.Sleep(2 * time.Second)
+		c.fails(before.Members[0].Peer, c.specOf(id).SID(), &protocol.Failure{Code: protocol.CodeProtocol})
+		c.all(script{})
+		if s, _ := c.finished(id); s.Status != registry.StatusCompleted || s.Attempt != before.Attempt+2 {
+			t.Errorf("%s in attempt %d after %d: %+v", s.Status, s.Attempt, before.Attempt, s.Problem)
+		}
+	})
+}
+
 // TestDrainKeepsTheQueue: nothing is lost, and who waits is told at once.
 func TestDrainKeepsTheQueue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -214,9 +276,9 @@ func TestPartyWithoutRoomIsNotAtFault(t *testing.T) {
 				t.Errorf("%s in attempt %d after %v: %+v", s.Status, s.Attempt, took, s.Problem)
 			}
 		}
-		s, _ = c.finished(c.keygen(2, 3))
-		if s.Status != registry.StatusExpired || s.Problem.Code != registry.CodeSessionTimeout {
-			t.Errorf("a keygen that needs p1: %s, %+v", s.Status, s.Problem)
+		s, took := c.finished(c.keygen(2, 3))
+		if s.Status != registry.StatusFailed || s.Problem.Code != registry.CodePartyRefused || s.Attempt != 20 || took > 3*time.Minute {
+			t.Errorf("a keygen that needs p1: %s in attempt %d after %v, %+v", s.Status, s.Attempt, took, s.Problem)
 		}
 	})
 }

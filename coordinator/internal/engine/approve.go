@@ -95,6 +95,24 @@ func (e *Engine) enough(spec *protocol.Spec, approvers protocol.Approvers, token
 	return len(valid) >= approvers.M
 }
 
+// lapsed tells that approvals which were enough when they came have run out since, such as in the
+// queue; nil if they have not. Parties would refuse, and be at fault.
+func (r *runner) lapsed() *registry.Problem {
+	if r.req.Kind != protocol.KindSign {
+		return nil
+	}
+	a := r.e.cfg.Registry.Account(r.req.Account)
+	if r.e.byDefault(a.Approvers) || r.e.enough(r.e.claimed(r.id, &r.req), a.Approvers, r.approvals()) {
+		return nil
+	}
+	p := &registry.Problem{Code: registry.CodeInvalidApproval, Detail: "approvals ran out before the session could begin: approve again, for longer"}
+	if r.lastFault != nil {
+		p.Parties = r.lastFault.Parties
+		p.Detail = "approvals ran out before another attempt could begin; the last one: " + r.lastFault.Detail
+	}
+	return p
+}
+
 // approves reports whether the coordinator's key is one of the approvers.
 func (e *Engine) approves(a protocol.Approvers) bool {
 	return slices.ContainsFunc(a.Keys, func(k []byte) bool { return bytes.Equal(k, e.approvers.Keys[0]) })

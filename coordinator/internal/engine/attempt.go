@@ -33,7 +33,6 @@ type attempt struct {
 	absent chan protocol.PeerID // the same, of those that have shown nothing at all since the attempt began
 	broken chan error           // attempt.started could not be written
 	begun  *registry.Batch      // attempt.started; nil: it is in the log since before a restart
-	stored chan struct{}        // closed when begun has been written, or not
 
 	claimed []claim              // what members say of each other
 	verdict *ending              // how it ends, once grace is over
@@ -93,7 +92,6 @@ func (r *runner) prepare(a *attempt, before ...registry.Event) error {
 	if err != nil {
 		return err
 	}
-	a.stored = make(chan struct{})
 	a.begun = a.e.cfg.Registry.Begin(append(before, registry.Event{
 		Stream: registry.SessionStream(a.session), Type: registry.AttemptStarted, Attempt: a.spec.Attempt,
 		SID: a.sid.String(), Start: &registry.Start{Spec: encoded, Parties: a.parties, Presign: a.isPresigned()},
@@ -104,7 +102,6 @@ func (r *runner) prepare(a *attempt, before ...registry.Event) error {
 		if err := a.begun.Wait(); err != nil {
 			a.broken <- err
 		}
-		close(a.stored)
 	})
 	return nil
 }

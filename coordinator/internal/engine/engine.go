@@ -48,6 +48,9 @@ const (
 	maxWaiting    = 10000                 // sessions that wait for people
 	busyFirst     = 50 * time.Millisecond // before a party that has no room is asked again
 	busyMost      = 2 * time.Second
+	busySoon      = 10 // times; later busyLong
+	busyLong      = 10 * time.Second
+	mostBusy      = 20 // attempts of a session that found a party without room
 )
 
 // consentTimeout bounds an attempt in which people take part: they compare
@@ -112,6 +115,7 @@ type Engine struct {
 	writing inFlight
 	replies replies
 	stock   *stock     // presignatures
+	cancels cancels    // that parties have not got yet
 	gather  sync.Mutex // held while somebody joins, approves or completes a session that waits
 
 	mu       sync.Mutex
@@ -125,6 +129,7 @@ type Engine struct {
 	warm     warmSets                // who signed last for an account
 	idle     chan struct{}           // closed while nothing is at work
 	freed    chan struct{}           // closed when an attempt has ended
+	recent   recent                  // attempts of late
 }
 
 // inbound is a frame with its authenticated sender.

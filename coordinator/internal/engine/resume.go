@@ -39,7 +39,7 @@ func (e *Engine) takeBack(r *runner) {
 	if r.resumed != nil {
 		e.turns.give(r.place)
 	} else {
-		e.turns.join(r.place)
+		e.turns.join(r.place, time.Now())
 	}
 	e.noteIdle()
 }
@@ -49,14 +49,14 @@ func (e *Engine) takeBack(r *runner) {
 // not used again.
 func (e *Engine) restore(s *registry.Session) (*runner, error) {
 	now := time.Now()
-	r := &runner{e: e, id: s.ID, req: s.NewSession, durable: make(chan struct{}), number: maxAttempts, plain: 1, quiet: now.Add(resumeQuiet)}
+	r := &runner{e: e, id: s.ID, req: s.NewSession, durable: make(chan struct{}), number: 2, spared: 1, quiet: now.Add(resumeQuiet)}
 	close(r.durable)
 	r.recall(s)
 	if r.req.Externals > 0 {
 		r.quiet = now.Add(deviceGrace)
 	}
 	if r.req.Wait != "" {
-		r.number, r.plain = 1, 0
+		r.number, r.spared = 1, 0
 		return r, nil
 	}
 	if least := now.Add(resumeGrace + probeTimeout + e.attemptTimeout(&s.NewSession)); r.req.Expires.Before(least) {
@@ -70,7 +70,7 @@ func (e *Engine) restore(s *registry.Session) (*runner, error) {
 		return r, fmt.Errorf("session %s: %w", s.ID, err)
 	}
 	r.resumed, r.plain = e.restoreAttempt(s, &spec, now), plainAttempts(s)
-	r.full, r.spared = s.Presigned || s.Fallbacks > 0, s.Fallbacks
+	r.full, r.spared = s.Presigned || s.Fallbacks > 0, s.Fallbacks+s.Spared
 	return r, nil
 }
 
@@ -112,7 +112,7 @@ func (a *attempt) pickUp() {
 	a.cancel(a.verdict.problem.Code)
 }
 
-// plainAttempts counts the attempts before the last one that have taught nothing
+// plainAttempts counts the attempts before the last one that count, and have taught nothing
 // about the parties.
 func plainAttempts(s *registry.Session) int {
 	blamed := make(map[uint32]bool)
@@ -121,5 +121,5 @@ func plainAttempts(s *registry.Session) int {
 			blamed[b.Attempt] = true
 		}
 	}
-	return max(0, int(s.Attempt)-1-len(blamed)-s.Fallbacks)
+	return max(0, int(s.Attempt)-1-len(blamed)-s.Fallbacks-s.Spared)
 }

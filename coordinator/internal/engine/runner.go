@@ -80,7 +80,7 @@ func (r *runner) run(ctx context.Context) {
 		if r.stillborn || !r.await(ctx) {
 			return
 		}
-	case r.resumed == nil && !r.takeTurn(ctx):
+	case r.resumed == nil && r.first == nil && !r.takeTurn(ctx): // an attempt that has begun must end, too
 		return
 	}
 	r.attempts(ctx)
@@ -93,7 +93,7 @@ func (r *runner) shareLost() bool { return r.req.Delegate && r.userShare == "" }
 func (r *runner) failWithoutShare() {
 	r.fail(&registry.Problem{
 		Code:   registry.CodeUserShareNeeded,
-		Detail: "the coordinator was restarted, and it keeps no user's share: send the request again, with a new Idempotency-Key and request_id if it had them",
+		Detail: "the coordinator stops or was restarted, and it keeps no user's share: send the request again, with a new Idempotency-Key and request_id if it had them",
 	})
 }
 
@@ -112,6 +112,10 @@ func (r *runner) attempts(ctx context.Context) {
 		if !r.again(ctx, a, end) {
 			return
 		}
+		if a == r.resumed { // the next one may have been proposed, and not be on record: its number is not used again
+			r.number++
+			r.spared++
+		}
 	}
 	for r.once(ctx) {
 	}
@@ -126,6 +130,10 @@ func (r *runner) once(ctx context.Context) bool {
 	sleep(ctx, r.pause)
 	parties, problem := r.find(ctx)
 	defer r.unname()
+	if lapsed := r.lapsed(); problem == nil && lapsed != nil {
+		r.e.unbook(parties)
+		parties, problem = nil, lapsed
+	}
 	<-r.durable
 	over := ctx.Err() != nil // looked at once: it may be cancelled at any moment
 	if over || r.stillborn {
@@ -151,7 +159,9 @@ func (r *runner) once(ctx context.Context) bool {
 	}
 	a, err := r.newAttempt(parties)
 	if err == nil {
-		err = r.prepare(a)
+		if err = r.prepare(a); err != nil {
+			a.spend()
+		}
 	}
 	if err != nil {
 		r.e.unbook(parties)
@@ -178,7 +188,7 @@ func (r *runner) again(ctx context.Context, a *attempt, end ending) bool {
 	log.Infow("attempt failed", "session", r.id, "sid", a.sid.Short(), "attempt", a.spec.Attempt, "code", end.problem.Code, "detail", end.problem.Detail)
 	r.e.cfg.Registry.Note(nil, registry.Event{
 		Stream: registry.SessionStream(r.id), Type: registry.AttemptFailed,
-		Attempt: a.spec.Attempt, SID: a.sid.String(), Code: end.problem.Code, Problem: end.problem,
+		Attempt: a.spec.Attempt, SID: a.sid.String(), Code: end.problem.Code, Problem: end.problem, Again: end.again && !a.isPresigned(),
 	})
 	if a.isPresigned() {
 		r.fallBack(a, &end)
@@ -189,6 +199,10 @@ func (r *runner) again(ctx context.Context, a *attempt, end ending) bool {
 		return false
 	}
 	r.spare(&end)
+	if end.crowded != "" && r.pauses >= mostBusy {
+		r.fail(end.problem)
+		return false
+	}
 	r.number = a.spec.Attempt + 1
 	r.previous, r.lastFault, r.timedOut, r.pinned = a.parties, end.problem, end.timeout, end.pinned
 	r.exclude(end.faults)
@@ -213,6 +227,9 @@ func (r *runner) spare(end *ending) {
 	r.crowded[end.crowded]++
 	r.pauses++
 	r.pause = min(busyFirst<<min(r.pauses-1, 8), busyMost)
+	if r.pauses > busySoon {
+		r.pause = busyLong
+	}
 	r.pause += rand.N(r.pause / 2)
 }
 

@@ -91,6 +91,7 @@ func (e *Engine) begin(r *runner, events []registry.Event) *registry.Batch {
 			r.first = a
 			return a.begun
 		}
+		a.spend()
 		e.unbook(a.parties) // the usual way tells what is wrong
 	}
 	return e.cfg.Registry.Begin(events...)
@@ -161,7 +162,7 @@ func (e *Engine) launch(r *runner) {
 func (e *Engine) enter(id string, s *registry.NewSession) (*place, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	people := len(e.runners) - e.turns.working() - e.turns.length
+	people := len(e.runners) - e.turns.working() - e.turns.waiting()
 	kind := kindOfWork(s)
 	switch {
 	case e.draining:
@@ -170,8 +171,8 @@ func (e *Engine) enter(id string, s *registry.NewSession) (*place, error) {
 		return nil, &registry.Problem{Code: registry.CodeRequestIDUsed, Detail: "this request_id is a session's already: make a fresh UUID", Session: id}
 	case s.Wait != "" && people >= maxWaiting:
 		return nil, &registry.Problem{Code: registry.CodeTooManySessions, Detail: fmt.Sprintf("%d sessions wait for people already: cancel some", maxWaiting)}
-	case s.Wait == "" && e.turns.length >= e.cfg.MaxQueue && !e.turns.isFree(kind):
-		return nil, e.crowded()
+	case s.Wait == "" && !e.turns.isFree(kind) && !e.turns.mayWait(kind, laneOf(s), e.cfg.MaxQueue):
+		return nil, e.crowded(kind)
 	}
 	e.runners[id] = handle{} // launch fills it in
 	if s.Wait != "" {
@@ -181,10 +182,10 @@ func (e *Engine) enter(id string, s *registry.NewSession) (*place, error) {
 }
 
 // crowded says when to come again: when half of those that wait have had their turn. The caller holds e.mu.
-func (e *Engine) crowded() error {
+func (e *Engine) crowded(kind workKind) error {
 	return &registry.Problem{
-		Code: registry.CodeTooManySessions, Retry: e.turns.pace.wait(1+e.turns.length/2, time.Now()),
-		Detail: fmt.Sprintf("%d sessions are at work and %d wait for their turn: try again later", e.turns.working(), e.turns.length),
+		Code: registry.CodeTooManySessions, Retry: e.turns.pace[kind].wait(1+e.turns.length[kind]/2, time.Now()),
+		Detail: fmt.Sprintf("%d sessions are at work and %d wait for their turn: try again later", e.turns.working(), e.turns.waiting()),
 	}
 }
 
@@ -218,7 +219,7 @@ func (e *Engine) known(id string) bool {
 // joinLocked lets a session take its turn. The caller holds e.mu.
 func (e *Engine) joinLocked(kind workKind, account string) *place {
 	p := newPlace(kind, account)
-	e.turns.join(p)
+	e.turns.join(p, time.Now())
 	e.noteIdle()
 	return p
 }
@@ -254,12 +255,12 @@ func (e *Engine) leave(r *runner) {
 func (e *Engine) IsBusy() bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.turns.working() > 0 || e.turns.length > 0
+	return e.turns.working() > 0 || e.turns.waiting() > 0
 }
 
 // Queue returns how many sessions are at work and how many wait for their turn.
 func (e *Engine) Queue() (working, waiting int) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.turns.working(), e.turns.length
+	return e.turns.working(), e.turns.waiting()
 }

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"container/list"
-	"math"
 	"time"
 )
 
@@ -19,7 +18,7 @@ const (
 // turns says which sessions are at work, and which one is next. A session that finds no room
 // waits in the lane of its account; lanes have their turns one after the other, and who is
 // in a lane in the order in which they came. So an account that asks for much
-// waits for itself, and holds nobody else up.
+// waits for itself. Nor does it fill the queue: see mayWait.
 //
 // It is not safe for concurrent use, and keeps no time but the one it is given.
 type turns struct {
@@ -27,10 +26,10 @@ type turns struct {
 	atWork [workKinds]int
 	lanes  [workKinds]map[string]*list.Element // of rings, by account
 	rings  [workKinds]*list.List               // of *lane, the next one in front
-	length int                                 // places that are waited for
-	turn   bool                                // heavy work is asked first the next time
-	closed bool                                // nobody is called any more
-	pace   pace
+	length [workKinds]int                      // places that are waited for
+	pace   [workKinds]pace
+	turn   bool // heavy work is asked first the next time
+	closed bool // nobody is called any more
 }
 
 // lane is an account's queue.
@@ -75,8 +74,32 @@ func (t *turns) hasRoom(kind workKind) bool {
 	return t.atWork[kind] < t.most[kind] && t.atWork[quickWork]+t.atWork[heavyWork] < t.most[quickWork]
 }
 
+// mayWait reports whether one more of a kind may wait for an account's turn, when most of the kind
+// may wait in all. A lane may grow while it is shorter than what is left of the queue, so that
+// one alone takes half of it, and there is room for others whatever one asks
+// for. The last places, reserved, are for those that have fewer than few waiting.
+func (t *turns) mayWait(kind workKind, account string, most int) bool {
+	const few, reserved = 8, 8 // an eighth
+	waiting := 0
+	if at := t.lanes[kind][account]; at != nil {
+		waiting = at.Value.(*lane).waiting.Len()
+	}
+	if t.length[kind] >= most {
+		return false
+	}
+	return waiting < few || waiting < most-most/reserved-t.length[kind]
+}
+
+// waiting counts the sessions that wait for their turn.
+func (t *turns) waiting() (n int) {
+	for _, k := range t.length {
+		n += k
+	}
+	return n
+}
+
 // join gives a place, or puts it at the end of its account's lane.
-func (t *turns) join(p *place) {
+func (t *turns) join(p *place, now time.Time) {
 	if t.isFree(p.kind) {
 		t.give(p)
 		return
@@ -88,7 +111,9 @@ func (t *turns) join(p *place) {
 		t.lanes[p.kind][p.account] = at
 	}
 	p.waits = at.Value.(*lane).waiting.PushBack(p)
-	t.length++
+	if t.length[p.kind]++; t.length[p.kind] == 1 {
+		t.pace[p.kind] = pace{began: now} // what was before says nothing of this queue
+	}
 }
 
 // give is join for who cannot wait: a session that was at work before a restart.
@@ -115,7 +140,7 @@ func (t *turns) remove(p *place) {
 	l := at.Value.(*lane)
 	l.waiting.Remove(p.waits)
 	p.waits = nil
-	t.length--
+	t.length[p.kind]--
 	if l.waiting.Len() == 0 {
 		t.rings[p.kind].Remove(at)
 		delete(t.lanes[p.kind], p.account)
@@ -146,7 +171,7 @@ func (t *turns) callOne(order [workKinds]workKind, now time.Time) bool {
 		t.rings[kind].MoveToBack(front) // the account's next one comes after all others
 		t.remove(p)
 		t.give(p)
-		t.pace.note(now)
+		t.pace[kind].note(now)
 		if kind != peopleWork {
 			t.turn = kind == quickWork
 		}
@@ -161,32 +186,4 @@ func (t *turns) working() (n int) {
 		n += k
 	}
 	return n
-}
-
-// pace remembers when the last turns came.
-type pace struct {
-	times [64]time.Time
-	n     int // turns ever
-}
-
-func (p *pace) note(now time.Time) {
-	p.times[p.n%len(p.times)] = now
-	p.n++
-}
-
-// Bounds of how long a caller is asked to stay away.
-const (
-	leastRetry = time.Second
-	mostRetry  = time.Minute
-)
-
-// wait estimates how long so many turns take, as they came lately.
-func (p *pace) wait(turns int, now time.Time) time.Duration {
-	seen := min(p.n, len(p.times))
-	if seen < 2 {
-		return mostRetry
-	}
-	took := now.Sub(p.times[(p.n-seen)%len(p.times)])
-	estimate := time.Duration(math.Ceil(took.Seconds()*float64(turns)/float64(seen))) * time.Second
-	return min(max(estimate, leastRetry), mostRetry)
 }

@@ -21,7 +21,7 @@ func newTurnsTest(t *testing.T, most int) *turnsTest {
 
 func (t *turnsTest) ask(kind workKind, account string) *place {
 	p := newPlace(kind, account)
-	t.join(p)
+	t.join(p, t.now)
 	return p
 }
 
@@ -85,8 +85,8 @@ func TestTurnsWithinAnAccountComeInOrder(t *testing.T) {
 		waiting = append(waiting, q.ask(quickWork, "a"))
 	}
 	q.leave(waiting[4], q.now) // gives up
-	if isGiven(waiting[4]) || isGiven(waiting[0]) || q.length != 19 {
-		t.Fatalf("who gives up the wait gives nobody a place, and %d wait", q.length)
+	if isGiven(waiting[4]) || isGiven(waiting[0]) || q.length[quickWork] != 19 {
+		t.Fatalf("who gives up the wait gives nobody a place, and %d wait", q.length[quickWork])
 	}
 	for i, want := range waiting {
 		if i == 4 {
@@ -164,11 +164,11 @@ func TestTurnsNeverExceedTheirBounds(t *testing.T) {
 			}
 		}
 		switch {
-		case given != q.working(), len(all)-given != q.length:
-			t.Fatalf("%d of %d are at work; %d and %d were counted", given, len(all), q.working(), q.length)
+		case given != q.working(), len(all)-given != q.waiting():
+			t.Fatalf("%d of %d are at work; %d and %d were counted", given, len(all), q.working(), q.waiting())
 		case q.atWork[quickWork]+q.atWork[heavyWork] > 7 || q.atWork[heavyWork] > 1 || q.atWork[peopleWork] > 3:
 			t.Fatalf("%v at work", q.atWork)
-		case q.length > 0 && q.atWork[quickWork]+q.atWork[heavyWork] < 7 && q.rings[quickWork].Len() > 0:
+		case q.atWork[quickWork]+q.atWork[heavyWork] < 7 && q.rings[quickWork].Len() > 0:
 			t.Fatal("a place is free, and somebody waits for it")
 		}
 		if len(all) > 200 {
@@ -187,21 +187,86 @@ func TestNoTurnsWhenClosed(t *testing.T) {
 	}
 }
 
-func TestPaceTellsWhenToComeAgain(t *testing.T) {
+// TestNobodyFillsTheQueue: one account takes half of it, and whoever comes then has room,
+// while other kinds of work have a queue of their own.
+func TestNobodyFillsTheQueue(t *testing.T) {
+	const most = 1024
 	q := newTurnsTest(t, 1)
-	if d := q.pace.wait(1, q.now); d != mostRetry {
-		t.Errorf("%v before the first turn", d)
+	q.ask(quickWork, "busy")
+	fill := func(kind workKind, account string) (n int) {
+		for q.mayWait(kind, account, most) {
+			q.ask(kind, account)
+			n++
+		}
+		return n
 	}
-	for range 200 { // four a second
-		q.now = q.now.Add(250 * time.Millisecond)
-		q.pace.note(q.now)
+	if n := fill(quickWork, "busy"); n != 448 { // half of what is not reserved
+		t.Errorf("one account has %d waiting", n)
+	}
+	if n := fill(heavyWork, "busy"); n != 448 {
+		t.Errorf("%d keygens of one owner wait beside signatures", n)
+	}
+	for i := range 100 {
+		fill(quickWork, fmt.Sprintf("greedy%d", i))
+		if !q.mayWait(quickWork, "small", most) && q.length[quickWork] < most {
+			t.Fatalf("after %d greedy accounts there is no room for another's first session", i+1)
+		}
+		if i == 9 && !q.mayWait(quickWork, "small", most) {
+			t.Fatal("ten greedy accounts fill the queue")
+		}
+	}
+	if n := q.length[quickWork]; n != most {
+		t.Errorf("%d wait", n)
+	}
+}
+
+func TestPaceTellsWhenToComeAgain(t *testing.T) {
+	now := time.Unix(1, 0)
+	p := pace{began: now}
+	for after, want := range map[time.Duration]time.Duration{0: firstRetry, 20 * time.Second: 20 * time.Second, time.Hour: mostRetry} {
+		if d := p.wait(500, now.Add(after)); d != want {
+			t.Errorf("%v, %v after the queue began and before the first turn; want %v", d, after, want)
+		}
+	}
+	for i := range 200 { // four a second
+		now = now.Add(250 * time.Millisecond)
+		p.note(now)
+		if d := p.wait(40, now); i > 0 && d != 10*time.Second {
+			t.Fatalf("40 turns at four a second: %v after %d turns", d, i+1)
+		}
 	}
 	for turns, want := range map[int]time.Duration{1: time.Second, 40: 10 * time.Second, 100000: mostRetry} {
-		if d := q.pace.wait(turns, q.now); d != want {
+		if d := p.wait(turns, now); d != want {
 			t.Errorf("%d turns at four a second: %v, want %v", turns, d, want)
 		}
 	}
-	if d := q.pace.wait(40, q.now.Add(time.Hour)); d != mostRetry {
+	if d := p.wait(40, now.Add(time.Hour)); d != mostRetry {
 		t.Errorf("%v after an hour without a turn", d)
+	}
+}
+
+// TestPaceIsOfThisQueue: neither the first burst after a start nor one after a quiet hour
+// makes callers stay away for longer than its sessions take.
+func TestPaceIsOfThisQueue(t *testing.T) {
+	q := newTurnsTest(t, 1)
+	for range 2 {
+		at := q.ask(quickWork, "a")
+		var waiting []*place
+		for range 200 {
+			waiting = append(waiting, q.ask(quickWork, "a"))
+		}
+		if d := q.pace[quickWork].wait(100, q.now); d != firstRetry {
+			t.Errorf("%v, asked when nobody has had a turn yet", d)
+		}
+		for _, next := range waiting {
+			q.now = q.now.Add(10 * time.Millisecond)
+			q.leave(at, q.now)
+			at = next
+		}
+		if d := q.pace[quickWork].wait(200, q.now); d != 2*time.Second {
+			t.Errorf("%v for what takes 2 s", d)
+		}
+		q.leave(at, q.now)
+		q.now = q.now.Add(time.Hour)
 	}
 }

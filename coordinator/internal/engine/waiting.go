@@ -75,6 +75,10 @@ func (r *runner) takeTurn(ctx context.Context) bool {
 			})
 		}
 	case <-r.e.quitting:
+		<-r.durable
+		if r.userShare != "" && !r.stillborn {
+			r.failWithoutShare() // now, while the caller is there
+		}
 	case <-ctx.Done():
 		return r.mayEnd(ctx)
 	}

@@ -60,6 +60,7 @@ type Event struct {
 	Rounds  int             `json:"rounds,omitempty"`
 	Code    string          `json:"code,omitempty"`
 	Detail  string          `json:"detail,omitempty"`
+	Again   bool            `json:"again,omitempty"` // attempt.failed: it does not count, for a party had no room, or was gone
 
 	Session   *NewSession `json:"session,omitempty"`
 	Account   *NewAccount `json:"account,omitempty"`

@@ -47,6 +47,7 @@ type Session struct {
 	// earlier ones that did.
 	Presigned bool
 	Fallbacks int
+	Spared    int    // other attempts that do not count: a party had no room, or was gone; and numbers not used
 	Spec      []byte // of the last attempt, until the session has ended
 	// Fingerprint is the roster's (protocol.Fingerprint), once the session has ended.
 	Fingerprint string
@@ -118,11 +119,18 @@ func (s *Session) fold(e *Event) {
 		if s.Presigned {
 			s.Fallbacks++
 		}
+		if e.Attempt > s.Attempt {
+			s.Spared += int(e.Attempt - s.Attempt - 1)
+		}
 		s.Presigned = e.Start.Presign
 		s.Status, s.Attempt, s.SID, s.Spec = StatusRunning, e.Attempt, e.SID, e.Start.Spec
 		s.Members = make([]Member, len(e.Start.Parties))
 		for i, p := range e.Start.Parties {
 			s.Members[i] = Member{Party: p, State: StateInvited}
+		}
+	case AttemptFailed:
+		if e.Again {
+			s.Spared++
 		}
 	case SessionCompleted:
 		s.finish(e, StatusCompleted)
