@@ -218,6 +218,83 @@ func TestRestartForgetsNoSparedAttempts(t *testing.T) {
 	})
 }
 
+// TestApprovalsMayRunOutInTheQueue: the session says so, and blames no party.
+func TestApprovalsMayRunOutInTheQueue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCore(t, "p1", "p2", "p3")
+		ann := newApprover(t)
+		key, _ := c.finished(c.keygenWith(engine.KeygenRequest{Approvers: protocol.Approvers{M: 1, Keys: [][]byte{ann.spki}}}))
+		busy := c.account(2, 3)
+		c.narrow(1, 10)
+		c.all(script{mute: true})
+		first := c.sign(busy)
+		var ids []string
+		for _, life := range []time.Duration{time.Minute, 4 * time.Minute} {
+			id, err := c.engine.Sign(engine.SignRequest{Account: key.Account, Payload: []byte("m"), Externals: -1})
+			if err != nil {
+				t.Fatal(err)
+			}
+			claims := c.engine.Claims(id, &c.registry.Session(id).NewSession)
+			claims.NotBefore, claims.Expires = time.Now().Unix(), time.Now().Add(life).Unix()
+			token, err := protocol.SignApproval(ann.key, claims)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := c.engine.Approve(id, []string{token}, registry.Meta{}); err != nil {
+				t.Fatal(err)
+			}
+			ids = append(ids, id)
+		}
+		time.Sleep(2 * time.Minute)
+		c.all(script{})
+		c.cancel(first)
+		if s, _ := c.finished(ids[0]); s.Status != registry.StatusFailed || s.Problem.Code != registry.CodeInvalidApproval || s.Attempt != 0 {
+			t.Errorf("with an approval of a minute: %s in attempt %d, %+v", s.Status, s.Attempt, s.Problem)
+		}
+		if s, _ := c.finished(ids[1]); s.Status != registry.StatusCompleted {
+			t.Errorf("with an approval of four minutes: %s, %+v", s.Status, s.Problem)
+		}
+	})
+}
+
+func (c *core) keygenWith(req engine.KeygenRequest) string {
+	c.t.Helper()
+	req.Owner, req.Scheme, req.Threshold = "u", protocol.EdDSA, protocol.Threshold{T: 2, N: 3}
+	id, err := c.engine.Keygen(req)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return id
+}
+
+// TestDrainEndsWhatNeedsTheUsersShare: it is not kept, so nobody is told that the session goes on.
+func TestDrainEndsWhatNeedsTheUsersShare(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCore(t, "p1", "p2", "p3")
+		hybrid, _ := c.finished(c.keygenWith(engine.KeygenRequest{Custody: registry.CustodyHybrid}))
+		busy := c.account(2, 3)
+		c.narrow(1, 10)
+		c.all(script{hold: true})
+		c.sign(busy)
+		id, err := c.engine.Sign(engine.SignRequest{Account: hybrid.Account, Payload: []byte("m"), UserShare: "share"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		drained := make(chan struct{})
+		go func() {
+			c.engine.Drain(t.Context())
+			close(drained)
+		}()
+		s, err := c.engine.Wait(t.Context(), id)
+		if err != nil || s.Status != registry.StatusFailed || s.Problem.Code != registry.CodeUserShareNeeded {
+			t.Errorf("%+v: %v", s, err)
+		}
+		c.all(script{})
+		<-drained
+	})
+}
+
 // TestDrainKeepsTheQueue: nothing is lost, and who waits is told at once.
 func TestDrainKeepsTheQueue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
