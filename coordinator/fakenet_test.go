@@ -46,7 +46,8 @@ type fakeNet struct {
 	work    sync.WaitGroup
 	down    chan struct{}
 
-	noPasses atomic.Bool // devices are not admitted
+	noPasses atomic.Bool  // devices are not admitted
+	asked    atomic.Int64 // how often somebody has asked about a member
 }
 
 // identity is a node's key.
@@ -110,6 +111,7 @@ func (n *fakeNet) party(name string) *party {
 func (n *fakeNet) ID() protocol.PeerID { return n.id.ID() }
 
 func (n *fakeNet) Member(peer protocol.PeerID) (pool.Member, bool) {
+	n.asked.Add(1)
 	p := n.at(peer)
 	if p == nil || p.external {
 		return pool.Member{}, false

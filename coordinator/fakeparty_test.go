@@ -27,6 +27,7 @@ type script struct {
 	wrong       bool                                   // delivers a result that does not verify
 	otherKey    bool                                   // keygen: a certificate for another key
 	hold        bool                                   // keeps its outcomes until released
+	stalls      bool                                   // accepts signings, and then takes no part in them: nobody finishes
 
 	presign  protocol.Code // refuses every presigning
 	noHold   bool          // accepts presignings, and never holds what they make
@@ -187,6 +188,9 @@ func (p *party) propose(f *protocol.Propose) {
 	}
 	if act.dieInRounds {
 		p.set(script{dead: true})
+		return
+	}
+	if act.stalls && s.Kind == protocol.KindSign {
 		return
 	}
 	for _, ready := range p.net.join(s, p.ID()) {

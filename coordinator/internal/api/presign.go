@@ -44,7 +44,7 @@ func (s *server) presignAnswer(a *registry.Account) *body[rest.Presigning] {
 	if v := s.presigning(a); v != nil {
 		return &body[rest.Presigning]{*v}
 	}
-	return &body[rest.Presigning]{rest.Presigning{Set: a.Presign != nil}} // it has none
+	return &body[rest.Presigning]{rest.Presigning{}} // it has none
 }
 
 func (s *server) getPresign(_ context.Context, in *ByID) (*body[rest.Presigning], error) {

@@ -5,7 +5,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/meshmpc/mpcd/coordinator/internal/pool"
 	"github.com/meshmpc/mpcd/coordinator/internal/registry"
 	"github.com/meshmpc/mpcd/protocol"
 )
@@ -21,7 +20,14 @@ const (
 	presignInUse     = 10 * time.Minute       // after a signing the account counts as in use
 	restFirst        = 500 * time.Millisecond // before a party that was busy is asked again
 	restMost         = 30 * time.Second
-	maxPresigning    = 4 // at a time
+	distrustFirst    = 10 * time.Second // before a party is asked again that has spoilt what was made with it
+	distrustMost     = 10 * time.Minute
+	starvedFor       = 5 * time.Second // without quiet, and with
+	starvedSessions  = 8               // attempts since: then one is made between two sessions
+	takenFor         = time.Minute     // a party may say once more that it holds one that is used already
+	maxPresigning    = 4               // at a time
+	maxLooks         = 256             // accounts of those most in need that a look goes through, and as many others
+	fullParty        = 256             // a party that holds so many of ours may be busy because of them
 )
 
 // presignature is one that all of its parties hold, or are about to.
@@ -42,9 +48,10 @@ func (p *presignature) has(peer protocol.PeerID) bool {
 type shelf struct {
 	ready  []*presignature // oldest first
 	making int
-	used   time.Time        // last signing; zero: none since the start
-	set    []registry.Party // who presigns for it, as long as they are there
-	turn   uint32           // varies the choice of the set: the last one failed
+	used   time.Time               // last signing; zero: none since the start
+	set    []registry.Party        // who presigns for it, as long as they are there
+	turn   uint32                  // varies the choice of the set: the last one failed
+	failed map[protocol.PeerID]int // sets with this party that have failed
 }
 
 // stock is this coordinator's presignatures. They are in memory only: a new process
@@ -58,8 +65,11 @@ type stock struct {
 	shelves map[string]*shelf // by account
 	making  map[protocol.SID]*presigning
 	ready   map[protocol.SID]*presignature // all on shelves
+	taken   map[protocol.SID]time.Time     // lately off their shelves, to be used
 	greeted map[protocol.PeerID]bool       // true: it has forgotten what an earlier process had it make
+	load    map[protocol.PeerID]int        // sets that a party is in
 	pauses  map[string]*pause
+	cursor  int // in the list of those less in need
 	counts  PresignCounts
 }
 
@@ -75,6 +85,7 @@ func newStock(e *Engine) *stock {
 	return &stock{
 		e: e, wake: make(chan struct{}, 1), shelves: make(map[string]*shelf), making: make(map[protocol.SID]*presigning),
 		ready: make(map[protocol.SID]*presignature), greeted: make(map[protocol.PeerID]bool), pauses: make(map[string]*pause),
+		taken: make(map[protocol.SID]time.Time), load: make(map[protocol.PeerID]int),
 	}
 }
 
@@ -116,6 +127,31 @@ func (s *stock) of(account string) *shelf {
 	return sh
 }
 
+// assign says who presigns for an account; nil: nobody yet. The caller holds s.mu.
+func (s *stock) assign(sh *shelf, set []registry.Party) {
+	for _, p := range sh.set {
+		if s.load[p.Peer]--; s.load[p.Peer] <= 0 {
+			delete(s.load, p.Peer)
+		}
+	}
+	for _, p := range set {
+		s.load[p.Peer]++
+	}
+	sh.set = set
+}
+
+// turnAway lets others presign for an account: its set has failed. The caller holds s.mu.
+func (s *stock) turnAway(sh *shelf, failed ...protocol.PeerID) {
+	s.assign(sh, nil)
+	sh.turn++
+	if sh.failed == nil {
+		sh.failed = make(map[protocol.PeerID]int)
+	}
+	for _, peer := range failed {
+		sh.failed[peer]++
+	}
+}
+
 // used takes note that an account signs.
 func (s *stock) used(account string) {
 	s.mu.Lock()
@@ -139,7 +175,7 @@ func (s *stock) take(account string, fits func(*presignature) bool) *presignatur
 	p := sh.ready[i]
 	sh.ready = slices.Delete(sh.ready, i, i+1)
 	delete(s.ready, p.sid)
-	s.counts.Used++
+	s.taken[p.sid] = now
 	return p
 }
 
@@ -150,7 +186,14 @@ func (s *stock) putBack(p *presignature) {
 	sh := s.of(p.account)
 	sh.ready = slices.Insert(sh.ready, 0, p)
 	s.ready[p.sid] = p
-	s.counts.Used--
+	delete(s.taken, p.sid)
+}
+
+// named counts a presignature that a signing names now.
+func (s *stock) named() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.counts.Used++
 }
 
 // drop takes presignatures off the shelves, all for which picked says why, and has
@@ -168,77 +211,4 @@ func (s *stock) drop(picked func(*presignature) string) {
 			return true
 		})
 	}
-}
-
-// forgetPresignature tells those who may hold a presignature that it is of no use.
-func (e *Engine) forgetPresignature(p *presignature, reason string) {
-	for _, x := range p.parties {
-		if known, ok := e.cfg.Pool.Party(x.Peer); ok && known.Live { // it is gone with one who was restarted, or soon with its time
-			e.send(x.Peer, protocol.Frame{Cancel: &protocol.Cancel{SID: p.sid, Reason: reason}})
-		}
-	}
-}
-
-// sweep drops what can no longer be used, or is more than the account keeps.
-func (s *stock) sweep(now time.Time) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	left := make(map[string]int)
-	s.drop(func(p *presignature) string {
-		a := s.e.cfg.Registry.Account(p.account)
-		if reason := s.e.spoilt(p, a, now); reason != "" {
-			return reason
-		}
-		if left[p.account]++; left[p.account] > s.e.presignOf(a).Target {
-			return "the account keeps fewer"
-		}
-		return ""
-	})
-	for _, m := range s.making {
-		if reason := s.e.spoilt(m.presignature, s.e.cfg.Registry.Account(m.account), now); reason != "" {
-			m.end(&presignFailure{code: protocol.CodeCancelled, detail: reason})
-		}
-	}
-	for id, sh := range s.shelves {
-		if len(sh.ready) == 0 && sh.making == 0 && now.Sub(sh.used) > presignInUse && !s.e.asks(id) {
-			delete(s.shelves, id)
-		}
-	}
-	for of, p := range s.pauses {
-		if now.Sub(p.until) > restMost {
-			delete(s.pauses, of) // it was not needed for long: begin anew
-		}
-	}
-}
-
-// asks reports whether an account asks for presignatures itself.
-func (e *Engine) asks(account string) bool {
-	a := e.cfg.Registry.Account(account)
-	return a != nil && a.Presign != nil && a.Presign.Target > 0
-}
-
-// isAway reports whether a party has sent no heartbeat for so long that it is not waited for.
-func isAway(p pool.Party, now time.Time) bool { return now.Sub(p.Seen) > pool.Lifetime+presignAway }
-
-// spoilt says why a presignature cannot be used any more; empty: it can.
-func (e *Engine) spoilt(p *presignature, a *registry.Account, now time.Time) string {
-	switch {
-	case !p.until.IsZero() && !now.Before(p.until):
-		return "it is too old"
-	case a == nil || a.Epoch != p.epoch:
-		return "the key has new shares"
-	}
-	may := presigners(a)
-	for _, x := range p.parties {
-		known, ok := e.cfg.Pool.Party(x.Peer)
-		switch {
-		case !ok || isAway(known, now):
-			return "party " + x.Name + " is away"
-		case known.Boot != p.boots[x.Peer]:
-			return "party " + x.Name + " was restarted"
-		case !slices.Contains(may, x):
-			return "party " + x.Name + " does not sign for the account any more"
-		}
-	}
-	return ""
 }

@@ -3,60 +3,74 @@ package engine
 import (
 	"cmp"
 	"context"
-	"hash/fnv"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/meshmpc/mpcd/coordinator/internal/registry"
 	"github.com/meshmpc/mpcd/protocol"
 )
 
-// pause is the time for which somebody is not asked to presign.
-type pause struct {
-	until time.Time
-	next  time.Duration // the pause after that
-}
-
 // run fills the shelves while nothing else is to do, and looks after what is on them,
 // until ctx ends.
 func (s *stock) run(ctx context.Context) {
-	var quiet chan struct{} // the engine's idle at the last look: another one means that a session ran since
-	var since time.Time
-	for ctx.Err() == nil {
+	var swept time.Time
+	var quiet recent // at the last look that found quiet
+	for woken := true; ctx.Err() == nil; {
 		now, wait := time.Now(), presignSweep
-		s.greet(now)
-		s.sweep(now)
-		idle := s.e.idleNow()
-		select {
-		case <-idle:
-			if quiet != idle {
-				quiet, since = idle, now
-			}
-			if rest := presignQuiet - now.Sub(since); rest > 0 {
-				wait = min(wait, rest)
-			} else {
-				wait = min(wait, s.fill(now))
-			}
-			idle = nil
+		if woken || now.Sub(swept) >= presignSweep {
+			s.greet(now)
+			s.sweep(now)
+			swept = now
+		}
+		idle, calm, last := s.e.resting()
+		rest := presignQuiet - now.Sub(last.at)
+		switch {
+		case !calm:
+		case rest <= 0:
+			wait, quiet, idle = min(wait, s.fill(now, false)), recent{now, last.n}, nil
+		case last.n-quiet.n >= starvedSessions && now.Sub(quiet.at) >= starvedFor:
+			s.fill(now, true)
+			wait, quiet, idle = min(wait, rest), recent{now, last.n}, nil
 		default:
+			wait, idle = min(wait, rest), nil
 		}
-		again := time.NewTimer(wait)
-		select {
-		case <-ctx.Done():
-		case <-s.wake:
-		case <-idle:
-		case <-again.C:
-		}
-		again.Stop()
+		woken = s.wait(ctx, wait, idle)
 	}
 }
 
-// idleNow returns the channel that is closed while no session runs.
-func (e *Engine) idleNow() chan struct{} {
+// wait waits for something to happen; true: somebody has called.
+func (s *stock) wait(ctx context.Context, most time.Duration, idle <-chan struct{}) bool {
+	again := time.NewTimer(most)
+	defer again.Stop()
+	select {
+	case <-ctx.Done():
+	case <-s.wake:
+		return true
+	case <-idle:
+	case <-again.C:
+	}
+	return false
+}
+
+// recent are the attempts of late that kept parties at work. Those with users' devices do not:
+// their people take minutes, and a party lets a session go first.
+type recent struct {
+	at time.Time // when the last one ended
+	n  uint64    // how many have
+}
+
+func (r *recent) note(kind workKind, now time.Time) {
+	if kind != peopleWork {
+		r.at, r.n = now, r.n+1
+	}
+}
+
+// resting tells whether no session is at work but such as wait for people, and what the last
+// one was. The channel is closed while none is at work at all.
+func (e *Engine) resting() (idle <-chan struct{}, calm bool, last recent) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.idle
+	return e.idle, e.turns.atWork[quickWork]+e.turns.atWork[heavyWork] == 0, e.recent
 }
 
 // greet has parties that were not seen before, or not for long, forget what they hold for
@@ -67,7 +81,9 @@ func (s *stock) greet(now time.Time) {
 	for _, p := range s.e.cfg.Pool.All() {
 		if isAway(p, now) { // what it holds is dropped, and it has not heard of that
 			delete(s.greeted, p.Peer)
+			s.e.cancels.drop(p.Peer)
 		}
+		s.e.tellCancels(p.Peer)
 		if _, asked := s.greeted[p.Peer]; asked || p.Delegate || !p.Live {
 			continue
 		}
@@ -91,6 +107,7 @@ func (s *stock) greetOne(peer protocol.PeerID) {
 		return
 	}
 	s.greeted[peer] = true
+	s.e.cancels.drop(peer)
 	s.wakeUp()
 }
 
@@ -100,46 +117,60 @@ type want struct {
 	shelf   *shelf
 }
 
-// fill starts presignings, those of the account that was used last first, and returns
-// when it may be worth to look again.
-func (s *stock) fill(now time.Time) time.Duration {
-	if s.e.IsDraining() || s.e.IsBusy() {
+// fill starts presignings, those of the accounts in need first, and returns when it may be worth
+// to look again. If sessions leave no quiet it starts one, for an account in use that has
+// none.
+func (s *stock) fill(now time.Time, starved bool) time.Duration {
+	if s.e.IsDraining() {
 		return presignSweep
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	next := presignSweep
-	for _, w := range s.wanted(now) {
-		if len(s.making) >= maxPresigning {
-			break
-		}
-		set := s.setOf(w)
-		if set == nil {
+	p := s.newPass(now)
+	for _, w := range s.few(p) {
+		switch {
+		case len(s.making) >= maxPresigning || p.free < protocol.MinThreshold:
+			return p.next
+		case starved && (!w.isEmpty() || now.Sub(w.shelf.used) > presignInUse):
 			continue
 		}
-		if wait := s.paused(w.account.ID, set, now); wait > 0 {
-			next = min(next, wait)
-			continue
-		}
-		if slices.ContainsFunc(set, func(p registry.Party) bool { return s.works(p.Peer) }) {
-			continue
-		}
-		if err := s.begin(w, set, now); err != nil {
-			log.Errorw("a presigning could not be prepared", "account", w.account.ID, "error", err)
-			s.rest(pauseOfAccount(w.account.ID), now)
+		if p.make(w) && starved {
+			return p.next
 		}
 	}
-	return next
+	return p.next
 }
 
-// wanted returns the accounts that need more, the most urgent first. The caller holds
-// s.mu.
+// make starts a presigning for an account if that can be.
+func (p *pass) make(w want) bool {
+	s := p.stock
+	if wait := s.pausedFor(p.now, pauseOfAccount(w.account.ID), distrustOf(pauseOfAccount(w.account.ID))); wait > 0 {
+		p.next = min(p.next, wait)
+		return false
+	}
+	if !canPresign(w.account) {
+		return false
+	}
+	set := p.setOf(w)
+	if set == nil || slices.ContainsFunc(set, func(x registry.Party) bool { return !p.look(x.Peer).isFree() }) {
+		return false
+	}
+	if err := s.begin(w, set, p.now); err != nil {
+		log.Errorw("a presigning could not be prepared", "account", w.account.ID, "error", err)
+		s.rest(pauseOfAccount(w.account.ID), p.now)
+		return false
+	}
+	for _, x := range set {
+		p.busy(x.Peer)
+	}
+	return true
+}
+
+// wanted returns the accounts that need more, the most urgent first: those that have none, then those
+// used last. The caller holds s.mu.
 func (s *stock) wanted(now time.Time) (list []want) {
 	add := func(a *registry.Account) {
-		if a == nil || !canPresign(a) {
-			return
-		}
-		if sh := s.of(a.ID); len(sh.ready)+sh.making < s.e.presignOf(a).Target {
+		if sh := s.of(a.ID); len(sh.ready)+sh.making < s.target(a, now) {
 			list = append(list, want{a, sh})
 		}
 	}
@@ -154,100 +185,32 @@ func (s *stock) wanted(now time.Time) (list []want) {
 		add(a)
 	}
 	slices.SortFunc(list, func(a, b want) int {
+		if aEmpty := a.isEmpty(); aEmpty != b.isEmpty() {
+			if aEmpty {
+				return -1
+			}
+			return 1
+		}
 		return cmp.Or(b.shelf.used.Compare(a.shelf.used), cmp.Compare(len(a.shelf.ready), len(b.shelf.ready)), cmp.Compare(a.account.ID, b.account.ID))
 	})
 	return list
 }
 
-// setOf returns who presigns for an account: the same parties as long as they can, so
-// that what is made fits together; nil if there are too few. The caller holds s.mu.
-func (s *stock) setOf(w want) []registry.Party {
-	var there []registry.Party
-	for _, p := range presigners(w.account) {
-		if known, ok := s.e.cfg.Pool.Party(p.Peer); ok && known.Live && !known.Draining && s.greeted[p.Peer] {
-			there = append(there, p)
-		}
-	}
-	missing := func(p registry.Party) bool { return !slices.Contains(there, p) }
-	if len(w.shelf.set) == w.account.Threshold.T && !slices.ContainsFunc(w.shelf.set, missing) {
-		return w.shelf.set
-	}
-	if len(there) < w.account.Threshold.T {
+// few returns the accounts that one look goes through: the most urgent, and of the others some more
+// each time. None if parties are too few anyway. The caller holds s.mu.
+func (s *stock) few(p *pass) []want {
+	if p.free < protocol.MinThreshold {
 		return nil
 	}
-	warm := s.e.warm.last(w.account.ID) // they have an open topic for it
-	if w.shelf.turn > 0 {
-		warm = nil // they have failed
+	list := s.wanted(p.now)
+	if len(list) <= 2*maxLooks {
+		return list
 	}
-	load := make(map[protocol.PeerID]int)
-	for _, sh := range s.shelves {
-		if sh == w.shelf {
-			continue
-		}
-		for _, p := range sh.set {
-			load[p.Peer]++
-		}
+	rest := list[maxLooks:]
+	if s.cursor += maxLooks; s.cursor >= len(rest) {
+		s.cursor = 0
 	}
-	slices.SortFunc(there, func(a, b registry.Party) int {
-		if aWarm, bWarm := slices.Contains(warm, a.Peer), slices.Contains(warm, b.Peer); aWarm != bWarm {
-			if aWarm {
-				return -1
-			}
-			return 1
-		}
-		return cmp.Or(cmp.Compare(load[a.Peer], load[b.Peer]), cmp.Compare(w.lot(a), w.lot(b)))
-	})
-	set := there[:w.account.Threshold.T]
-	slices.SortFunc(set, func(a, b registry.Party) int {
-		return cmp.Compare(slices.Index(w.account.Parties, a), slices.Index(w.account.Parties, b))
-	})
-	w.shelf.set = set
-	return set
+	return slices.Concat(list[:maxLooks], rest[s.cursor:min(s.cursor+maxLooks, len(rest))])
 }
 
-// lot is a number that differs by account, party and turn, so that accounts are spread
-// over parties.
-func (w want) lot(p registry.Party) uint64 {
-	h := fnv.New64a()
-	_, _ = h.Write([]byte(w.account.ID + "\x00" + p.Peer + "\x00" + strconv.FormatUint(uint64(w.shelf.turn), 10))) // never fails
-	return h.Sum64()
-}
-
-// works tells whether a party presigns. The caller holds s.mu.
-func (s *stock) works(peer protocol.PeerID) bool {
-	for _, m := range s.making {
-		if m.has(peer) {
-			return true
-		}
-	}
-	return false
-}
-
-func pauseOfAccount(id string) string          { return "account/" + id }
-func pauseOfParty(peer protocol.PeerID) string { return "party/" + peer }
-
-// paused returns how long an account, or somebody of its set, is not to be asked. The
-// caller holds s.mu.
-func (s *stock) paused(account string, set []registry.Party, now time.Time) time.Duration {
-	of := []string{pauseOfAccount(account)}
-	for _, p := range set {
-		of = append(of, pauseOfParty(p.Peer))
-	}
-	wait := time.Duration(0)
-	for _, name := range of {
-		if p := s.pauses[name]; p != nil {
-			wait = max(wait, p.until.Sub(now))
-		}
-	}
-	return wait
-}
-
-// rest makes a pause, twice as long as the last one. The caller holds s.mu.
-func (s *stock) rest(of string, now time.Time) {
-	p := s.pauses[of]
-	if p == nil {
-		p = &pause{next: restFirst}
-		s.pauses[of] = p
-	}
-	p.until, p.next = now.Add(p.next), min(2*p.next, restMost)
-}
+func (w want) isEmpty() bool { return len(w.shelf.ready)+w.shelf.making == 0 }

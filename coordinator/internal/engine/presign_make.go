@@ -127,6 +127,7 @@ func (s *stock) finish(m *presigning, now time.Time) {
 		delete(s.pauses, pauseOfAccount(m.account))
 		for _, p := range m.parties {
 			delete(s.pauses, pauseOfParty(p.Peer))
+			delete(s.pauses, silenceOf(pauseOfParty(p.Peer)))
 		}
 		log.Debugw("presignature made", "account", m.account, "sid", m.sid.Short(), "parties", m.spec.Peers(), "stock", len(sh.ready))
 		return
@@ -143,24 +144,25 @@ func (s *stock) finish(m *presigning, now time.Time) {
 }
 
 // learn makes pauses after a presigning that failed. Who is busy, or stops, says so of
-// itself; after anything else other parties are tried.
+// itself; after anything else other parties are tried, and those who never said that they hold
+// it rest: others would wait for them as long.
 func (s *stock) learn(m *presigning, sh *shelf, now time.Time) {
 	switch m.failure.code {
 	case protocol.CodeBusy, protocol.CodeDraining:
 		s.rest(pauseOfParty(m.failure.by), now)
+		if m.failure.code == protocol.CodeBusy {
+			s.makeRoom(m.failure.by, sh)
+		}
 		return
 	case protocol.CodeTimeout:
-		for peer, answered := range m.answered {
-			select {
-			case <-answered:
-			default:
-				s.rest(pauseOfParty(peer), now)
+		for _, p := range m.parties {
+			if _, holds := m.held[p.Peer]; !holds {
+				s.restLong(silenceOf(pauseOfParty(p.Peer)), now, distrustFirst, distrustMost)
 			}
 		}
 	}
 	s.rest(pauseOfAccount(m.account), now)
-	sh.set = nil
-	sh.turn++
+	s.turnAway(sh, m.spec.Peers()...)
 }
 
 // usable returns until when what is held by all may be used.
@@ -205,7 +207,7 @@ func (s *stock) receive(from protocol.PeerID, sid protocol.SID, f *protocol.Fram
 	case m == nil && f.Held == nil:
 		return false
 	case m == nil:
-		if s.ready[sid] == nil { // of an earlier process, or too late
+		if _, taken := s.taken[sid]; s.ready[sid] == nil && !taken { // of an earlier process, or too late
 			s.e.send(from, protocol.Frame{Cancel: &protocol.Cancel{SID: sid, Reason: "the presigning is over"}})
 		}
 		return true
@@ -224,7 +226,11 @@ func (s *stock) receive(from protocol.PeerID, sid protocol.SID, f *protocol.Fram
 		m.end(&presignFailure{from, knownCode(f.Answer.Code), bounded(f.Answer.Detail)})
 	case f.Outcome != nil && f.Outcome.Failure != nil:
 		failure := f.Outcome.Failure
-		s.e.blamesOf(s.e.claims(sid, m.parties, from, failure)) // counts them
+		for _, b := range s.e.blamesOf(s.e.claims(sid, m.parties, from, failure)) { // counts them
+			if b.Proven {
+				s.distrust(pauseOfParty(b.Party), time.Now())
+			}
+		}
 		s.e.send(from, protocol.Frame{Ack: &protocol.Ack{SID: sid, Failure: true}})
 		m.end(&presignFailure{from, knownCode(failure.Code), bounded(failure.Detail)})
 	}

@@ -23,13 +23,16 @@ type Presigning struct {
 	Stock int  // presignatures that wait for a request
 }
 
-// Presigning returns how an account presigns; false if it cannot.
+// Presigning returns how an account presigns; false if it cannot. A setting of its own is shown
+// though for now its signing parties may be too few: it comes back when they are more.
 func (e *Engine) Presigning(a *registry.Account) (Presigning, bool) {
-	if !canPresign(a) {
-		return Presigning{}, false
+	switch {
+	case canPresign(a):
+		return Presigning{Presign: e.presignOf(a), Set: a.Presign != nil, Stock: e.stock.count(a.ID)}, true
+	case a.Presign != nil && a.Scheme == protocol.ECDSA:
+		return Presigning{Presign: *a.Presign, Set: true}, true
 	}
-	p := Presigning{Presign: e.presignOf(a), Set: a.Presign != nil, Stock: e.stock.count(a.ID)}
-	return p, true
+	return Presigning{}, false
 }
 
 // presignOf returns an account's setting or the default, which holds for accounts in

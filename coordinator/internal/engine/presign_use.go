@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/meshmpc/mpcd/coordinator/internal/registry"
 	"github.com/meshmpc/mpcd/protocol"
@@ -38,8 +39,11 @@ func (r *runner) presigned() *presignature {
 	if r.req.Kind != protocol.KindSign || r.req.Scheme != protocol.ECDSA {
 		return nil
 	}
+	if r.req.Externals > 0 || r.req.Delegate {
+		return nil
+	}
 	r.e.stock.used(r.req.Account)
-	if r.full || r.req.Externals > 0 || r.req.Delegate {
+	if r.full {
 		return nil
 	}
 	a := r.e.cfg.Registry.Account(r.req.Account)
@@ -80,39 +84,73 @@ func (a *attempt) isPresigned() bool { return len(a.spec.Presign) > 0 }
 // lost. That it was not there any more is nobody's fault.
 func (r *runner) fallBack(a *attempt, end *ending) {
 	a.spend()
-	r.full, r.wary = true, r.wary || end.absent
+	r.full, r.number = true, a.spec.Attempt+1
+	r.e.stock.missed(a, end)
+	if end.again { // one was gone before it began, or has no room: it is given the same time as in a full attempt
+		r.spare(end)
+		return
+	}
+	r.pause = 0
 	r.spared++
-	r.number = a.spec.Attempt + 1
-	missing := make([]protocol.PeerID, 0, len(end.faults))
 	for _, f := range end.faults {
-		switch f.Code {
-		case protocol.CodeNoPresign:
-			missing = append(missing, f.Peer)
-		case protocol.CodeUnreachable:
+		if f.Code == protocol.CodeUnreachable {
 			r.exclude([]registry.PartyProblem{f})
 		}
 	}
-	if len(missing) == 0 {
+	if len(without(end)) == 0 {
 		r.learn(end.proven, end.pairs)
 		r.doubt(a.parties, end)
 	}
-	r.e.stock.missed(a, missing)
+}
+
+// without returns who did not have the presignature of an attempt.
+func without(end *ending) (peers []protocol.PeerID) {
+	for _, f := range end.faults {
+		if f.Code == protocol.CodeNoPresign {
+			peers = append(peers, f.Peer)
+		}
+	}
+	return peers
 }
 
 // missed takes note that a presignature could not be used. If a party does not have it
-// although it should, it is likely to have none of this set.
-func (s *stock) missed(a *attempt, without []protocol.PeerID) {
+// although it should, it is likely to have none of this set; and a set that has failed once would
+// cost every signing of the account an attempt. So others presign, if there are any.
+func (s *stock) missed(a *attempt, end *ending) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.counts.Missed++
-	if len(without) == 0 {
-		return
+	lost, now := without(end), time.Now()
+	switch {
+	case len(lost) > 0:
+		s.lost(a, lost, now)
+	case end.again, isOurs(end.problem):
+		return // nobody is at fault
+	default:
+		s.spoiled(a, end, now)
 	}
-	sh := s.of(a.req.Account) // others may be there that keep what they hold
-	sh.set, sh.turn = nil, sh.turn+1
+	s.wakeUp()
+}
+
+// isOurs tells whether a problem is the coordinator's own.
+func isOurs(p *registry.Problem) bool {
+	return p != nil && (p.Code == registry.CodeStorage || p.Code == registry.CodeInternal)
+}
+
+// lost drops what else is lost if parties do not have a presignature. Who has forgotten one and
+// was not restarted is not asked for some time: others would make more for nothing. The caller
+// holds s.mu.
+func (s *stock) lost(a *attempt, by []protocol.PeerID, now time.Time) {
+	for _, peer := range by {
+		if known, ok := s.e.cfg.Pool.Party(peer); ok && a.presign != nil && known.Boot == a.presign.boots[peer] {
+			log.Warnw("a party does not have a presignature that it said it holds", "party", peer, "account", a.req.Account, "sid", a.presign.sid.Short())
+			s.distrust(pauseOfParty(peer), now)
+		}
+	}
+	s.turnAway(s.of(a.req.Account), by...)
 	s.drop(func(p *presignature) string {
 		same := p.account == a.req.Account && sameParties(p.parties, a.parties)
-		for _, peer := range without {
+		for _, peer := range by {
 			known, ok := s.e.cfg.Pool.Party(peer)
 			if p.has(peer) && (same || !ok || known.Boot != p.boots[peer]) {
 				return "a party of the set does not have its presignatures any more"
@@ -120,5 +158,21 @@ func (s *stock) missed(a *attempt, without []protocol.PeerID) {
 		}
 		return ""
 	})
-	s.wakeUp()
+}
+
+// spoiled drops what a set has made with which a signing has failed. The caller holds s.mu.
+func (s *stock) spoiled(a *attempt, end *ending, now time.Time) {
+	s.turnAway(s.of(a.req.Account), a.spec.Peers()...)
+	for _, f := range end.proven {
+		s.distrust(pauseOfParty(f.Peer), now)
+	}
+	if account := s.e.cfg.Registry.Account(a.req.Account); account != nil && len(presigners(account)) <= account.Threshold.T {
+		s.distrust(pauseOfAccount(account.ID), now) // there are no others
+	}
+	s.drop(func(p *presignature) string {
+		if p.account != a.req.Account || !sameParties(p.parties, a.parties) {
+			return ""
+		}
+		return "a signing of the same parties has failed"
+	})
 }

@@ -122,6 +122,7 @@ func (r *runner) immediate() *attempt {
 	}
 	a, err := r.newAttempt(parties)
 	if err != nil {
+		r.unname()
 		r.e.unbook(parties)
 		return nil
 	}

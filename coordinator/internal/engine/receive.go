@@ -67,6 +67,9 @@ func about(f *protocol.Frame) (protocol.SID, bool) {
 
 // register lets the frames of an attempt come to it. Its parties have been booked.
 func (e *Engine) register(a *attempt) {
+	if a.presign != nil {
+		e.stock.named()
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.attempts[a.sid] = a
@@ -75,6 +78,7 @@ func (e *Engine) register(a *attempt) {
 func (e *Engine) unregister(a *attempt) {
 	e.mu.Lock()
 	delete(e.attempts, a.sid)
+	e.recent.note(kindOfWork(&a.req), time.Now())
 	e.mu.Unlock()
 	e.unbook(a.parties)
 }
