@@ -63,8 +63,8 @@ type Config struct {
 	Authority  ed25519.PublicKey
 	Bootstrap  []string
 
-	MaxSessions   int           // at work at a time; 0: DefaultMaxSessions (48)
-	MaxQueue      int           // that wait for their turn; more are refused; 0: DefaultMaxQueue (1024)
+	MaxSessions   int           // at work at a time, and half as many with users' devices; 0: DefaultMaxSessions (48)
+	MaxQueue      int           // that wait for their turn, of each kind; more are refused; 0: DefaultMaxQueue (1024)
 	PresignTarget int           // presignatures that accounts in use keep which ask for no other number; 0: none
 	KeygenTimeout time.Duration // of one attempt; 0: engine.DefaultKeygenTimeout (120 s)
 	SignTimeout   time.Duration // of one attempt; 0: engine.DefaultSignTimeout (60 s)

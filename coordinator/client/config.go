@@ -15,7 +15,7 @@ import (
 
 // Defaults of Config.
 const (
-	DefaultTimeout = 5 * time.Minute // a key generation has the time of two attempts of 120 s, however many it takes
+	DefaultTimeout = 10 * time.Minute // a session waits up to 5 min for its turn; then a key generation has the time of two attempts of 120 s
 	DefaultTries   = 5
 )
 

@@ -21,7 +21,7 @@
 //     count, nor signings that failed without a fault, up to as many as the key has
 //     members, in signings twice as many. From the third attempt on no parties
 //     are asked that have failed together before. A party that has no room (busy) is not
-//     at fault: after 50 ms, later up to 2 s, another attempt follows, which does not count.
+//     at fault: after 50 ms, later up to 10 s, another attempt follows, which does not count, up to 20 times.
 //  5. A sign session is complete with the first signature that verifies under
 //     the account's public key; a keygen when every member has delivered a
 //     record with one and the same key certificate.
@@ -31,20 +31,21 @@
 //
 // # Turns
 //
-// At most MaxSessions (48) are at work at a time, and a party is in 56 attempts at most, since it
-// takes 64 sessions of a coordinator. Others wait: each account has a queue of its own, and the
+// At most MaxSessions (48) are at work at a time, beside them 24 with users' devices; a party is in
+// 56 attempts at most, since it takes 64 sessions of a coordinator. Others wait: each account has a queue of its own, and the
 // queues have their turns one after the other (turns.go). A keygen is in the queue of its account's
-// owner.
+// owner. An account that asks for all it can gets half of the queue, so there is room for the next one.
 //
 //	work                        places            when there is none
 //	signatures, EdDSA keygens   MaxSessions       waits
 //	ECDSA keygens               a sixth of these  waits
 //	with users' devices         half as many, of their own: people take minutes
-//	that wait for a turn        MaxQueue (1024)   too_many_sessions, with the time to stay away
+//	of each that wait           MaxQueue (1024)   too_many_sessions, with the time to stay away
 //
 // The time of a session begins with its turn, and nobody waits longer than five minutes for it. A
 // session that waits holds a goroutine and what it was asked with. It can be cancelled. When the
-// coordinator stops, nobody gets a turn any more: callers are told, and Resume queues the sessions again.
+// coordinator stops, nobody gets a turn any more: callers are told, and Resume queues the sessions again,
+// all but those that need the user's share: these fail. Approvals that run out in the queue end the session, too.
 //
 // # Blame
 //
@@ -92,9 +93,11 @@
 //
 // # Presignatures
 //
-// Nearly all work of an ECDSA signature needs no message. While no session runs, and none has for
+// Nearly all work of an ECDSA signature needs no message. While no session is at work, and none was for
 // 250 ms, t holders of a key presign: for accounts that ask for it, and for those that were signed
-// with in the last ten minutes. That is a session of the parties and none of the API, at
+// with in the last ten minutes, first of all for those that have none. Sessions with users' devices do not
+// count; where others leave no such pause, one presigning in 5 s begins between two of them, for an account
+// in use that has none. A presigning is a session of the parties and none of the API, at
 // most one at a time and party. What all of its members hold is a presignature: the
 // next signing of the account that may have these parties names it in its spec, pings
 // nobody, and begins in round 4.
@@ -103,12 +106,17 @@
 //     only: a new process knows none, and has each party forget what it holds (Forget) before
 //     it asks it for more.
 //   - It is dropped, and its parties told so, half a minute before they would
-//     forget it, when one of them is away for half a minute or was restarted, when
-//     the key's epoch, its signing parties or the account's target changes.
-//   - An attempt with one gets 15 s. Whatever ends it, a full attempt follows at once, which no
-//     other presignature is used for. That a party does not have it is nobody's fault,
-//     and costs no attempt; then the rest of that set is dropped, too.
-//   - Who is too busy to presign is asked again after 0.5 s, then after twice as long each time, up to 30 s.
+//     forget it, when one of them was not heard for 33 s or was restarted, when the key's epoch, its signing parties or the
+//     account's target changes, and when an account without a setting was not used for ten minutes. A
+//     party that cannot be reached for a moment is told when it can.
+//   - An attempt with one gets 15 s. If it fails, a full attempt follows, which no other presignature is used
+//     for and which counts as the first. If it was cancelled, or the coordinator stops, nothing follows.
+//     If a party was gone or busy, the presignature is lost and nothing else. If a party does not have
+//     it, or the attempt fails otherwise, all that the same parties have made is dropped,
+//     and others presign for the account, as far as there are others.
+//   - Who is too busy to presign is asked again after 0.5 s, then after twice as long each time, up to 30 s; who
+//     was silent, has broken the protocol or has lost a presignature without a restart, after 10 s and
+//     up to ten minutes. Others are asked meanwhile, if they are enough.
 //
 // # Duties of the caller
 //

@@ -92,8 +92,9 @@ type Config struct {
 	// PresignTarget is how many presignatures accounts keep that have been used
 	// lately and say nothing of it; 0: none.
 	PresignTarget int
-	// MaxSessions bounds the sessions that are at work at a time; 0: DefaultMaxSessions.
-	// MaxQueue bounds those that wait for a turn; 0: DefaultMaxQueue.
+	// MaxSessions bounds the sessions that are at work at a time, not counting those with users'
+	// devices, which have half as many places of their own; 0: DefaultMaxSessions.
+	// MaxQueue bounds those of a kind that wait for a turn; 0: DefaultMaxQueue.
 	MaxSessions, MaxQueue int
 	// Ended is told of each session that has ended; nil: nobody is. It must not
 	// block.
