@@ -57,8 +57,7 @@ func (n *Node) withoutShare(ctx context.Context, from protocol.PeerID, e *protoc
 // an Abandon (drop), which its caller has looked for; what was erased for a user, the
 // mark of the erased scope; what was damaged, a record in quarantine, which is an error here.
 func (n *Node) neverSigns(ctx context.Context, s *protocol.Spec) (bool, error) {
-	n.requests.Lock() // nothing is accepted meanwhile
-	defer n.requests.Unlock()
+	defer n.requests.hold(s.Session)() // it is not accepted meanwhile
 	if n.underWay(s.SID()) || n.resolver.doubts(s.SID()) {
 		return false, nil
 	}

@@ -290,7 +290,7 @@ func (c *ceremony) perform(ctx context.Context, out protocol.Output, err error) 
 		if saved != nil {
 			return false, refuse(protocol.CodeStorage, "the result could not be saved: %w", saved)
 		}
-		if err := c.remembered(); err != nil {
+		if err := c.remembered(ctx); err != nil {
 			return false, err
 		}
 		for _, envelope := range out.Broadcast {
@@ -307,6 +307,7 @@ func (c *ceremony) perform(ctx context.Context, out protocol.Output, err error) 
 			c.hold(ctx)
 			return true, nil
 		case outcome != nil: // whatever else went wrong: the session has ended well
+			c.told = outcome.unwritten // from here on the desk calls settled
 			c.node.outcomes.tell(context.WithoutCancel(ctx), outcome)
 			return true, nil
 		case err != nil:
@@ -339,7 +340,7 @@ func (c *ceremony) commit(ctx context.Context, out protocol.Output) (*pendingOut
 		told := protocol.Outcome{SID: c.sid, Record: protocol.SignRecord(c.node.cfg.Host, *out.Done)}
 		outcome = newPending(c.spec.Coordinator, told)
 		if out.Save == nil {
-			outcome.unwritten, outcome.settled, c.told = true, c.settled, true
+			outcome.unwritten, outcome.settled = true, c.settled
 			return outcome, nil
 		}
 		record, err := c.node.outcomes.record(c.spec.Coordinator, &told)

@@ -22,6 +22,9 @@ func (c *ceremony) sayFarewell(err error) {
 	defer cancel()
 	f := c.failure(err)
 	c.lost = &f
+	if c.remembered(ctx) != nil {
+		return
+	}
 	for _, envelope := range c.session.Abort(f).Broadcast {
 		if err := c.topic.Publish(ctx, envelope); err != nil {
 			c.log.Debugw("the others were not told of the failure", "error", err)

@@ -65,8 +65,7 @@ func TestWhatWasGivenUpByAClockThatWasAheadIsRefused(t *testing.T) {
 		spec := c.coord.keygen(protocol.EdDSA, 2, c.peers())
 		ahead := spec.Deadline().Add(protocol.MaxClockSkew + time.Minute)
 		refused := func(s *protocol.Spec, now time.Time) bool {
-			p.node.requests.Lock()
-			defer p.node.requests.Unlock()
+			defer p.node.requests.hold(s.Session)()
 			refused, err := p.node.refuseForEver(t.Context(), s, now)
 			if err != nil {
 				t.Fatal(err)

@@ -1,8 +1,10 @@
 package node
 
 import (
+	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -84,10 +86,124 @@ func TestARequestThatCannotBeRecordedEndsTheSession(t *testing.T) {
 	w := &writing{done: make(chan struct{})}
 	r.begin("id", w, func() error { return full })
 	c := &ceremony{request: w}
-	if err := c.remembered(); codeOf(err) != protocol.CodeStorage || !errors.Is(err, full) {
+	if err := c.remembered(t.Context()); codeOf(err) != protocol.CodeStorage || !errors.Is(err, full) {
 		t.Errorf("got %v", err)
 	}
 	if r.underWay("id") != nil {
 		t.Error("it is known all the same")
+	}
+}
+
+// To look at one request does not hold up another, whatever the disk does meanwhile.
+func TestRequestsDoNotWaitForEachOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &cluster{tb: t, net: p2ptest.New(t, p2ptest.Config{Transport: p2ptest.Simulated}), tap: &wiretap{}}
+		c.populate(2, nil)
+		n := c.parties[0].node
+		slow, other := c.coord.keygen(protocol.EdDSA, 2, c.peers()), c.coord.keygen(protocol.EdDSA, 2, c.peers())
+		release := n.requests.hold(slow.Session)
+		var waits, passed atomic.Bool
+		var all sync.WaitGroup
+		for spec, done := range map[*protocol.Spec]*atomic.Bool{slow: &waits, other: &passed} {
+			all.Go(func() {
+				if _, err := n.remember(t.Context(), spec, spec.Deadline()); err != nil {
+					t.Error(err)
+				}
+				done.Store(true)
+			})
+		}
+		limit := time.NewTimer(time.Second)
+		<-limit.C
+		if waits.Load() || !passed.Load() {
+			t.Errorf("the held request has passed: %v, the other one: %v", waits.Load(), passed.Load())
+		}
+		release()
+		all.Wait()
+		if len(n.requests.held) != 0 {
+			t.Errorf("%d locks are left", len(n.requests.held))
+		}
+	})
+}
+
+// A later attempt, whose approvals expire earlier, does not shorten what is remembered.
+func TestALaterAttemptIsRememberedAsLongAsAnEarlierOne(t *testing.T) {
+	c := newCluster(t, p2ptest.Config{Transport: p2ptest.QUIC}, 2, nil)
+	n := c.parties[0].node
+	spec := c.coord.keygen(protocol.EdDSA, 2, c.peers())
+	long := time.Now().Add(24 * time.Hour)
+	for i, until := range []time.Time{long, time.Now().Add(time.Minute)} {
+		spec.Attempt = uint32(i + 1)
+		if _, err := n.remember(t.Context(), spec, until); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := n.forgetRequests(t.Context(), long.Add(-time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	spec.Attempt = 1
+	if _, err := n.remember(t.Context(), spec, long); !errors.Is(err, errReplay) {
+		t.Errorf("the first attempt passes twice: %v", err)
+	}
+}
+
+// What was never remembered never leaves, to somebody who pulls late neither.
+func TestASessionThatCannotBeRecordedSaysNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &cluster{tb: t, net: p2ptest.New(t, p2ptest.Config{Transport: p2ptest.Simulated}), tap: &wiretap{}}
+		c.populate(3, nil)
+		key, _ := c.key(protocol.EdDSA, 2)
+		p := c.parties[0]
+		spec := c.coord.sign(key, digest(1), c.peers(0, 1))
+		spec.Attempt = 2
+		content, err := contentOf(spec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		release := make(chan struct{})
+		slow := &writing{request: request{Content: content, Attempt: 1}, done: make(chan struct{})}
+		p.node.requests.begin(spec.Session, slow, func() error { <-release; return p.node.cfg.Store.Close() })
+		sid := c.coord.propose(spec)
+		c.coord.await("the answers", time.Minute, func() bool { return len(c.coord.answers[sid]) == 2 })
+		wait := time.NewTimer(5 * time.Second) // the session has made its first messages
+		<-wait.C
+		close(release)
+		if f := c.coord.awaitFailure(sid, p.ID()); f.Code != protocol.CodeStorage {
+			t.Errorf("%+v", f)
+		}
+		if err := c.parties[1].node.sendDirect(t.Context(), p.ID(), protocol.DirectFrame{SID: sid, Pull: &protocol.Pull{}}); err != nil {
+			t.Fatal(err)
+		}
+		wait.Reset(5 * time.Second)
+		<-wait.C
+		for _, a := range c.tap.all() {
+			if a.header.SID == sid && a.header.From == p.ID() {
+				t.Errorf("%s %s left, and nothing of the request is on disk", a.header.Type, a.header.Name)
+			}
+		}
+	})
+}
+
+// A session ends at its deadline, whatever the disk does.
+func TestASessionDoesNotWaitForTheDiskForEver(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(errCancelled)
+	c := &ceremony{request: &writing{done: make(chan struct{})}}
+	if err := c.remembered(ctx); !errors.Is(err, errCancelled) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// A result that is not told, because the request is not on disk, settles nothing.
+func TestAResultThatIsNotToldIsNotSettled(t *testing.T) {
+	c := newCluster(t, p2ptest.Config{Transport: p2ptest.QUIC}, 2, nil)
+	n := c.parties[0].node
+	spec := c.coord.keygen(protocol.EdDSA, 2, c.peers())
+	w := &writing{done: make(chan struct{}), err: errors.New("no room")}
+	close(w.done)
+	s := newCeremony(n, spec.SID(), proposal{spec: spec})
+	s.request, s.settled = w, func() {}
+	out := protocol.Output{Done: &protocol.RecordBody{Spec: *spec}}
+	if _, err := s.perform(t.Context(), out, nil); codeOf(err) != protocol.CodeStorage || s.told {
+		t.Errorf("told %v, %v", s.told, err)
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/meshmpc/mpcd/keystore"
@@ -58,70 +57,25 @@ func contentOf(s *protocol.Spec) ([32]byte, error) {
 	return sha256.Sum256(data), nil
 }
 
-// requests are the requests that this party has accepted. What is known of them is in
-// the store, and here while it is on its way there.
-type requests struct {
-	sync.Mutex // held over looking at what is known of a request and changing that
-
-	mu      sync.Mutex
-	writing map[string]*writing // by request id
-	writers sync.WaitGroup
-}
-
-// writing is what is being made durable of a request.
-type writing struct {
-	request request
-	done    chan struct{} // closed at the end
-	err     error         // what came of it, after done
-}
-
-// underWay returns what is being written of a request; nil if nothing is.
-func (r *requests) underWay(id string) *writing {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.writing[id]
-}
-
-// begin makes w what is known of a request; save makes that durable, after what was
-// known before.
-func (r *requests) begin(id string, w *writing, save func() error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	previous := r.writing[id]
-	if r.writing == nil {
-		r.writing = make(map[string]*writing)
-	}
-	r.writing[id] = w
-	r.writers.Go(func() {
-		if previous != nil {
-			<-previous.done
-		}
-		w.err = save()
-		r.mu.Lock()
-		if r.writing[id] == w {
-			delete(r.writing, id)
-		}
-		r.mu.Unlock()
-		close(w.done)
-	})
-}
-
 // remember records an accepted request, or refuses a replay. From now on the same
 // proposal is refused; nothing of the session may leave this party before that is
-// durable, see writing.
+// durable, see writing. Other requests are looked at and written meanwhile, for to read
+// may wait for what the disk is just writing.
 func (n *Node) remember(ctx context.Context, s *protocol.Spec, until time.Time) (*writing, error) {
 	content, err := contentOf(s)
 	if err != nil {
 		return nil, err
 	}
-	n.requests.Lock() // two proposals of one request must not both pass
-	defer n.requests.Unlock()
+	defer n.requests.hold(s.Session)() // two proposals of one request must not both pass
 	known, err := n.replayed(ctx, s, content)
 	if err != nil {
 		return nil, err
 	}
+	// As long as any attempt could pass: the approvals of an earlier one may be good for
+	// longer, and an approval may expire before the session that it was given for.
+	last := max(known.Until, until.Unix(), s.Deadline().Add(protocol.MaxClockSkew).Unix())
 	w := &writing{
-		request: request{Content: content, Attempt: s.Attempt, Until: until.Unix(), Kept: known.Kept}, done: make(chan struct{}),
+		request: request{Content: content, Attempt: s.Attempt, Until: last, Kept: known.Kept}, done: make(chan struct{}),
 	}
 	n.requests.begin(s.Session, w, func() error { return n.keepRequest(context.WithoutCancel(ctx), s, w.request) })
 	if s.Kind == protocol.KindKeygen {
@@ -129,21 +83,6 @@ func (n *Node) remember(ctx context.Context, s *protocol.Spec, until time.Time) 
 		return w, w.err
 	}
 	return w, nil
-}
-
-// remembered returns when the session's request is durable. The disk works on it while
-// the session begins.
-func (c *ceremony) remembered() error {
-	w := c.request
-	if w == nil {
-		return nil
-	}
-	<-w.done
-	if w.err != nil {
-		return refuse(protocol.CodeStorage, "the request could not be recorded: %w", w.err)
-	}
-	c.request = nil
-	return nil
 }
 
 // keepRequest writes what is remembered under a spec's request id.
@@ -195,7 +134,7 @@ func refuseReplay(err error) error {
 // refuseForEver tells whether a keygen's attempt is never accepted from now on: it
 // or a later one was before, or it has expired by all clocks. That it is true is made
 // durable, so that it stays true when requests are forgotten and when a clock that
-// was ahead is set back. The caller holds requests.
+// was ahead is set back. The caller holds the request.
 func (n *Node) refuseForEver(ctx context.Context, s *protocol.Spec, now time.Time) (bool, error) {
 	content, err := contentOf(s)
 	if err != nil {
@@ -216,6 +155,8 @@ func (n *Node) refuseForEver(ctx context.Context, s *protocol.Spec, now time.Tim
 	if !s.Deadline().Before(past) {
 		return false, nil
 	}
+	n.requests.moving.Lock() // it never moves back
+	defer n.requests.moving.Unlock()
 	h, err := n.horizon(ctx)
 	if err != nil || s.Expires <= h.Expires {
 		return err == nil, err
@@ -257,7 +198,7 @@ func (n *Node) request(ctx context.Context, id string) (request, error) {
 	return r, protocol.Unmarshal(record.Payload, &r)
 }
 
-// purgeAtOnce bounds the requests that are looked at while no other can be accepted.
+// purgeAtOnce bounds the requests that are held at a time while they are looked at.
 const purgeAtOnce = 64
 
 // forgetRequests deletes requests that can no longer be replayed, because their
@@ -276,10 +217,13 @@ func (n *Node) forgetRequests(ctx context.Context, now time.Time) error {
 }
 
 func (n *Node) forgetExpired(ctx context.Context, batch []keystore.Header, now time.Time) error {
-	n.requests.Lock() // what is being accepted or kept is not deleted
-	defer n.requests.Unlock()
 	var expired []string
 	for _, h := range batch {
+		release, ok := n.requests.tryHold(h.ID)
+		if !ok {
+			continue // it is being accepted or kept
+		}
+		defer release() // after the deletion
 		if n.requests.underWay(h.ID) != nil {
 			continue
 		}

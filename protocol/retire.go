@@ -16,3 +16,13 @@ func (s *Session) Retire() {
 	s.in, s.echo = inbox{}, echo{}
 	s.cert, s.key = nil, KeyRecord{}
 }
+
+// Silence gives a session up without a word: nothing that it has made may leave this
+// member any more, to pulls neither, because what keeps the same session from beginning
+// again is not on disk.
+func (s *Session) Silence() {
+	if !s.over() && s.failed == nil {
+		s.phase, s.failed = PhaseFailed, errRetired
+	}
+	s.out.sent, s.silent = nil, true
+}

@@ -88,6 +88,7 @@ type Session struct {
 	key    KeyRecord
 	kept   bool // the pending share is on disk
 	failed error
+	silent bool // see Silence
 }
 
 // Aborted is the error of a session that another member gave up. What it says of
@@ -278,7 +279,7 @@ func (s *Session) proof(v *Evidence) *Blame {
 // session that is done stays done, and a second call says nothing: two aborts
 // with different reasons would contradict each other.
 func (s *Session) Abort(f Failure) Output {
-	if s.over() || s.out.sentType(TypeAbort) {
+	if s.over() || s.silent || s.out.sentType(TypeAbort) {
 		return Output{}
 	}
 	s.phase = PhaseFailed
