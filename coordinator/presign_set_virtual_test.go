@@ -186,6 +186,78 @@ func TestPeopleDoNotKeepPartiesFromPresigning(t *testing.T) {
 	})
 }
 
+// TestBusyPartiesGetTheirPause: one that has no room for a signing with a presignature has none for
+// all rounds in the same moment either.
+func TestBusyPartiesGetTheirPause(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newPresigner(t, 0, "p1", "p2")
+		account := c.presigning(2, 2, time.Hour)
+		c.wantStock(account, 2, 10*time.Second)
+		c.net.party("p2").set(script{refuse: protocol.CodeBusy})
+		time.AfterFunc(20*time.Millisecond, func() { c.net.party("p2").set(script{}) })
+		if s, took := c.signs(account); s.Attempt != 2 || took < 50*time.Millisecond || took > 200*time.Millisecond {
+			t.Errorf("attempt %d after %v", s.Attempt, took)
+		}
+		if c.stock(account) != 1 {
+			t.Errorf("%d presignatures are left of two", c.stock(account))
+		}
+	})
+}
+
+// TestFullPartiesDropWhatIsUsedLeast: accounts that sign now come before those that keep some only because
+// they did.
+func TestFullPartiesDropWhatIsUsedLeast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newPresigner(t, 30, "p1", "p2")
+		first, last := c.presigning(2, 0, 0), c.presigning(2, 0, 0)
+		accounts := make([]string, 9)
+		for i := range accounts {
+			accounts[i] = c.presigning(2, 0, 0)
+		}
+		c.signs(first)
+		for _, a := range accounts {
+			time.Sleep(time.Second)
+			c.signs(a)
+		}
+		time.Sleep(2 * time.Minute)
+		c.all(script{presign: protocol.CodeBusy})
+		c.signs(last)
+		time.Sleep(time.Second)
+		if c.stock(first) != 0 || c.stock(accounts[8]) != 30 {
+			t.Errorf("the account used least lately keeps %d, another one %d", c.stock(first), c.stock(accounts[8]))
+		}
+		c.all(script{})
+		time.Sleep(10 * time.Second)
+		if c.stock(last) == 0 {
+			t.Error("nothing for the account that signs")
+		}
+	})
+}
+
+// TestSettingOutlivesTooFewSigners: it is shown while it cannot be followed, for it comes back.
+func TestSettingOutlivesTooFewSigners(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newPresigner(t, 0, "p1", "p2", "p3")
+		id, err := c.engine.Keygen(engine.KeygenRequest{
+			Owner: "u", Scheme: protocol.ECDSA, Threshold: protocol.Threshold{T: 2, N: 3}, Custody: registry.CustodyHybrid,
+			Presign: &registry.Presign{Target: 1, TTL: 600},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, _ := c.finished(id)
+		a := c.registry.Account(s.Account)
+		if err := c.registry.Append(registry.Event{Stream: registry.AccountStream(a.ID), Type: registry.SigningParties, Parties: a.Parties[1:]}); err != nil {
+			t.Fatal(err)
+		}
+		a = c.registry.Account(a.ID)
+		want := engine.Presigning{Presign: registry.Presign{Target: 1, TTL: 600}, Set: true}
+		if p, shown := c.engine.Presigning(a); !shown || p != want {
+			t.Errorf("it shows %+v, %v", p, shown)
+		}
+	})
+}
+
 // TestForgottenWhenReachable: a party that cannot be reached for a moment is told afterwards what
 // it holds for nothing.
 func TestForgottenWhenReachable(t *testing.T) {
