@@ -267,6 +267,29 @@ func (c *core) keygenWith(req engine.KeygenRequest) string {
 	return id
 }
 
+// TestRestartInTheQueueCostsNoAttempt: who waited then has as many as others.
+func TestRestartInTheQueueCostsNoAttempt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCore(t, "p1", "p2", "p3", "p4")
+		account := c.account(2, 4)
+		c.narrow(1, 10)
+		c.all(script{mute: true})
+		c.sign(account)
+		queued := c.sign(account)
+		synctest.Wait()
+		c.all(script{blame: func(s *protocol.Spec) *protocol.Failure {
+			if s.Session == queued && s.Attempt == 2 {
+				return &protocol.Failure{Code: protocol.CodeInternal, Detail: "once"}
+			}
+			return nil
+		}})
+		c.restart()
+		if s, _ := c.finished(queued); s.Status != registry.StatusCompleted || s.Attempt != 3 {
+			t.Errorf("%s in attempt %d: %+v", s.Status, s.Attempt, s.Problem)
+		}
+	})
+}
+
 // TestDrainEndsWhatNeedsTheUsersShare: it is not kept, so nobody is told that the session goes on.
 func TestDrainEndsWhatNeedsTheUsersShare(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
