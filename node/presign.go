@@ -17,6 +17,7 @@ const (
 	presignEvery      = 10              // begun a second for one coordinator
 	presignBurst      = 2
 	presignQuiet      = 100 * time.Millisecond // without live sessions, before each step
+	presignPatience   = 5 * time.Second        // without so long a quiet: then any moment will do
 	heldTries         = 3                      // to tell the coordinator
 	heldPause         = 500 * time.Millisecond // between two
 )
@@ -111,12 +112,32 @@ func (c *ceremony) dropPresign() {
 }
 
 // yield lets live sessions go first: a presigning begins a step only when there has
-// been none for a moment. Who signs one thing after the other is not caught between two.
+// been none for a moment. Who signs one thing after the other is not caught between two. But
+// a presigning that sees no such moment for long, for there are always a few signings a
+// second, goes on between two, or none would ever be made.
 func (c *ceremony) yield(ctx context.Context) error {
 	if !c.presigning() {
 		return nil
 	}
-	return c.node.quiet.settle(ctx, presignQuiet)
+	if c.presign == nil {
+		return c.node.quiet.settle(ctx, presignQuiet)
+	}
+	quiet := &c.presign.quiet
+	if quiet.IsZero() {
+		*quiet = time.Now()
+	}
+	if left := presignPatience - time.Since(*quiet); left > 0 {
+		patient, cancel := context.WithTimeout(ctx, left)
+		defer cancel()
+		if err := c.node.quiet.settle(patient, presignQuiet); err == nil {
+			*quiet = time.Now()
+			return nil
+		}
+	}
+	if err := c.node.quiet.wait(ctx); err != nil {
+		return err
+	}
+	return ctx.Err()
 }
 
 // hold ends a presigning well: what it made is held from now on, and the coordinator

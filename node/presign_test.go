@@ -1,8 +1,10 @@
 package node
 
 import (
+	"context"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -66,6 +68,40 @@ func TestAPresigningYieldsToLiveSessions(t *testing.T) {
 		end()
 		c.coord.await("the presignature", time.Minute, func() bool { return len(c.coord.held[sid]) == 2 })
 		c.signed(c.coord.use(spec, digest(2)), cert)
+	})
+}
+
+// A party that always has a few short sessions, so that it is never quiet for a tenth of a
+// second, makes presignatures all the same, between two sessions.
+func TestAPresigningGoesOnBetweenShortSessions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, key, cert := newSigners(t, p2ptest.Simulated, 2, nil)
+		spec := c.coord.presigning(key, c.peers(0, 1))
+		sid := spec.SID()
+		if a := c.coord.answer(c.parties[1].ID(), spec); a.Code != "" {
+			t.Fatalf("%+v", a)
+		}
+		stop, stopped := context.WithCancel(t.Context())
+		var sessions sync.WaitGroup
+		sessions.Go(func() {
+			for stop.Err() == nil {
+				end := c.parties[1].node.quiet.begin()
+				time.Sleep(10 * time.Millisecond)
+				end()
+				time.Sleep(40 * time.Millisecond)
+			}
+		})
+		if a := c.coord.answer(c.parties[0].ID(), spec); a.Code != "" {
+			t.Fatalf("%+v", a)
+		}
+		start := time.Now()
+		c.coord.await("the presignature", 30*time.Second, func() bool { return len(c.coord.held[sid]) == 2 })
+		if took := time.Since(start); took < presignPatience {
+			t.Errorf("the presigning did not wait for a quiet moment: it took %v", took)
+		}
+		stopped()
+		sessions.Wait()
+		c.signed(c.coord.use(spec, digest(1)), cert)
 	})
 }
 

@@ -23,6 +23,7 @@ type presignature struct {
 	made    protocol.SID   // of the session that made the key's epoch
 	machine binder
 	until   time.Time
+	quiet   time.Time // while it is made: when a step last saw a quiet moment, or the first began to wait
 }
 
 // A binder is what waits for its message: *tss.Presign.
