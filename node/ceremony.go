@@ -43,6 +43,7 @@ type ceremony struct {
 	topic   *p2p.Topic
 	settled func()            // the watch need not know the session any more
 	told    bool              // a result is told, and settled called when it is safe
+	live    func()            // ends that the session holds up what nobody waits for; nil: it does not
 	lost    *protocol.Failure // what the other members were told
 	judged  judgement         // on the attempt's failure, see judge
 	senders sync.WaitGroup
@@ -153,9 +154,8 @@ func (c *ceremony) run(ctx context.Context) (err error) {
 			panic(v)
 		}
 	}()
-	if !c.presigning() { // from now on: a presigning's next step would hold up already what is checked here
-		defer c.node.quiet.begin()()
-	}
+	c.wake() // from now on: a presigning's next step would hold up already what is checked here
+	defer c.rest()
 	a, err := c.admit(ctx)
 	if err == nil {
 		c.request, c.settled = a.request, c.watched()
@@ -164,6 +164,9 @@ func (c *ceremony) run(ctx context.Context) (err error) {
 				c.settled()
 			}
 		}()
+	}
+	if err != nil {
+		c.rest() // a coordinator that does not read its answer holds up nobody
 	}
 	if sent := c.answer(context.WithoutCancel(ctx), err); sent != nil {
 		c.log.Infow("the answer was not delivered; the coordinator will ask again", "error", sent)
@@ -245,7 +248,7 @@ func (c *ceremony) loop(ctx context.Context, seen <-chan error) error {
 			return context.Cause(ctx)
 		case err = <-seen:
 			if err == nil {
-				out, err = c.compute(ctx, c.session.Ready)
+				out, err = c.compute(ctx, "", c.session.Ready)
 			}
 		case <-c.inbox.ready:
 			p, any := c.inbox.take()
@@ -259,6 +262,9 @@ func (c *ceremony) loop(ctx context.Context, seen <-chan error) error {
 			}
 		case <-pull.C:
 			c.pull(ctx, pause >= pullFirst)
+			if pause >= pullMost {
+				c.rest() // it waits for a member that is not there
+			}
 			pause = min(2*pause, pullMost)
 			pull.Reset(pause)
 		case <-c.progress.due.C:
@@ -276,7 +282,7 @@ func (c *ceremony) handle(ctx context.Context, p packet) (protocol.Output, error
 		c.pulled(ctx, p)
 		return protocol.Output{Dropped: "a pull"}, nil
 	}
-	out, err := c.compute(ctx, func() (protocol.Output, error) { return c.session.Take(p.opened, !p.gossip) })
+	out, err := c.compute(ctx, p.opened.Header().Type, func() (protocol.Output, error) { return c.session.Take(p.opened, !p.gossip) })
 	if out.Dropped != "" && err == nil {
 		c.log.Debugw("message dropped", "peer", p.from, "reason", out.Dropped)
 	}

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+
+	"github.com/meshmpc/mpcd/protocol"
 )
 
 // Whatever the order in which they come: the oldest ceremony's step is next.
@@ -15,7 +17,7 @@ func TestTheOldestCeremonyComputesFirst(t *testing.T) {
 		const processors = 2
 		c := newCores(processors)
 		for range processors {
-			if err := c.enter(t.Context(), 100); err != nil {
+			if err := c.enter(t.Context(), signings, 100); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -31,7 +33,7 @@ func TestTheOldestCeremonyComputesFirst(t *testing.T) {
 				ctx = gone
 			}
 			ended.Go(func() {
-				if err := c.enter(ctx, n); err != nil {
+				if err := c.enter(ctx, signings, n); err != nil {
 					if n != 3 || !errors.Is(err, context.Canceled) {
 						t.Errorf("%d: %v", n, err)
 					}
@@ -60,4 +62,47 @@ func TestTheOldestCeremonyComputesFirst(t *testing.T) {
 			t.Errorf("%d processors are free, want %d", c.free, processors)
 		}
 	})
+}
+
+// Signings do not wait for the keygens that began before them, and those have a turn
+// now and then.
+func TestSigningsGoBeforeKeygens(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCores(1)
+		if err := c.enter(t.Context(), keygens, 1); err != nil {
+			t.Fatal(err)
+		}
+		var order []uint64 // one at a time
+		var ended sync.WaitGroup
+		for n := uint64(2); n <= 10; n++ {
+			class := signings
+			if n <= 4 {
+				class = keygens
+			}
+			ended.Go(func() {
+				if err := c.enter(t.Context(), class, n); err != nil {
+					t.Error(err)
+				}
+				order = append(order, n)
+				c.leave()
+			})
+			synctest.Wait()
+		}
+		c.leave()
+		ended.Wait()
+		if want := []uint64{5, 6, 7, 2, 8, 9, 10, 3, 4}; !slices.Equal(order, want) {
+			t.Errorf("they came in the order %v, want %v", order, want)
+		}
+		if c.free != 1 {
+			t.Errorf("%d processors are free", c.free)
+		}
+	})
+}
+
+// What needs no computing does not wait for a processor.
+func TestAnAbortNeedsNoProcessor(t *testing.T) {
+	c := &ceremony{spec: &protocol.Spec{Scheme: protocol.ECDSA, Kind: protocol.KindSign}}
+	if c.heavy(protocol.TypeAbort) {
+		t.Error("an abort waits")
+	}
 }

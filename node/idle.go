@@ -84,3 +84,18 @@ func (i *idle) settle(ctx context.Context, quiet time.Duration) error {
 		}
 	}
 }
+
+// wake makes the session a live one, for which work waits that nobody waits for.
+func (c *ceremony) wake() {
+	if c.live == nil && !c.presigning() {
+		c.live = c.node.quiet.begin()
+	}
+}
+
+// rest ends that until it wakes again: the session has ended, or only waits.
+func (c *ceremony) rest() {
+	if c.live != nil {
+		c.live()
+		c.live = nil
+	}
+}
