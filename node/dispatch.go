@@ -111,6 +111,9 @@ func (n *Node) enlist(from protocol.PeerID, p proposal) (c *ceremony, known bool
 	n.sessions[sid] = c
 	n.live.add(c, 1)
 	limit := min(time.Until(spec.Deadline()), maxSessionLife)
+	if len(spec.Presign) != 0 && n.cfg.Consent == nil { // no user is asked first
+		limit = min(limit, presignedLife)
+	}
 	if !n.start(c.job(), max(limit, time.Second), c.run) {
 		delete(n.sessions, sid)
 		n.live.add(c, -1)

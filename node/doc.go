@@ -183,6 +183,7 @@
 //	sessions of one coordinator    64            refused, CodeBusy
 //	sessions at a time             MaxSessions   refused, CodeBusy
 //	life of a session              15 min        refused, CodeInvalid
+//	 of a presigned signing        30 s          ended, CodeTimeout
 //	refusals on their way          64            not answered; the coordinator asks again
 //	frame of a channel             201 KiB       the stream is reset
 //	envelope                       200 KiB       dropped
@@ -236,7 +237,7 @@
 //
 // What computes for long, in keygens and in the first three rounds of ECDSA signings,
 // takes turns: as many steps at a time as there are processors, those of the oldest
-// session first. Progress is reported ten times a second at most, and not at all of a
+// session first, signings before keygens but for one turn in four. Progress is reported ten times a second at most, and not at all of a
 // session that is over before; heartbeats go out four times a second at most, but for
 // the one that says that this party stops. An ended session keeps nothing but the
 // messages that its members may pull.

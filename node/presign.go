@@ -12,9 +12,10 @@ import (
 // Bounds of presigning. It is work that nobody waits for, and that an admitted
 // coordinator may ask for without anybody's approval.
 const (
-	maxPresignings    = 2               // at a time
-	maxPresigningLife = 3 * time.Minute // to the deadline
-	presignEvery      = 10              // begun a second for one coordinator
+	maxPresignings    = 2                // at a time
+	maxPresigningLife = 3 * time.Minute  // to the deadline
+	presignedLife     = 30 * time.Second // of a signing that uses a presignature: members that were told different things never meet
+	presignEvery      = 10               // begun a second for one coordinator
 	presignBurst      = 2
 	presignQuiet      = 100 * time.Millisecond // without live sessions, before each step
 	presignPatience   = 5 * time.Second        // without so long a quiet: then any moment will do
