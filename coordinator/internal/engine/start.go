@@ -251,13 +251,6 @@ func (e *Engine) leave(r *runner) {
 	e.noteIdle()
 }
 
-// IsBusy reports whether any session is at work or waits for its turn.
-func (e *Engine) IsBusy() bool {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.turns.working() > 0 || e.turns.waiting() > 0
-}
-
 // Queue returns how many sessions are at work and how many wait for their turn.
 func (e *Engine) Queue() (working, waiting int) {
 	e.mu.Lock()
