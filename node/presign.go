@@ -12,7 +12,8 @@ import (
 // Bounds of presigning. It is work that nobody waits for, and that an admitted
 // coordinator may ask for without anybody's approval.
 const (
-	maxPresignings    = 2                // at a time
+	maxPresignings    = 4                // at a time
+	maxPresigningsOf  = 2                // at a time, of one coordinator: it may name members that never come
 	maxPresigningLife = 3 * time.Minute  // to the deadline
 	presignedLife     = 30 * time.Second // of a signing that uses a presignature: members that were told different things never meet
 	presignEvery      = 10               // begun a second for one coordinator
@@ -26,11 +27,14 @@ const (
 // presignRoomLocked refuses a presigning for which there is no room or no time now. The
 // caller holds n.mu.
 func (n *Node) presignRoomLocked(s *protocol.Spec) error {
-	running, ofKey := 0, 0
+	running, ofKey, ofCoordinator := 0, 0, 0
 	for _, c := range n.sessions {
 		if c.presigning() && !c.ended() {
 			if running++; c.spec.Key == s.Key {
 				ofKey++
+			}
+			if c.spec.Coordinator == s.Coordinator {
+				ofCoordinator++
 			}
 		}
 	}
@@ -40,6 +44,8 @@ func (n *Node) presignRoomLocked(s *protocol.Spec) error {
 		return refuse(protocol.CodeBusy, "this party presigns only while no session runs")
 	case running >= maxPresignings:
 		return refuse(protocol.CodeBusy, "this party already runs %d presignings", running)
+	case ofCoordinator >= maxPresigningsOf:
+		return refuse(protocol.CodeBusy, "this party already runs %d presignings of coordinator %s", maxPresigningsOf, s.Coordinator)
 	case held+running >= n.cfg.MaxPresignatures:
 		return refuse(protocol.CodeBusy, "this party already holds %d presignatures, of at most %d", held, n.cfg.MaxPresignatures)
 	case heldOfKey+ofKey >= MaxPresignaturesPerKey:

@@ -47,3 +47,25 @@ func TestAPresignedSigningEndsSoon(t *testing.T) {
 		}
 	})
 }
+
+// The presignings of one coordinator leave room for another's.
+func TestOneCoordinatorDoesNotTakeAllPresignings(t *testing.T) {
+	c := newCluster(t, p2ptest.Config{Transport: p2ptest.QUIC}, 2, nil)
+	n := c.parties[0].node
+	greedy := c.coord.keygen(protocol.ECDSA, 2, c.peers())
+	greedy.Kind = protocol.KindPresign
+	other := *greedy
+	other.Coordinator = "other"
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for i := range maxPresigningsOf {
+		n.sessions[protocol.SID{byte(i)}] = newCeremony(n, protocol.SID{byte(i)}, proposal{spec: greedy})
+		defer delete(n.sessions, protocol.SID{byte(i)})
+	}
+	if err := n.presignRoomLocked(greedy); codeOf(err) != protocol.CodeBusy {
+		t.Errorf("it may begin one more: %v", err)
+	}
+	if err := n.presignRoomLocked(&other); err != nil {
+		t.Errorf("another coordinator is refused: %v", err)
+	}
+}
