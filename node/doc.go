@@ -150,7 +150,8 @@
 //	held, of one key               256               refused, CodeBusy
 //	held for                       24 h after the    refused, CodeInvalid
 //	                               deadline
-//	presignings at a time          2                 refused, CodeBusy
+//	presignings at a time          4, 2 of one       refused, CodeBusy
+//	                               coordinator
 //	begun for one coordinator      10 a second,      refused, CodeBusy
 //	                               2 at once
 //	life of a presigning           3 min             refused, CodeInvalid
