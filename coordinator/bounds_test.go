@@ -82,6 +82,8 @@ func TestStorageFailureIsTold(t *testing.T) {
 		{method: "POST", path: generatePath, body: `{"session_id":"` + open.ID + `"}`},
 		{method: "PUT", path: signersPath(a.ID), body: `{"parties":["p1","p2"]}`},
 		{method: "DELETE", path: signersPath(a.ID)},
+		{method: "PUT", path: presignPath(a.ID), body: `{"target":1}`},
+		{method: "DELETE", path: presignPath(a.ID)},
 		{method: "POST", path: "/api/v1/shares/" + hybrid.KeygenSessionID + "/ack"},
 		{method: "POST", path: "/api/v1/webhooks", body: `{"url":"https://example.org/other"}`},
 		{method: "DELETE", path: "/api/v1/webhooks/" + hook.ID},
