@@ -41,6 +41,7 @@ type ceremony struct {
 	request *writing      // how the request is remembered, until it is durable
 	presign *presignature // what a presigning is to be held as
 	topic   *p2p.Topic
+	began   time.Time         // when it was accepted
 	settled func()            // the watch need not know the session any more
 	told    bool              // a result is told, and settled called when it is safe
 	live    func()            // ends that the session holds up what nobody waits for; nil: it does not
@@ -176,7 +177,7 @@ func (c *ceremony) run(ctx context.Context) (err error) {
 		return nil
 	}
 	defer c.dropPresign()
-	start := time.Now()
+	c.began = time.Now()
 	c.log.Infow("takes part in a session", "threshold", c.spec.Threshold, "members", len(c.spec.Roster), "scheme", c.spec.Scheme)
 	if err := c.participate(ctx, a); err != nil {
 		if cause := context.Cause(ctx); cause != nil && c.blamed(err) == nil {
@@ -185,7 +186,9 @@ func (c *ceremony) run(ctx context.Context) (err error) {
 		c.tellFailure(err)
 		return err
 	}
-	c.log.Infow("session completed", "duration", time.Since(start))
+	if !c.told { // see whenSafe
+		c.log.Infow("session completed", "duration", time.Since(c.began))
+	}
 	return nil
 }
 
@@ -335,6 +338,16 @@ func (c *ceremony) sendLater(ctx context.Context, to protocol.PeerID, f protocol
 	})
 }
 
+// whenSafe returns what is called when a signature is on disk, or its coordinator has it
+// there: only then nothing can lose it.
+func (c *ceremony) whenSafe() func() {
+	settled, log, began := c.settled, c.log, c.began
+	return func() {
+		settled()
+		log.Infow("session completed", "duration", time.Since(began))
+	}
+}
+
 // commit makes durable what an output wants to be saved, and returns the outcome if
 // this is the end. A key's is saved with its share; a signature is told first.
 func (c *ceremony) commit(ctx context.Context, out protocol.Output) (*pendingOutcome, error) {
@@ -346,7 +359,7 @@ func (c *ceremony) commit(ctx context.Context, out protocol.Output) (*pendingOut
 		told := protocol.Outcome{SID: c.sid, Record: protocol.SignRecord(c.node.cfg.Host, *out.Done)}
 		outcome = newPending(c.spec.Coordinator, told)
 		if out.Save == nil {
-			outcome.unwritten, outcome.settled = true, c.settled
+			outcome.unwritten, outcome.settled = true, c.whenSafe()
 			return outcome, nil
 		}
 		record, err := c.node.outcomes.record(c.spec.Coordinator, &told)
