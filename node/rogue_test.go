@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/meshmpc/mpcd/p2p"
 	"github.com/meshmpc/mpcd/protocol"
@@ -158,10 +159,14 @@ func (p *play) run() (stop func()) {
 }
 
 func (p *play) loop(ctx context.Context, seen <-chan error) {
+	pull := time.NewTicker(pullFirst)
+	defer pull.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
+		case <-pull.C:
+			p.pull(ctx)
 		case err := <-seen:
 			for _, f := range p.faces {
 				if err == nil {
@@ -171,6 +176,22 @@ func (p *play) loop(ctx context.Context, seen <-chan error) {
 			}
 		case m := <-p.inbox:
 			p.hear(ctx, m)
+		}
+	}
+}
+
+// pull asks for what a face lacks, as an honest member does: who leaves a topic and comes
+// back may miss what is published meanwhile.
+func (p *play) pull(ctx context.Context) {
+	for _, f := range p.faces {
+		for peer, pull := range f.session.Missing() {
+			data, err := protocol.Marshal(protocol.DirectFrame{SID: p.spec.SID(), Pull: pull})
+			if err == nil {
+				err = p.r.Send(ctx, peer, protocol.ChannelDirect, data)
+			}
+			if err != nil && ctx.Err() == nil {
+				p.r.c.tb.Logf("the rogue cannot pull: %v", err)
+			}
 		}
 	}
 }
