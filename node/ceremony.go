@@ -180,9 +180,7 @@ func (c *ceremony) run(ctx context.Context) (err error) {
 	c.began = time.Now()
 	c.log.Infow("takes part in a session", "threshold", c.spec.Threshold, "members", len(c.spec.Roster), "scheme", c.spec.Scheme)
 	if err := c.participate(ctx, a); err != nil {
-		if cause := context.Cause(ctx); cause != nil && c.blamed(err) == nil {
-			err = cause
-		}
+		err = c.because(ctx, err)
 		c.tellFailure(err)
 		return err
 	}

@@ -10,6 +10,15 @@ import (
 	"github.com/meshmpc/mpcd/protocol"
 )
 
+// because returns why ctx has ended, if it has, in place of an error that only follows from
+// that. A blame stays one.
+func (c *ceremony) because(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); cause != nil && c.blamed(err) == nil {
+		return cause
+	}
+	return err
+}
+
 // sayFarewell tells the other members that this party has given up, so that
 // they need not wait for the deadline. Who ends because of another's farewell
 // says nothing: everyone has heard it.

@@ -32,6 +32,7 @@ func (c *ceremony) meet(ctx context.Context) error {
 	c.report(ctx, nil)
 	err = c.loop(ctx, seen)
 	if err != nil {
+		err = c.because(ctx, err)
 		c.sayFarewell(err)
 	}
 	return err
