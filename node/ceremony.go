@@ -119,31 +119,37 @@ func (c *ceremony) receive(from protocol.PeerID, f *protocol.DirectFrame, size i
 	c.inbox.put(packet{from: from, opened: o, size: size})
 }
 
-// answer tells the coordinator whether this party takes part.
-func (c *ceremony) answer(ctx context.Context, refused error) error {
+// answerAfter is how long a signing that is accepted does without an answer: most have
+// ended by then, and their outcome says it.
+const answerAfter = 100 * time.Millisecond
+
+// decide sets what the coordinator is told about whether this party takes part.
+func (c *ceremony) decide(refused error) {
 	a := protocol.Answer{SID: c.sid}
 	if refused != nil {
 		a.Code, a.Detail, a.Peers = codeOf(refused), refused.Error(), peersOf(refused)
 	}
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.answered = &a
-	c.mu.Unlock()
-	ctx, cancel := context.WithTimeout(ctx, sendLimit)
-	defer cancel()
-	return c.node.sendFrame(ctx, c.spec.Coordinator, protocol.Frame{Answer: &a})
 }
 
-// answerAgain repeats the answer for a copy of the proposal.
-func (c *ceremony) answerAgain() {
+// answer tells the coordinator what was decided, if it was.
+func (c *ceremony) answer(ctx context.Context) error {
 	c.mu.Lock()
 	a := c.answered
 	c.mu.Unlock()
 	if a == nil {
-		return // still deciding; the answer comes by itself
+		return nil // still deciding; the answer comes by itself
 	}
-	c.node.start("answer "+c.sid.String(), sendLimit, func(ctx context.Context) error {
-		return c.node.sendFrame(ctx, c.spec.Coordinator, protocol.Frame{Answer: a})
-	})
+	ctx, cancel := context.WithTimeout(ctx, sendLimit)
+	defer cancel()
+	return c.node.sendFrame(ctx, c.spec.Coordinator, protocol.Frame{Answer: a})
+}
+
+// answerAgain repeats the answer for a copy of the proposal, or gives it late.
+func (c *ceremony) answerAgain() {
+	c.node.start("answer "+c.sid.String(), sendLimit, c.answer)
 }
 
 // run is the job of the session.
@@ -169,7 +175,10 @@ func (c *ceremony) run(ctx context.Context) (err error) {
 	if err != nil {
 		c.rest() // a coordinator that does not read its answer holds up nobody
 	}
-	if sent := c.answer(context.WithoutCancel(ctx), err); sent != nil {
+	c.decide(err)
+	if err == nil && c.spec.Kind == protocol.KindSign {
+		defer time.AfterFunc(answerAfter, c.answerAgain).Stop()
+	} else if sent := c.answer(context.WithoutCancel(ctx)); sent != nil {
 		c.log.Infow("the answer was not delivered; the coordinator will ask again", "error", sent)
 	}
 	if err != nil {
@@ -178,7 +187,7 @@ func (c *ceremony) run(ctx context.Context) (err error) {
 	}
 	defer c.dropPresign()
 	c.began = time.Now()
-	c.log.Infow("takes part in a session", "threshold", c.spec.Threshold, "members", len(c.spec.Roster), "scheme", c.spec.Scheme)
+	c.log.Debugw("takes part in a session", "threshold", c.spec.Threshold, "members", len(c.spec.Roster), "scheme", c.spec.Scheme)
 	if err := c.participate(ctx, a); err != nil {
 		err = c.because(ctx, err)
 		c.tellFailure(err)

@@ -69,9 +69,10 @@ func (n *Node) refuse(c *ceremony, from protocol.PeerID, refused error) {
 	if n.refusing[from] >= refusalsPerPeer {
 		return
 	}
+	c.decide(refused)
 	started := n.start("refuse "+c.sid.String(), sendLimit, func(ctx context.Context) error {
 		defer n.refused(from)
-		return c.answer(ctx, refused)
+		return c.answer(ctx)
 	})
 	if started {
 		n.refusing[from]++

@@ -14,10 +14,10 @@ import (
 
 // Times and bounds of writing outcomes.
 const (
-	writeAfter   = 10 * time.Millisecond // time for the acknowledgement to come
-	writeRetry   = time.Second           // after a failure
-	writeAtOnce  = 32                    // outcomes, which fit into one transaction
-	deleteWithin = time.Second           // of the first of those that are deleted together
+	writeAfter   = 100 * time.Millisecond // time for the acknowledgement to come, from a busy coordinator
+	writeRetry   = time.Second            // after a failure
+	writeAtOnce  = 32                     // outcomes, which fit into one transaction
+	deleteWithin = time.Second            // of the first of those that are deleted together
 	deleteAtOnce = 1024
 )
 

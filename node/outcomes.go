@@ -25,6 +25,7 @@ type outcomes struct {
 	mu      sync.Mutex
 	pending map[protocol.SID]*pendingOutcome
 	added   chan struct{}
+	wakeAt  time.Time // when run looks at pending next
 	desk    outcomeDesk
 }
 
@@ -86,7 +87,6 @@ func (o *outcomes) tell(ctx context.Context, p *pendingOutcome) {
 	if err := o.send(ctx, to, p.frame); err != nil {
 		log.Infow("an outcome could not be sent yet; it will be sent again", "sid", out.SID.Short(), "coordinator", to, "error", err)
 	}
-	o.nudge()
 }
 
 // add makes an outcome the one to be told of its session, unless that is a result already.
@@ -98,6 +98,9 @@ func (o *outcomes) add(p *pendingOutcome) bool {
 		return false
 	}
 	o.pending[sid] = p
+	if p.next.Before(o.wakeAt) {
+		o.nudge()
+	}
 	if p.unwritten {
 		o.desk.unwritten = append(o.desk.unwritten, p)
 		if len(o.desk.unwritten) == 1 {
@@ -212,6 +215,7 @@ func (o *outcomes) due(now time.Time, next *time.Time) []*pendingOutcome {
 			*next = p.next
 		}
 	}
+	o.wakeAt = *next
 	return due
 }
 

@@ -17,9 +17,8 @@ import (
 type partials struct {
 	setup  *signSetup
 	curve  edCurve
-	nonces []*edwards25519.Point  // R_j, own included
-	h      *edwards25519.Scalar   // nil until the first part arrives
-	lambda []*edwards25519.Scalar // λ_j
+	nonces []*edwards25519.Point // R_j, own included
+	h      *edwards25519.Scalar  // nil until the first part arrives
 }
 
 func newPartials(s *signSetup) *partials {
@@ -39,7 +38,7 @@ func (p *partials) verify(from int, s *big.Int) error {
 		p.challenge()
 	}
 	x := p.setup.signers[from].bigX
-	minus := edwards25519.NewScalar().Multiply(p.h, p.lambda[from])
+	minus := edwards25519.NewScalar().Multiply(p.h, p.coefficient(from))
 	minus.Negate(minus)
 	nonce := new(edwards25519.Point).VarTimeDoubleScalarBaseMult(minus, p.curve.point(x.X(), x.Y()), canonicalScalar(s.Bytes()))
 	if nonce.Equal(p.nonces[from]) != 1 {
@@ -48,7 +47,7 @@ func (p *partials) verify(from int, s *big.Int) error {
 	return nil
 }
 
-// challenge computes h and the coefficients.
+// challenge computes h.
 func (p *partials) challenge() {
 	sum := edwards25519.NewIdentityPoint()
 	for _, r := range p.nonces {
@@ -59,15 +58,11 @@ func (p *partials) challenge() {
 	hash.Write(p.setup.share.PublicKey())
 	hash.Write(p.setup.payload)
 	p.h, _ = edwards25519.NewScalar().SetUniformBytes(hash.Sum(nil)) // it has 64 bytes
-	q := p.curve.params.N
-	for j := range p.setup.signers {
-		p.lambda = append(p.lambda, canonicalScalar(p.coefficient(j, q).Bytes()))
-	}
 }
 
-// coefficient is Π k_m / (k_m - k_j) over the other signers m, modulo q.
-func (p *partials) coefficient(j int, q *big.Int) *big.Int {
-	own := p.setup.signers[j].key
+// coefficient is λ_j = Π k_m / (k_m - k_j) over the other signers m, modulo q.
+func (p *partials) coefficient(j int) *edwards25519.Scalar {
+	q, own := p.curve.params.N, p.setup.signers[j].key
 	above, below := big.NewInt(1), big.NewInt(1)
 	for m := range p.setup.signers {
 		if m == j {
@@ -78,5 +73,5 @@ func (p *partials) coefficient(j int, q *big.Int) *big.Int {
 		below.Mod(below.Mul(below, new(big.Int).Sub(key, own)), q)
 	}
 	above.Mul(above, below.ModInverse(below, q))
-	return above.Mod(above, q)
+	return canonicalScalar(above.Mod(above, q).Bytes())
 }

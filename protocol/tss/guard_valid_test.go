@@ -306,7 +306,7 @@ func (m *maker) signEdDSA() ([]proto.Message, func() guard) {
 	}
 	p := newGuard().(*eddsaSignGuard).partials
 	p.challenge()
-	s := edwards25519.NewScalar().Multiply(p.h, p.lambda[1])
+	s := edwards25519.NewScalar().Multiply(p.h, p.coefficient(1))
 	s.MultiplyAdd(s, canonicalScalar(xBob), canonicalScalar(rBob))
 	le := s.Bytes()
 	slices.Reverse(le)

@@ -96,14 +96,30 @@ func (r *runner) prepare(a *attempt, before ...registry.Event) error {
 		Stream: registry.SessionStream(a.session), Type: registry.AttemptStarted, Attempt: a.spec.Attempt,
 		SID: a.sid.String(), Start: &registry.Start{Spec: encoded, Parties: a.parties, Presign: a.isPresigned()},
 	})...)
-	log.Infow("attempt started", "session", a.session, "sid", a.sid.Short(), "kind", a.spec.Kind, "attempt", a.spec.Attempt, "parties", a.spec.Peers())
+	tell := log.Infow
+	if a.spec.Kind == protocol.KindSign && a.spec.Attempt == 1 { // how it ended is told in a moment
+		tell = log.Debugw
+	}
+	tell("attempt started", "session", a.session, "sid", a.sid.Short(), "kind", a.spec.Kind, "attempt", a.spec.Attempt, "parties", a.spec.Peers())
 	a.e.register(a)
 	a.e.spawn(func() {
-		if err := a.begun.Wait(); err != nil {
+		if err := a.begun.WaitWithin(a.gather()); err != nil {
 			a.broken <- err
 		}
 	})
 	return nil
+}
+
+// gatherTime is how long the beginning of a signing is not written, so that its end
+// may be in the same transaction: a fast one costs one write to the disk.
+const gatherTime = 10 * time.Millisecond
+
+// gather returns how long the attempt's beginning may wait for more to be written.
+func (a *attempt) gather() time.Duration {
+	if a.spec.Kind == protocol.KindSign {
+		return gatherTime
+	}
+	return 0
 }
 
 // run talks to the parties until the attempt has ended.
@@ -172,11 +188,13 @@ func (a *attempt) take(ctx context.Context, in inbound) *ending {
 func (a *attempt) answer(m *member, ans *protocol.Answer) *ending {
 	m.settle()
 	switch {
-	case ans.Code == "" && !m.accepted:
-		m.accepted = true
-		a.note(registry.Event{Type: registry.PartyAccepted, Party: m.Peer})
+	case m.finished, m.failed:
 		return nil
-	case ans.Code == "", m.finished, m.failed:
+	case ans.Code == "":
+		if !m.accepted {
+			m.accepted = true
+			a.note(registry.Event{Type: registry.PartyAccepted, Party: m.Peer})
+		}
 		return nil
 	case a.resumed && ans.Code == protocol.CodeReplay:
 		return nil // it knew the proposal from before the restart: its outcome will come
@@ -284,7 +302,7 @@ func (a *attempt) expired() *ending {
 	for _, p := range a.parties {
 		switch m := a.members[p.Peer]; {
 		case m.finished, m.failed, m.lost:
-		case !m.accepted:
+		case !m.accepted && m.heard.Load() == 0:
 			faults = append(faults, registry.PartyProblem{Party: p, Code: protocol.CodeTimeout, Detail: "it never answered"})
 		default:
 			if by := a.waitingFor(p.Peer); len(by) > 0 {

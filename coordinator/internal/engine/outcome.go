@@ -100,10 +100,7 @@ func (a *attempt) signature(m *member, rec *protocol.Record) *ending {
 		sig.Recovery = recovery
 	}
 	a.e.warm.note(a.req.Account, a.spec.Peers())
-	return a.complete(
-		a.event(registry.Event{Type: registry.PartyFinished, Party: m.Peer}),
-		a.event(registry.Event{Type: registry.SessionCompleted, Signature: sig}),
-	)
+	return a.complete(a.event(registry.Event{Type: registry.SessionCompleted, Party: m.Peer, Signature: sig}))
 }
 
 // recoveryID finds the recovery id (0 to 3) of a signature r ‖ s: which of the
@@ -163,23 +160,18 @@ func (a *attempt) disagree(m *member, finished registry.Event) *ending {
 	}}
 }
 
-// written returns when the attempt's beginning is in the log: without that its end means
-// nothing.
-func (a *attempt) written() error {
+// append makes events durable that mean nothing without the attempt's beginning.
+func (a *attempt) append(events ...registry.Event) error {
 	if a.begun == nil {
-		return nil
+		return a.e.cfg.Registry.Append(events...)
 	}
-	return a.begun.Wait()
+	return a.begun.Append(events...)
 }
 
 // complete makes the end of the session durable, then acknowledges the outcome
 // that brought it (the first event's party).
 func (a *attempt) complete(events ...registry.Event) *ending {
-	err := a.written()
-	if err == nil {
-		err = a.e.cfg.Registry.Append(events...)
-	}
-	if err != nil {
+	if err := a.append(events...); err != nil {
 		log.Errorw("the result of a session could not be recorded", "session", a.session, "error", err)
 		return &ending{problem: &registry.Problem{
 			Code: registry.CodeStorage, Detail: "the coordinator could not record the result: its disk may be full",

@@ -108,7 +108,7 @@ func (e *Engine) lateOutcome(s *registry.Session, in inbound) {
 	}
 	then := e.whenDurable(in.from, &protocol.Ack{SID: out.SID, Failure: out.Failure != nil})
 	if told(s, in.from, out) || e.cfg.Registry.HasLate(out.SID, in.from, out.Failure != nil) {
-		e.cfg.Registry.Note(then)
+		then(nil) // what the registry shows is durable
 		return
 	}
 	sid := out.SID.String()
@@ -127,7 +127,7 @@ func (e *Engine) lateOutcome(s *registry.Session, in inbound) {
 }
 
 // told reports whether the log has an outcome already: what came is a copy, sent
-// before the acknowledgement arrived.
+// before the acknowledgement arrived, or another member's of a signature that is known.
 func told(s *registry.Session, from protocol.PeerID, out *protocol.Outcome) bool {
 	if s == nil || s.SID != out.SID.String() {
 		return false
@@ -171,9 +171,6 @@ func (f *inFlight) end(sid string, party protocol.PeerID) {
 func (e *Engine) lateEvent(s *registry.Session, from protocol.PeerID, out *protocol.Outcome) (event registry.Event, keep bool) {
 	if out.Failure != nil {
 		return e.lateFailure(s, from, out)
-	}
-	if s != nil && s.Kind == protocol.KindSign && s.Status == registry.StatusCompleted && s.SID == out.SID.String() { // nothing of it is kept
-		return registry.Event{Stream: registry.SessionStream(s.ID), Type: registry.OutcomeLate, Attempt: s.Attempt}, isMember(s, from)
 	}
 	body := &out.Record.Body
 	if body.Party != from || body.Spec.SID() != out.SID || out.Record.Verify(e.cfg.Verify) != nil {

@@ -45,7 +45,11 @@ func (e *Engine) start(n newcomer) error {
 	r.userShare, r.place, r.isOurs = n.userShare, p, n.isOurs
 	batch := e.begin(r, append(n.events(created), invites...))
 	e.launch(r)
-	if err = batch.Wait(); err != nil {
+	var gather time.Duration
+	if r.first != nil {
+		gather = r.first.gather()
+	}
+	if err = batch.WaitWithin(gather); err != nil {
 		log.Errorw("a session could not be recorded", "session", n.id, "error", err)
 		r.stillborn = true
 		err = storageProblem()

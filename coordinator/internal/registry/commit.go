@@ -3,6 +3,7 @@ package registry
 import (
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"github.com/dgraph-io/badger/v4"
 )
@@ -20,8 +21,9 @@ type Batch struct {
 	events []Event
 	bytes  [][]byte // encoded, by commit
 	then   func(error)
-	done   bool
-	err    error
+	after  *Batch        // without which these events mean nothing; it is earlier in the queue
+	done   chan struct{} // closed when the events are durable, or could not be written
+	err    error         // read after done
 }
 
 // Append writes events in one transaction and returns when they are durable and
@@ -30,36 +32,67 @@ func (r *Registry) Append(events ...Event) error { return r.Begin(events...).Wai
 
 // Begin takes events for the log, in order. They become durable with Wait, or
 // with any later Append or Flush.
-func (r *Registry) Begin(events ...Event) *Batch { return r.enqueue(nil, events) }
+func (r *Registry) Begin(events ...Event) *Batch { return r.enqueue(&Batch{events: events}) }
 
 // Note is Begin for events that nobody waits for. If then is not nil it is
 // called once the events are durable, or could not be written; it must not block.
-func (r *Registry) Note(then func(error), events ...Event) { r.enqueue(then, events) }
+func (r *Registry) Note(then func(error), events ...Event) {
+	r.enqueue(&Batch{events: events, then: then})
+}
 
-func (r *Registry) enqueue(then func(error), events []Event) *Batch {
+func (r *Registry) enqueue(b *Batch) *Batch {
+	b.r, b.done = r, make(chan struct{})
 	now := r.now().UTC().Round(0)
-	for i := range events {
-		events[i].Time = now
+	for i := range b.events {
+		b.events[i].Time = now
 	}
-	b := &Batch{r: r, events: events, then: then}
 	r.queueMu.Lock()
 	r.queue = append(r.queue, b)
 	r.queueMu.Unlock()
 	return b
 }
 
+// Append is Registry.Append for events that mean nothing without those of b: they are
+// not written if b's could not be. Both may be in one transaction.
+func (b *Batch) Append(events ...Event) error {
+	return b.r.enqueue(&Batch{events: events, after: b}).Wait()
+}
+
 // Wait returns when the batch is durable. It commits everything that was handed
 // over before, unless another caller is doing that already.
 func (b *Batch) Wait() error {
+	if b.isDone() {
+		return b.err
+	}
 	b.r.commitMu.Lock()
 	var finished []*Batch
-	for !b.done {
+	for !b.isDone() {
 		finished = append(finished, b.r.commitNext()...)
 	}
-	err := b.err
 	b.r.commitMu.Unlock()
 	notify(finished)
-	return err
+	return b.err
+}
+
+// WaitWithin is Wait, which for a time leaves the committing to others: to Wait for what
+// is handed over in that time saves a write to the disk.
+func (b *Batch) WaitWithin(d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-b.done:
+	case <-timer.C:
+	}
+	return b.Wait()
+}
+
+func (b *Batch) isDone() bool {
+	select {
+	case <-b.done:
+		return true
+	default:
+		return false
+	}
 }
 
 // Flush makes everything durable that was handed over so far.
@@ -98,10 +131,11 @@ func (r *Registry) commitNext() []*Batch {
 		r.apply(batches)
 	}
 	for _, b := range batches {
-		b.done, b.bytes = true, nil
+		b.bytes = nil
 		if b.err == nil {
 			b.err = err
 		}
+		close(b.done)
 	}
 	return batches
 }
@@ -134,6 +168,9 @@ func (r *Registry) cut(n int) []*Batch {
 
 // encode numbers the events after seq and returns their size in bytes.
 func (b *Batch) encode(seq uint64) (int, error) {
+	if b.after != nil && b.after.err != nil {
+		return 0, b.after.err
+	}
 	b.bytes = make([][]byte, len(b.events))
 	size := 0
 	for i := range b.events {

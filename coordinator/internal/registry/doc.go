@@ -31,7 +31,7 @@
 //	session/<id>    outcome.rejected   SID, Party, Code, Detail    the party's state: its result is wrong
 //	session/<id>    outcome.late       SID, Party, Code, Outcome   the party's state, if the attempt is the last; Blames
 //	session/<id>    attempt.failed     Attempt, SID, Problem       nothing: the next event tells
-//	session/<id>    session.completed  SID, Signature              status completed
+//	session/<id>    session.completed  SID, Signature, Party       status completed; of a signing: all members have finished
 //	session/<id>    session.failed     Problem                     status failed
 //	session/<id>    session.expired    Problem                     status expired
 //	session/<id>    session.cancelled  Problem                     status cancelled

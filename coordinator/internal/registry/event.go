@@ -53,8 +53,8 @@ type Event struct {
 	Stream  string          `json:"stream"`
 	Type    Type            `json:"type"`
 	Attempt uint32          `json:"attempt,omitempty"`
-	SID     string          `json:"sid,omitempty"` // hex
-	Party   protocol.PeerID `json:"party,omitempty"`
+	SID     string          `json:"sid,omitempty"`   // hex
+	Party   protocol.PeerID `json:"party,omitempty"` // session.completed of a signing: who delivered the signature
 	Phase   protocol.Phase  `json:"phase,omitempty"`
 	Round   int             `json:"round,omitempty"`
 	Rounds  int             `json:"rounds,omitempty"`

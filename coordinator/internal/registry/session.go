@@ -135,6 +135,9 @@ func (s *Session) fold(e *Event) {
 	case SessionCompleted:
 		s.finish(e, StatusCompleted)
 		s.Signature = e.Signature
+		if s.Kind == protocol.KindSign { // a signature has the part of each of its signers in it
+			s.finishMembers()
+		}
 	case SessionFailed:
 		s.finish(e, StatusFailed)
 	case SessionExpired:
@@ -172,6 +175,16 @@ func (s *Session) foldInvite(e *Event) {
 	}
 	s.Invites[i].Peer = e.Joined.Peer
 	s.Joined = append(s.Joined, *e.Joined)
+}
+
+// finishMembers ends the work of all members but those that have said or shown that
+// they failed.
+func (s *Session) finishMembers() {
+	for i := range s.Members {
+		if m := &s.Members[i]; m.State != StateFailed {
+			m.State, m.Phase = StateFinished, protocol.PhaseDone
+		}
+	}
 }
 
 func (s *Session) finish(e *Event, status Status) {
