@@ -9,6 +9,8 @@ import (
 	"math/big"
 	mathrand "math/rand/v2"
 	"os"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -67,9 +69,15 @@ func nameOf(set *tss.PreParams) (string, error) {
 	return fmt.Sprintf("%x", sha256.Sum256(data)), nil
 }
 
-// takeUntilKilled is a party's pool at work: a refill, and keygens that take sets as
-// fast as they can, each of which is named once it is out.
-func takeUntilKilled(dir string) error {
+// takeUntilKilled is a party's pool at work: a refill, and keygens that take so many sets as
+// fast as they can, each of which is named once it is out. The argument is how many each
+// of them takes, a colon, and the keystore's folder.
+func takeUntilKilled(work string) error {
+	number, dir, _ := strings.Cut(work, ":")
+	each, err := strconv.Atoi(number)
+	if err != nil {
+		return err
+	}
 	store, err := crashStore(dir)
 	if err != nil {
 		return err
@@ -80,7 +88,7 @@ func takeUntilKilled(dir string) error {
 	go func() { failed <- p.run(context.Background(), NewJobs(logJob)) }()
 	for range poolTakers {
 		go func() {
-			for {
+			for range each {
 				set, err := p.take(context.Background())
 				if err != nil {
 					failed <- err
@@ -111,7 +119,8 @@ func TestAKillNeverLetsASetServeTwoKeys(t *testing.T) {
 	random, dir := mathrand.New(mathrand.NewPCG(seed, 0)), t.TempDir()
 	handed, stocked := map[string]int{}, 0
 	for round := range rounds {
-		for _, name := range killChild(t, poolDirEnv+"="+dir, time.Duration(random.Int64N(int64(40*time.Millisecond)))) {
+		each, life := 1+random.IntN(12), time.Duration(random.Int64N(int64(40*time.Millisecond))) // the pool is full at some of the kills
+		for _, name := range killChild(t, fmt.Sprintf("%s=%d:%s", poolDirEnv, each, dir), life) {
 			if before, twice := handed[name]; twice {
 				t.Fatalf("round %d: the set %s was handed out in round %d already", round, name, before)
 			}
