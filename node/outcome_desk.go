@@ -19,6 +19,7 @@ const (
 	writeAtOnce  = 32                     // outcomes, which fit into one transaction
 	deleteWithin = time.Second            // of the first of those that are deleted together
 	deleteAtOnce = 1024
+	lookAgain    = writeAfter / 4 // at the earliest, for those that are told one after the other
 )
 
 // paper is what is to be done about a told outcome on disk.
@@ -124,7 +125,7 @@ func (o *outcomes) tidy(ctx context.Context, now time.Time) time.Time {
 		}
 	}
 	if len(d.unwritten) > 0 {
-		earlier(latest(d.unwritten[0].since.Add(writeAfter), d.retryAt))
+		earlier(latest(latest(d.unwritten[0].since.Add(writeAfter), now.Add(lookAgain)), d.retryAt))
 	}
 	if len(d.gone) > 0 {
 		earlier(d.goneAt.Add(deleteWithin))

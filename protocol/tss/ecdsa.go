@@ -143,19 +143,17 @@ func (s *signSetup) ecdsaResult(d *common.SignatureData) (*protocol.Result, erro
 	return result, nil
 }
 
+// verifyECDSA verifies a signature by the key that it recovers to, which is the right one
+// only if the signature is right (SEC 1 §4.1.6).
 func verifyECDSA(public *crypto.ECPoint, digest []byte, result *protocol.Result) error {
 	var r, sc secp256k1.ModNScalar
 	if r.SetByteSlice(result.Signature[:32]) || sc.SetByteSlice(result.Signature[32:]) || sc.IsOverHalfOrder() {
 		return fmt.Errorf("%w: r or s is out of range", ErrResult)
 	}
-	key := secpKey(public.X(), public.Y())
-	if !ecdsa.NewSignature(&r, &sc).Verify(digest, key) {
-		return fmt.Errorf("%w: the ECDSA signature is wrong", ErrResult)
-	}
 	const compact = 27 // the header byte of the compact form, for an uncompressed key
 	recovered, _, err := ecdsa.RecoverCompact(append([]byte{compact + result.Recovery}, result.Signature...), digest)
-	if err != nil || !recovered.IsEqual(key) {
-		return fmt.Errorf("%w: recovery id %d gives another key", ErrResult, result.Recovery)
+	if err != nil || !recovered.IsEqual(secpKey(public.X(), public.Y())) {
+		return fmt.Errorf("%w: the ECDSA signature is wrong, or its recovery id %d is", ErrResult, result.Recovery)
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ type bar struct {
 	least     bool    // the limit is the least that is good, not the most
 	scale     float64 // from the metric's unit to the table's; 0: 1
 	unit      string  // of the table
+	yardstick bool    // nothing is promised: the limit is what it was where times and rates were promised
 }
 
 // bars in the order of the table.
@@ -30,6 +31,7 @@ var bars = []bar{
 	{figure: "fresh party to ready", pkg: "e2e", benchmark: "FreshParty", metric: "p50-ms/op", limit: 3, scale: 1e-3, unit: "s"},
 	{figure: "five cold processes to the first ECDSA account", pkg: "e2e", benchmark: "FirstAccount", metric: "p50-ms/op", limit: 15, scale: 1e-3, unit: "s"},
 	{figure: "account creation, p50 against the floor's keygen", pkg: "e2e", benchmark: "Account/scheme=ecdsa", metric: "x-floor", limit: 1.3, unit: "×"},
+	{figure: "the machine: a 2048-bit modular exponentiation", pkg: "protocol/tss", benchmark: "Machine/exp=2048", metric: "sec/op", limit: 2.2, scale: 1e3, unit: "ms", yardstick: true},
 	{figure: "memory of an idle party", pkg: "e2e", benchmark: "Memory/party=idle", metric: "party-rss-MB", limit: 80, unit: "MB"},
 	{figure: "memory of a held presignature", pkg: "e2e", benchmark: "Memory/presignature", metric: "heap-KB/presig", limit: 90, unit: "KB"},
 }

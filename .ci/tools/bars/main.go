@@ -90,7 +90,10 @@ func table(measured map[key][]float64) string {
 			value *= bar.scale
 		}
 		verdict := "ok"
-		if !bar.holds(value) {
+		switch {
+		case bar.yardstick:
+			verdict = fmt.Sprintf("%.2f × the time", value/bar.limit)
+		case !bar.holds(value):
 			verdict = fmt.Sprintf("MISSED by %.0f %%", 100*bar.by(value))
 		}
 		row(bar.figure, bar.promise(), number(value)+" "+bar.unit, verdict, where)
@@ -99,6 +102,9 @@ func table(measured map[key][]float64) string {
 }
 
 func (b bar) promise() string {
+	if b.yardstick {
+		return number(b.limit) + " " + b.unit + " where times and rates were promised"
+	}
 	sign := "≤"
 	if b.least {
 		sign = "≥"

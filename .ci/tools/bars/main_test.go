@@ -11,6 +11,7 @@ const output = `goos: linux
 pkg: github.com/meshmpc/mpcd/protocol/tss
 BenchmarkPreParams-2	16	0.9 ns/op	29.4 x-less
 BenchmarkSign/scheme=eddsa-2	10	1 ns/op	1.5 p50-ms/op
+BenchmarkMachine/exp=2048-2	100	3300000 ns/op
 pkg: github.com/meshmpc/mpcd/cmd/e2e
 --- FAIL: BenchmarkAccount/scheme=ecdsa
     bench_account_test.go:31: no account
@@ -34,6 +35,7 @@ func TestTable(t *testing.T) {
 		"| EdDSA sign, p50 | ≤ 5 ms | 4.38 ms | ok |",
 		"| sustained EdDSA, 16 clients | ≥ 400 signatures/s | 320 signatures/s | MISSED by 20 % |",
 		"| fresh party to ready | ≤ 3 s | 3.3 s | MISSED by 10 % |",
+		"| 2.2 ms where times and rates were promised | 3.3 ms | 1.50 × the time |",
 		"| account creation, p50 against the floor's keygen | ≤ 1.3 × |  | not measured |",
 	} {
 		if !strings.Contains(got, want) {

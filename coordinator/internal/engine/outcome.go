@@ -21,25 +21,21 @@ func (a *attempt) record(m *member, rec *protocol.Record) *ending {
 		a.e.cfg.Registry.Note(a.e.ackWhenDurable(m.Peer, a.sid))
 		return nil
 	}
-	if err := a.check(m, rec); err != nil {
+	if rec.Body.Party != m.Peer || rec.Body.Spec.SID() != a.sid {
+		return a.reject(m, errRecord)
+	}
+	if a.spec.Kind == protocol.KindSign {
+		return a.signature(m, rec)
+	}
+	if err := a.checkKey(rec); err != nil {
 		return a.reject(m, err)
 	}
 	m.finished = true
-	if a.spec.Kind == protocol.KindKeygen {
-		return a.keygenRecord(m, rec)
-	}
-	return a.signature(m, rec)
+	return a.keygenRecord(m, rec)
 }
 
-// check verifies that a record is of this attempt, by this member, and right.
-func (a *attempt) check(m *member, rec *protocol.Record) error {
-	if rec.Body.Party != m.Peer || rec.Body.Spec.SID() != a.sid {
-		return errRecord
-	}
-	if a.spec.Kind == protocol.KindSign { // the record is not kept, and its sender is known: what counts is that the signature is right
-		key := a.e.cfg.Registry.Account(a.req.Account).PublicKey
-		return protocol.VerifySignature(a.spec.Scheme, key, a.spec.Payload, rec.Body.Signature)
-	}
+// checkKey verifies that a keygen's record is right.
+func (a *attempt) checkKey(rec *protocol.Record) error {
 	if err := rec.Verify(a.e.cfg.Verify); err != nil {
 		return err
 	}
@@ -88,19 +84,38 @@ func (a *attempt) reject(m *member, err error) *ending {
 	}
 }
 
-// signature completes a sign session.
+// signature completes a sign session. The record is not kept, and its sender is known:
+// what counts is that the signature is right.
 func (a *attempt) signature(m *member, rec *protocol.Record) *ending {
-	sig := &registry.Signature{Bytes: rec.Body.Signature}
-	if a.spec.Scheme == protocol.ECDSA {
-		key := a.e.cfg.Registry.Account(a.req.Account).PublicKey
-		recovery, ok := recoveryID(key, a.spec.Payload, sig.Bytes, rec.Body.Recovery)
-		if !ok {
-			return a.reject(m, errors.New("no recovery id leads to the public key"))
-		}
-		sig.Recovery = recovery
+	sig, err := a.verified(rec)
+	if err != nil {
+		return a.reject(m, err)
 	}
+	m.finished = true
 	a.e.warm.note(a.req.Account, a.spec.Peers())
 	return a.complete(a.event(registry.Event{Type: registry.SessionCompleted, Party: m.Peer, Signature: sig}))
+}
+
+// verified returns the signature of a record if it is right. An ECDSA signature from which
+// the public key can be recovered is.
+func (a *attempt) verified(rec *protocol.Record) (*registry.Signature, error) {
+	key, sig := a.e.cfg.Registry.Account(a.req.Account).PublicKey, rec.Body.Signature
+	if a.spec.Scheme == protocol.ECDSA && isLow(sig) {
+		if id, ok := recoveryID(key, a.spec.Payload, sig, rec.Body.Recovery); ok {
+			return &registry.Signature{Bytes: sig, Recovery: id}, nil
+		}
+	}
+	err := protocol.VerifySignature(a.spec.Scheme, key, a.spec.Payload, sig)
+	if err == nil && a.spec.Scheme == protocol.ECDSA {
+		err = errors.New("no recovery id leads to the public key")
+	}
+	return &registry.Signature{Bytes: sig}, err
+}
+
+// isLow reports whether a signature r ‖ s has s ≤ q/2 (BIP 62).
+func isLow(sig []byte) bool {
+	var s secp256k1.ModNScalar
+	return len(sig) == protocol.SignatureSize && !s.SetByteSlice(sig[protocol.SignatureSize/2:]) && !s.IsOverHalfOrder()
 }
 
 // recoveryID finds the recovery id (0 to 3) of a signature r ‖ s: which of the
