@@ -172,3 +172,30 @@ func TestProvenOneIsNotWaitedFor(t *testing.T) {
 		}
 	})
 }
+
+// TestASignatureEndsInOneEvent, which tells who delivered it; all members have finished
+// then, and what the others deliver is no event.
+func TestASignatureEndsInOneEvent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCore(t, "p1", "p2", "p3")
+		id := c.sign(c.account(2, 3))
+		s, _ := c.finished(id)
+		time.Sleep(time.Second) // the other member's outcome comes, too
+		events, err := c.registry.Events(registry.SessionStream(id), 0, 100)
+		if err != nil {
+			t.Fatal(err)
+		}
+		last := events[len(events)-1]
+		if last.Type != registry.SessionCompleted || slices.ContainsFunc(events, func(e registry.Event) bool { return e.Type == registry.PartyFinished }) {
+			t.Errorf("events %+v", events)
+		}
+		for _, m := range s.Members {
+			if m.State != registry.StateFinished {
+				t.Errorf("%s has %s", m.Name, m.State)
+			}
+		}
+		if !slices.ContainsFunc(s.Members, func(m registry.Member) bool { return m.Peer == last.Party }) {
+			t.Errorf("delivered by %q", last.Party)
+		}
+	})
+}

@@ -185,6 +185,18 @@ func (s *scripted) awaitFailure(sid protocol.SID, by p2p.PeerID) protocol.Failur
 	return *s.outcomes[sid][by].Failure
 }
 
+// answersTo tells how many parties have accepted a session so far.
+func (s *scripted) answersTo(sid protocol.SID) (accepted int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, a := range s.answers[sid] {
+		if a.Code == "" {
+			accepted++
+		}
+	}
+	return accepted
+}
+
 // answer proposes a session to one party and returns its answer.
 func (s *scripted) answer(to p2p.PeerID, spec *protocol.Spec) protocol.Answer {
 	s.tb.Helper()

@@ -231,14 +231,15 @@
 //
 //	request      known at once, so that no copy passes; on disk before anything of the
 //	             session leaves for its members, see remember
-//	signature    told at once; written when it is not acknowledged within 10 ms, and at a
+//	signature    told at once; written when it is not acknowledged within 100 ms, and at a
 //	             stop. The watch hears of the end when it is on disk or acknowledged: a
 //	             crash in between is told like any other
 //	deletion     of acknowledged outcomes, within a second, many together
 //
 // What computes for long, in keygens and in the first three rounds of ECDSA signings,
 // takes turns: as many steps at a time as there are processors, those of the oldest
-// session first, signings before keygens but for one turn in four. Progress is reported ten times a second at most, and not at all of a
+// session first, signings before keygens but for one turn in four. That a signing is
+// accepted is told when it has not ended within 100 ms; what is refused, at once. Progress is reported ten times a second at most, and not at all of a
 // session that is over before; heartbeats go out four times a second at most, but for
 // the one that says that this party stops. An ended session keeps nothing but the
 // messages that its members may pull.

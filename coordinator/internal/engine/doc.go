@@ -10,9 +10,10 @@
 //  2. Parties are chosen: those that answer a ping or, for the first attempt at a
 //     signature, that have shown themselves within 1.5 s by a heartbeat, a frame or a pong. Among
 //     equals those that signed last for the account are chosen again, for their topic is open.
-//  3. They get the spec, again every 500 ms until they answer. attempt.started goes to disk
+//  3. They get the spec, again every 500 ms until they answer, which to accept a signature they do
+//     only if that takes longer than 100 ms. attempt.started goes to disk
 //     meanwhile; of a signature that need not wait, session.created with it (Engine.begin says why
-//     that may be). One that was not pinged and has said nothing for 250 ms is pinged then; if it is
+//     that may be), and the end if it comes within 10 ms. One that was not pinged and has said nothing for 250 ms is pinged then; if it is
 //     gone the attempt is not counted, and every later one begins with pings.
 //  4. A refusal, a party that answers no pings, a failure that a party reports, a
 //     wrong result or the deadline ends the attempt: the others are told to stop,
@@ -23,7 +24,8 @@
 //     are asked that have failed together before. A party that has no room (busy) is not
 //     at fault: after 50 ms, later up to 10 s, another attempt follows, which does not count, up to 20 times.
 //  5. A sign session is complete with the first signature that verifies under
-//     the account's public key; a keygen when every member has delivered a
+//     the account's public key, which has the part of each signer in it: no member's state is
+//     logged beside it; a keygen when every member has delivered a
 //     record with one and the same key certificate.
 //  6. A party's outcome is acknowledged once it is in the log, not before;
 //     outcomes of sessions that have ended or are unknown are logged and

@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"slices"
 	"fmt"
 	"testing"
 
@@ -33,5 +34,20 @@ func TestFinishedStaysFinished(t *testing.T) {
 	s.foldMember(&Event{Type: PartyFailed, SID: "s", Party: "p", Code: "timeout"})
 	if m := s.Members[0]; m.State != StateFinished {
 		t.Errorf("member %+v", m)
+	}
+}
+
+// TestASignatureFinishesItsMembers, but for those that failed.
+func TestASignatureFinishesItsMembers(t *testing.T) {
+	for kind, want := range map[protocol.Kind][]string{
+		protocol.KindSign:   {StateFinished, StateFailed},
+		protocol.KindKeygen: {StateInvited, StateFailed},
+	} {
+		s := &Session{NewSession: NewSession{Kind: kind}, SID: "s", Members: []Member{{Party: Party{Peer: "p"}, State: StateInvited}, {Party: Party{Peer: "q"}}}}
+		s.fold(&Event{Type: OutcomeRejected, SID: "s", Party: "q", Code: CodeBadSignature})
+		s.fold(&Event{Type: SessionCompleted, SID: "s", Party: "p"})
+		if got := []string{s.Members[0].State, s.Members[1].State}; !slices.Equal(got, want) {
+			t.Errorf("%s: %v, want %v", kind, got, want)
+		}
 	}
 }
