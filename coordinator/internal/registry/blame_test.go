@@ -1,8 +1,8 @@
 package registry
 
 import (
-	"slices"
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/meshmpc/mpcd/protocol"
