@@ -187,7 +187,11 @@ func (c *ceremony) run(ctx context.Context) (err error) {
 	}
 	defer c.dropPresign()
 	c.began = time.Now()
-	c.log.Debugw("takes part in a session", "threshold", c.spec.Threshold, "members", len(c.spec.Roster), "scheme", c.spec.Scheme)
+	tell := c.log.Infow
+	if c.spec.Kind == protocol.KindSign { // how it ended is told in a moment
+		tell = c.log.Debugw
+	}
+	tell("takes part in a session", "threshold", c.spec.Threshold, "members", len(c.spec.Roster), "scheme", c.spec.Scheme)
 	if err := c.participate(ctx, a); err != nil {
 		err = c.because(ctx, err)
 		c.tellFailure(err)
