@@ -77,8 +77,8 @@ test-netns: build ## users' devices behind NAT, in network namespaces; needs roo
 BENCHFLAGS   = -run '^$$' -bench '$(BENCH)' -count $(COUNT) -timeout 4h $(TESTFLAGS)
 
 bench: build ## benchmarks as lines for benchstat; BENCH=regexp chooses, COUNT=6 repeats, PROFILE=folder
-	go test $(BENCHFLAGS) -benchtime $(BENCHTIME) $(PACKAGES) | sed -E '/^(PASS|ok|\?)/d'
-	PROFILE=$(abspath $(PROFILE)) go -C $(E2E) test $(BENCHFLAGS) -benchtime 1x . -args -sustain $(SUSTAIN) | sed -E '/^(PASS|ok)/d'
+	go test $(BENCHFLAGS) -benchtime $(BENCHTIME) $(PACKAGES) | sed -uE '/^(PASS|ok|\?)/d'
+	PROFILE=$(abspath $(PROFILE)) go -C $(E2E) test $(BENCHFLAGS) -benchtime 1x . -args -sustain $(SUSTAIN) | sed -uE '/^(PASS|ok)/d'
 
 # A line of one run is many operations, so that ratios are shown also without repetitions;
 # ALPHA=0.05 shows only those that are significant, and needs COUNT=6 or so.

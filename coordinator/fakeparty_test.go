@@ -24,6 +24,7 @@ type script struct {
 	far         bool                                   // tells that it is in the last round
 	dieInRounds bool                                   // after it has accepted
 	mute        bool                                   // accepts, and then says nothing more
+	wordless    bool                                   // says nothing of a signing before its outcome
 	wrong       bool                                   // delivers a result that does not verify
 	otherKey    bool                                   // keygen: a certificate for another key
 	hold        bool                                   // keeps its outcomes until released
@@ -169,11 +170,13 @@ func (p *party) propose(f *protocol.Propose) {
 	if answer.Code != "" && answer.Detail == "" {
 		answer.Detail = "scripted"
 	}
-	p.net.deliver(p.ID(), protocol.Frame{Answer: &answer})
-	if answer.Code != "" {
-		return
+	if wordless := act.wordless && s.Kind == protocol.KindSign && answer.Code == ""; !wordless {
+		p.net.deliver(p.ID(), protocol.Frame{Answer: &answer})
+		if answer.Code != "" {
+			return
+		}
+		p.net.deliver(p.ID(), protocol.Frame{Progress: &protocol.Progress{SID: sid, Phase: protocol.PhaseRounds, Round: 1, Rounds: 9}})
 	}
-	p.net.deliver(p.ID(), protocol.Frame{Progress: &protocol.Progress{SID: sid, Phase: protocol.PhaseRounds, Round: 1, Rounds: 9}})
 	if act.far {
 		p.net.deliver(p.ID(), protocol.Frame{Progress: &protocol.Progress{SID: sid, Phase: protocol.PhaseRounds, Round: 9, Rounds: 9}})
 	}

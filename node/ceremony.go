@@ -149,7 +149,12 @@ func (c *ceremony) answer(ctx context.Context) error {
 
 // answerAgain repeats the answer for a copy of the proposal, or gives it late.
 func (c *ceremony) answerAgain() {
-	c.node.start("answer "+c.sid.String(), sendLimit, c.answer)
+	c.node.start("answer "+c.sid.String(), sendLimit, func(ctx context.Context) error {
+		if err := c.answer(ctx); err != nil {
+			c.log.Infow("the answer was not delivered; the coordinator will ask again", "error", err)
+		}
+		return nil
+	})
 }
 
 // run is the job of the session.
@@ -352,10 +357,10 @@ func (c *ceremony) sendLater(ctx context.Context, to protocol.PeerID, f protocol
 // whenSafe returns what is called when a signature is on disk, or its coordinator has it
 // there: only then nothing can lose it.
 func (c *ceremony) whenSafe() func() {
-	settled, log, began := c.settled, c.log, c.began
+	settled, log, took := c.settled, c.log, time.Since(c.began)
 	return func() {
 		settled()
-		log.Infow("session completed", "duration", time.Since(began))
+		log.Infow("session completed", "duration", took)
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 
 // reportEvery is the least time between two reports of a session's progress, and
 // before the first: of a session that takes no longer the coordinator hears the
-// answer and the outcome.
+// outcome and, unless it is a signing, the answer.
 const reportEvery = 100 * time.Millisecond
 
 // progress is what the coordinator is told of how far a session is. It belongs to the

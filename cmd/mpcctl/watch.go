@@ -136,8 +136,9 @@ func (b *board) event(e *rest.Event) error {
 	if b.drawn > 0 {
 		fmt.Fprintf(&s, "\x1b[%dA", b.drawn) // up to the first party's line
 	}
-	if e.Party == nil {
+	if e.Party == nil || !aboutParty(e) {
 		s.WriteString("\x1b[K" + cutLine(eventLine(e)) + "\n")
+		b.finish(e)
 		if len(e.Roster) > 0 { // another attempt
 			b.rows, b.order = make(map[string]*rest.SessionParty), nil
 			s.WriteString("\x1b[J") // the lines of the attempt before
@@ -151,6 +152,24 @@ func (b *board) event(e *rest.Event) error {
 	b.drawn = len(b.order)
 	_, err := io.WriteString(b.out, s.String())
 	return err
+}
+
+// aboutParty tells whether an event is about what its party does. That of a signature's
+// end names who delivered it.
+func aboutParty(e *rest.Event) bool {
+	return strings.HasPrefix(e.Type, "party.") || strings.HasPrefix(e.Type, "outcome.")
+}
+
+// finish ends all parties' work with a signature, which has the part of each in it.
+func (b *board) finish(e *rest.Event) {
+	if e.Type != "session.completed" || e.Party == nil {
+		return
+	}
+	for _, row := range b.rows {
+		if row.State != "failed" && row.State != "rejected" {
+			row.State, row.Phase, row.Round = "finished", "", 0
+		}
+	}
 }
 
 // update takes what an event says of a party.

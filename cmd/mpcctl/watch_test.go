@@ -86,6 +86,29 @@ func TestBoard(t *testing.T) {
 	}
 }
 
+// The end of a signature names who delivered it, and is the end of all parties' work.
+func TestBoardOfASignature(t *testing.T) {
+	s := &screen{}
+	b := &board{out: s, rows: make(map[string]*rest.SessionParty)}
+	p1, p2 := &rest.PartyName{PeerID: "1", Name: "p1"}, &rest.PartyName{PeerID: "2", Name: "p2"}
+	for _, e := range []rest.Event{
+		{Type: "attempt.started", Roster: []string{"2", "1"}},
+		{Type: "party.accepted", Party: p1},
+		{Type: "party.progress", Party: p2, Phase: "rounds", Round: 3, Rounds: 9},
+		{Type: "session.completed", Party: p1},
+	} {
+		if err := b.event(&e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got := strings.Join(s.lines, "\n")
+	for _, want := range []string{"session.completed", "p1               [====================] finished\n", "p2               [====================] finished"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("the screen shows\n%s\nwithout %q", got, want)
+		}
+	}
+}
+
 func TestLinesFitATerminal(t *testing.T) {
 	long := rest.Event{Type: "attempt.failed", Detail: strings.Repeat("é", 200)}
 	if n := len([]rune(cutLine(eventLine(&long)))); n != 79 {

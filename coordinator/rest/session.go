@@ -105,7 +105,7 @@ type Event struct {
 	Type    string     `json:"type" example:"party.accepted"`
 	Attempt uint32     `json:"attempt,omitempty"`
 	SID     string     `json:"sid,omitempty" doc:"Hex: the attempt among the parties."`
-	Party   *PartyName `json:"party,omitempty" doc:"The party that it is about."`
+	Party   *PartyName `json:"party,omitempty" doc:"The party that it is about; of a signature's session.completed: the one that delivered it."`
 	Phase   string     `json:"phase,omitempty"`
 	Round   int        `json:"round,omitempty"`
 	Rounds  int        `json:"rounds,omitempty"`

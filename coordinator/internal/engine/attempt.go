@@ -37,6 +37,7 @@ type attempt struct {
 	claimed []claim              // what members say of each other
 	verdict *ending              // how it ends, once grace is over
 	grace   <-chan time.Time     // for what others have to say; nil without a verdict
+	doubted *member              // the verdict is that it refused, if it does not say that it has crashed
 	saving  bool                 // keygen: members have begun to save their shares
 	missed  int                  // members that were lost since
 	back    chan protocol.PeerID // one of them answers again
@@ -212,13 +213,19 @@ func (a *attempt) answer(m *member, ans *protocol.Answer) *ending {
 			Detail: "party " + m.Name + " refused: " + fault.Detail,
 		}}
 	}
-	return &ending{
+	end := &ending{
 		problem: &registry.Problem{
 			Code: registry.CodePartyRefused, Parties: []registry.PartyProblem{fault},
 			Detail: "party " + m.Name + " refused: " + fault.Detail,
 		},
 		faults: []registry.PartyProblem{fault},
 	}
+	if ans.Code == protocol.CodeReplay && a.spec.Kind == protocol.KindSign && a.verdict == nil {
+		// It may have accepted, without a word, and crashed: then it says so in a moment.
+		a.verdict, a.grace, a.doubted = end, time.After(blameGrace), m
+		return nil
+	}
+	return end
 }
 
 // hasNoRoom ends an attempt because a party has too much to do, which is nobody's fault.

@@ -24,6 +24,9 @@ func (a *attempt) failure(ctx context.Context, m *member, f *protocol.Failure) *
 	a.e.cfg.Registry.Note(a.e.ackFailure(m.Peer, a.sid), a.event(registry.Event{
 		Type: registry.PartyFailed, Party: m.Peer, Code: string(f.Code), Detail: m.said, Blames: a.e.blamesOf(claims),
 	}))
+	if m == a.doubted && f.Code == protocol.CodeCrashed {
+		a.verdict, a.grace, a.doubted = nil, nil, nil
+	}
 	end := &ending{problem: &registry.Problem{Code: registry.CodeCeremonyFailed, Detail: "party " + m.Name + " reports " + string(f.Code) + ": " + m.said}}
 	own := registry.PartyProblem{Party: m.Party, Code: f.Code, Detail: m.said}
 	switch f.Code {

@@ -28,26 +28,51 @@ func (e *Engine) Receive(from protocol.PeerID, data []byte) {
 		log.Warnw("a frame that is for parties came from one", "party", from)
 		return
 	}
-	e.mu.Lock()
-	a := e.attempts[sid]
-	e.mu.Unlock()
-	if a == nil && e.stock.receive(from, sid, f) {
+	if e.toAttempt(sid, inbound{from, f}) || e.stock.receive(from, sid, f) {
 		return
 	}
-	queue := e.late
-	if a != nil {
-		m := a.members[from]
-		if m == nil {
-			log.Warnw("a party speaks about a session that it is no member of", "party", from, "sid", sid.Short())
+	queue(e.late, inbound{from, f}, sid)
+}
+
+// toAttempt hands a frame to the attempt that it is about, if that runs: what is in the
+// queue of an attempt came before its end, see handOn.
+func (e *Engine) toAttempt(sid protocol.SID, in inbound) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	a := e.attempts[sid]
+	if a == nil {
+		return false
+	}
+	m := a.members[in.from]
+	if m == nil {
+		log.Warnw("a party speaks about a session that it is no member of", "party", in.from, "sid", sid.Short())
+		return true
+	}
+	m.heard.Store(time.Now().UnixNano())
+	queue(a.in, in, sid)
+	return true
+}
+
+func queue(to chan<- inbound, in inbound, sid protocol.SID) {
+	select {
+	case to <- in:
+	default:
+		log.Warnw("a frame was dropped: too many wait", "party", in.from, "sid", sid.Short())
+	}
+}
+
+// handOn lets the outcomes be acknowledged that came while the first of them was on its
+// way to the disk. The attempt is not registered any more.
+func (e *Engine) handOn(a *attempt) {
+	for {
+		select {
+		case in := <-a.in:
+			if in.frame.Outcome != nil {
+				queue(e.late, in, a.sid)
+			}
+		default:
 			return
 		}
-		m.heard.Store(time.Now().UnixNano())
-		queue = a.in
-	}
-	select {
-	case queue <- inbound{from, f}:
-	default:
-		log.Warnw("a frame was dropped: too many wait", "party", from, "sid", sid.Short())
 	}
 }
 

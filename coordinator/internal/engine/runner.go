@@ -175,6 +175,9 @@ func (r *runner) once(ctx context.Context) bool {
 // again records how an attempt ended and decides whether there is another one.
 func (r *runner) again(ctx context.Context, a *attempt, end ending) bool {
 	r.e.unregister(a)
+	if end.done {
+		r.e.handOn(a)
+	}
 	if end.done || end.stopped {
 		return false
 	}

@@ -10,6 +10,7 @@ import (
 // at all if they cannot be.
 func TestAppendToABatch(t *testing.T) {
 	r := open(t, openDB(t, t.TempDir()))
+	version := r.db.MaxVersion()
 	begun := r.Begin(created("1", "a"))
 	if r.Session("1") != nil {
 		t.Error("it is part of the state before it is durable")
@@ -20,8 +21,8 @@ func TestAppendToABatch(t *testing.T) {
 	if s := r.Session("1"); s == nil || s.Status != StatusCompleted || s.LastSeq != 2 {
 		t.Errorf("%+v", s)
 	}
-	if err := begun.Wait(); err != nil {
-		t.Error(err)
+	if err := begun.Wait(); err != nil || r.db.MaxVersion() != version+1 {
+		t.Errorf("%v; %d transactions", err, r.db.MaxVersion()-version)
 	}
 
 	unwritable := created("2", "a")

@@ -25,7 +25,7 @@
 //	session/<id>    party.accepted     SID, Party                  the party's state
 //	session/<id>    party.refused      SID, Party, Code, Detail    the party's state; Blames: because of whom
 //	session/<id>    party.progress     SID, Party, Phase, Round    the party's state
-//	session/<id>    party.finished     SID, Party, Outcome         the party's state; a keygen's record is kept
+//	session/<id>    party.finished     SID, Party, Outcome         of a keygen: the party's state; its record is kept
 //	session/<id>    party.failed       SID, Party, Code, Detail    the party's state; Blames: whom it blames
 //	session/<id>    party.lost         SID, Party, Detail          the party's state: it answers no pings
 //	session/<id>    outcome.rejected   SID, Party, Code, Detail    the party's state: its result is wrong

@@ -206,7 +206,9 @@ func (s *Session) foldMember(e *Event) {
 	}
 	switch e.Type { // the caller has chosen
 	case PartyAccepted:
-		m.State = StateAccepted
+		if m.State == StateInvited { // its first report may have overtaken that
+			m.State = StateAccepted
+		}
 	case PartyRefused:
 		m.State = StateRefused
 	case PartyProgress:
