@@ -82,7 +82,7 @@ func TestMpcctl(t *testing.T) {
 
 	session := decode[rest.Session](u, "sign", account.ID, "--text", "hello", "--async")
 	watched := string(u.run(0, "session", "watch", session.ID).Stdout)
-	for _, says := range []string{"session.created", "party.", "session.completed", "status", "signature"} {
+	for _, says := range []string{"session.created", "attempt.started", "session.completed", "status", "signature"} {
 		if !strings.Contains(watched, says) {
 			t.Errorf("session watch lacks %q:\n%s", says, watched)
 		}

@@ -177,23 +177,26 @@ func TestSealKeyIsChecked(t *testing.T) {
 	}
 }
 
-// TestStaleSealKey starts the delegate anew between reading its key and signing.
+// TestStaleSealKey starts the delegate anew between reading its key and signing; its new
+// key is there only later.
 func TestStaleSealKey(t *testing.T) {
 	s, c := start(t)
 	a, _, share := hybrid(t, c, "")
+	const refusals = 3
 	refused := 0
 	s.Before(func(w http.ResponseWriter, r *http.Request) bool {
-		if !strings.HasSuffix(r.URL.Path, "/sign") || refused > 0 {
+		if !strings.HasSuffix(r.URL.Path, "/sign") || refused == refusals {
 			return false
 		}
-		refused++
-		s.RenewSealKey()
+		if refused++; refused == refusals {
+			s.RenewSealKey()
+		}
 		w.Header().Set("Content-Type", "application/problem+json")
 		w.WriteHeader(http.StatusBadGateway)
 		fmt.Fprintf(w, `{"code": "party_refused", "session_id": "s", "parties": [{"code": %q}]}`, protocol.CodeSealKey)
 		return true
 	})
-	if _, err := c.Sign(waiting(t), client.SignRequest{Account: a.ID, Message: []byte("m"), Hash: "sha256", UserShare: share}); err != nil || refused != 1 {
+	if _, err := c.Sign(waiting(t), client.SignRequest{Account: a.ID, Message: []byte("m"), Hash: "sha256", UserShare: share}); err != nil || refused != refusals {
 		t.Errorf("%v after %d refusals", err, refused)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/meshmpc/mpcd/coordinator/rest"
 )
@@ -38,8 +39,12 @@ func (c *Client) Sign(ctx context.Context, req SignRequest) (*rest.SignResult, e
 		return nil, err
 	}
 	a, err := c.sign(ctx, req, false)
-	if staleSealKey(err) && req.UserShare != nil && req.RequestID == "" { // the delegate was started anew in between
-		a, err = c.sign(secondKey(ctx), req, false)
+	for try := 2; try <= sealTries && staleSealKey(err) && req.UserShare != nil && req.RequestID == ""; try++ {
+		// The delegate was started anew; the coordinator hears of its new key in a moment.
+		if try > 2 && pause(ctx, sealPause) != nil {
+			break
+		}
+		a, err = c.sign(nthKey(ctx, try), req, false)
 	}
 	if err != nil {
 		return nil, err
@@ -61,11 +66,18 @@ func (c *Client) Sign(ctx context.Context, req SignRequest) (*rest.SignResult, e
 	return result, nil
 }
 
-// secondKey lets a call that must be made anew, not repeated, be repeatable itself:
+// A share is sealed anew so often, from the second time on after a pause, when the
+// delegate does not have the key that it was sealed to.
+const (
+	sealTries = 12
+	sealPause = 250 * time.Millisecond
+)
+
+// nthKey lets a call that must be made anew, not repeated, be repeatable itself:
 // its Idempotency-Key follows from the first one's.
-func secondKey(ctx context.Context) context.Context {
+func nthKey(ctx context.Context, n int) context.Context {
 	if first, ok := ctx.Value(idempotency{}).(string); ok {
-		return WithIdempotencyKey(ctx, first[:min(len(first), 250)]+"/2")
+		return WithIdempotencyKey(ctx, fmt.Sprintf("%s/%d", first[:min(len(first), 250)], n))
 	}
 	return ctx
 }
