@@ -19,7 +19,7 @@ const (
 	writeAtOnce  = 32                     // outcomes, which fit into one transaction
 	deleteWithin = time.Second            // of the first of those that are deleted together
 	deleteAtOnce = 1024
-	lookAgain    = writeAfter / 4 // at the earliest, for those that are told one after the other
+	lookAgain    = writeAfter / 4 // at the earliest: of those told one after the other several are written together
 )
 
 // paper is what is to be done about a told outcome on disk.

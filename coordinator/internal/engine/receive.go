@@ -28,36 +28,46 @@ func (e *Engine) Receive(from protocol.PeerID, data []byte) {
 		log.Warnw("a frame that is for parties came from one", "party", from)
 		return
 	}
-	if e.toAttempt(sid, inbound{from, f}) || e.stock.receive(from, sid, f) {
-		return
+	in := inbound{from, f}
+	taken, trouble := e.toAttempt(sid, in)
+	if !taken && !e.stock.receive(from, sid, f) {
+		trouble = queue(e.late, in)
 	}
-	queue(e.late, inbound{from, f}, sid)
+	if trouble != "" {
+		log.Warnw(trouble, "party", from, "sid", sid.Short())
+	}
 }
 
-// toAttempt hands a frame to the attempt that it is about, if that runs: what is in the
-// queue of an attempt came before its end, see handOn.
-func (e *Engine) toAttempt(sid protocol.SID, in inbound) bool {
+// What is wrong with a frame that is not looked at.
+const (
+	noMember = "a party speaks about a session that it is no member of"
+	noRoom   = "a frame was dropped: too many wait"
+)
+
+// toAttempt hands a frame to the attempt that it is about, if that runs, and tells what
+// was wrong with it. What is in the queue of an attempt came before its end, see handOn.
+func (e *Engine) toAttempt(sid protocol.SID, in inbound) (taken bool, trouble string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	a := e.attempts[sid]
 	if a == nil {
-		return false
+		return false, ""
 	}
 	m := a.members[in.from]
 	if m == nil {
-		log.Warnw("a party speaks about a session that it is no member of", "party", in.from, "sid", sid.Short())
-		return true
+		return true, noMember
 	}
 	m.heard.Store(time.Now().UnixNano())
-	queue(a.in, in, sid)
-	return true
+	return true, queue(a.in, in)
 }
 
-func queue(to chan<- inbound, in inbound, sid protocol.SID) {
+// queue hands a frame over without waiting, and tells if there is no room for it.
+func queue(to chan<- inbound, in inbound) (trouble string) {
 	select {
 	case to <- in:
+		return ""
 	default:
-		log.Warnw("a frame was dropped: too many wait", "party", in.from, "sid", sid.Short())
+		return noRoom
 	}
 }
 
@@ -67,8 +77,11 @@ func (e *Engine) handOn(a *attempt) {
 	for {
 		select {
 		case in := <-a.in:
-			if in.frame.Outcome != nil {
-				queue(e.late, in, a.sid)
+			if in.frame.Outcome == nil {
+				continue
+			}
+			if trouble := queue(e.late, in); trouble != "" { // it will be told again
+				log.Warnw(trouble, "party", in.from, "sid", a.sid.Short())
 			}
 		default:
 			return

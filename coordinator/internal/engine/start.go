@@ -83,7 +83,8 @@ func (n *newcomer) events(created *registry.NewSession) []registry.Event {
 
 // begin hands over the first events of a session. If its turn is now and its parties need no
 // looking for, its first attempt begins with them, in one transaction, and is proposed
-// while the disk works. What can go wrong if the coordinator dies before that is done:
+// while the disk works; a signature that is there within gatherTime is written with them.
+// What can go wrong if the coordinator dies before that is done:
 // nobody has been answered, and the log does not know the session. Its parties finish, and
 // their records are logged as those of an unknown session; the caller asks again, and
 // gets another signature of what he wanted signed anyway. Where more depends on the log, nothing is proposed
