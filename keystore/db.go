@@ -65,14 +65,19 @@ func dbOptions(dir string) badger.Options {
 		WithValueLogFileSize(vlogFileSize)
 }
 
-// openBadger turns a panic of Badger over damaged files into an error.
+// openBadger turns what Badger makes of damaged files, a panic or the word of a wrong
+// key, into ErrIncomplete.
 func openBadger(opt badger.Options) (db *badger.DB, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			db, err = nil, rotten(opt.Dir, fmt.Errorf("%v", r))
 		}
 	}()
-	return badger.Open(opt)
+	db, err = badger.Open(opt)
+	if errors.Is(err, badger.ErrEncryptionKeyMismatch) { // its encryption is off
+		err = rotten(filepath.Join(opt.Dir, badger.KeyRegistryFileName), errors.New("it is altered"))
+	}
+	return db, err
 }
 
 // probeLock gives ErrInUse where Badger would give a text: Badger flocks the folder
