@@ -126,10 +126,14 @@ func TestPagesOfManySessions(t *testing.T) {
 		{Kind: protocol.KindSign, Status: StatusFailed}, {Account: account}, {Account: account, Status: StatusCompleted},
 	} {
 		for _, at := range []uint64{0, 2 * n} {
-			began := time.Now()
-			list, _ := r.Sessions(f, Page{Before: at, Limit: 200})
-			if took := time.Since(began); took > 25*time.Millisecond { // five times the promise: the machine may be busy
-				t.Errorf("%+v before %d: %d sessions in %v", f, at, len(list), took)
+			took := time.Hour
+			for range 20 { // the machine may be busy: one quick answer shows that nothing is searched
+				began := time.Now()
+				r.Sessions(f, Page{Before: at, Limit: 200})
+				took = min(took, time.Since(began))
+			}
+			if took > 5*time.Millisecond {
+				t.Errorf("%+v before %d: the quickest of 20 took %v", f, at, took)
 			}
 		}
 	}
