@@ -19,11 +19,15 @@ const storeFolder = "store"
 // new party that is started at once waits for it.
 const orphanTime = 2 * time.Second
 
+// mostPresignatures keeps a typing error from filling the memory: they take 3.6 GB.
+const mostPresignatures = 100_000
+
 // partyConfig is what a party is told.
 type partyConfig struct {
 	daemonConfig
 	Master    keystore.MasterKey
 	PreParams int // sets of pre-parameters to keep in stock
+	Presigned int // presignatures held at most
 }
 
 func partyCommand() *cli.Command {
@@ -31,6 +35,7 @@ func partyCommand() *cli.Command {
 		list(setListen, "MPC_LISTEN", defaultP2PListen, "`MULTIADDR` for other nodes to dial"),
 		masterKey.flag(),
 		number(setPreParams, "MPC_PREPARAMS", node.DefaultPoolTarget, "`SETS` of pre-parameters to keep in stock: a new ECDSA key uses one, and waits when there is none"),
+		number(setMaxPresignatures, "MPC_MAX_PRESIGNATURES", node.DefaultMaxPresignatures, "`COUNT` of presignatures, of all keys, that this party holds at most, in memory (36 KB each); 0: it makes none"),
 	}
 	return daemonCommand("party", "run a party: it holds shares and signs with others", flags, func(c *cli.Context) error {
 		w, err := inheritedWorker()
@@ -69,7 +74,7 @@ func (w *worker) party(c *cli.Context) error {
 }
 
 func newPartyConfig(c *cli.Context) (partyConfig, error) {
-	cfg := partyConfig{PreParams: c.Int(setPreParams)}
+	cfg := partyConfig{PreParams: c.Int(setPreParams), Presigned: c.Int(setMaxPresignatures)}
 	var err error
 	if cfg.daemonConfig, err = commonConfig(c, setListen); err != nil {
 		return cfg, err
@@ -84,8 +89,13 @@ func newPartyConfig(c *cli.Context) (partyConfig, error) {
 	if cfg.PreParams < 0 || cfg.PreParams > node.MaxPoolTarget {
 		return cfg, refusef("--%s %d: use 0 to %d", setPreParams, cfg.PreParams, node.MaxPoolTarget)
 	}
-	if cfg.PreParams == 0 {
-		cfg.PreParams = -1 // none; the node's own zero means its default
+	if cfg.Presigned < 0 || cfg.Presigned > mostPresignatures {
+		return cfg, refusef("--%s %d: use 0 to %d", setMaxPresignatures, cfg.Presigned, mostPresignatures)
+	}
+	for _, count := range []*int{&cfg.PreParams, &cfg.Presigned} {
+		if *count == 0 {
+			*count = -1 // none; the node's own zero means its default
+		}
 	}
 	return cfg, cfg.needBootstrap()
 }
@@ -123,7 +133,7 @@ func (d *dataDir) party(c *cli.Context, cfg partyConfig, store *keystore.Store) 
 		return refuse(err)
 	}
 	part, err := node.New(node.Config{
-		Host: host, Store: store, Network: d.network.Name, PoolTarget: cfg.PreParams,
+		Host: host, Store: store, Network: d.network.Name, PoolTarget: cfg.PreParams, MaxPresignatures: cfg.Presigned,
 		DataDir: d.path, PlainUserShares: d.network.PlainUserShares, DrainTimeout: cfg.Drain, Software: software(), Labels: d.self.Labels,
 		Watch: d.worker, Interrupted: d.worker.Interrupted,
 	})

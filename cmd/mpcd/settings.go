@@ -10,20 +10,21 @@ import (
 
 // Names of the settings: flags, and keys of the YAML file.
 const (
-	setDataDir      = "data-dir"
-	setNetwork      = "network"
-	setBootstrap    = "bootstrap"
-	setListen       = "listen"
-	setP2PListen    = "p2p-listen"
-	setEnvironment  = "environment"
-	setLogLevel     = "log-level"
-	setLogFormat    = "log-format"
-	setDrain        = "drain-timeout"
-	setPreParams    = "preparams"
-	setApproverKey  = "approver-key"
-	setPprof        = "pprof-listen"
-	flagConfig      = "config"
-	flagPrintConfig = "print-config"
+	setDataDir          = "data-dir"
+	setNetwork          = "network"
+	setBootstrap        = "bootstrap"
+	setListen           = "listen"
+	setP2PListen        = "p2p-listen"
+	setEnvironment      = "environment"
+	setLogLevel         = "log-level"
+	setLogFormat        = "log-format"
+	setDrain            = "drain-timeout"
+	setPreParams        = "preparams"
+	setMaxPresignatures = "max-presignatures"
+	setApproverKey      = "approver-key"
+	setPprof            = "pprof-listen"
+	flagConfig          = "config"
+	flagPrintConfig     = "print-config"
 )
 
 // logVariable sets log level and format in one variable, such as "info,json".
