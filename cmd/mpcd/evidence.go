@@ -100,7 +100,7 @@ func verifyEvidence(c *cli.Context) error {
 		if !shown.Proven {
 			verdict = "NOT PROVEN: it rests on the word of " + shown.By
 		}
-		printf(c, "verdict: %s\nculprit: %s\nreason:  %s\nsession: %s\nby:      %s\ndetail:  %s\nwhy:     %s\n",
+		printf(c, "verdict: %s\nculprit: %s\nreason:  %s\nsid:     %s\nby:      %s\ndetail:  %s\nwhy:     %s\n",
 			verdict, shown.Culprit, shown.Reason, shown.SID, shown.By, shown.Detail, shown.Why)
 	}
 	if err == nil && !shown.Proven {
