@@ -19,8 +19,9 @@
 //  2. keep direct messages confidential: the KGRound2Message1 of all members
 //     together are the key;
 //  3. expect CPU work inside Step: up to a second for one ECDSA keygen step of a
-//     big roster. The library spreads it over GOMAXPROCS goroutines, which end
-//     before Step returns;
+//     big roster. The library spreads it over goroutines, which end before Step
+//     returns: as many as there are cores verify the DLN proofs of a keygen, the
+//     proof about a modulus takes 160 short ones for each member, whatever it is told;
 //  4. use a set of pre-parameters once, also across crashes: mark it on disk
 //     before NewKeygen;
 //  5. run Share.Check on every share that comes from a disk, and never show
