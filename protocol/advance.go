@@ -81,27 +81,19 @@ func (s *Session) checkContributions() error {
 // stepRound feeds one held message to the machine, the last one of some rounds
 // only when all members have agreed on what they have heard.
 func (s *Session) stepRound() (Output, bool, error) {
-	e := s.in.next(s.cfg.Machine, nil)
+	e := s.in.next(s.cfg.Machine)
 	if e == nil {
 		return Output{}, false, nil
 	}
-	gate, end := s.pending(e), s.ends(e)
-	if gate || end {
-		surplus := s.in.next(s.cfg.Machine, e)
-		switch {
-		case surplus != nil:
-			e, end = surplus, false // the machine refuses it, before the gate can open
-		case gate:
-			return s.agree(e)
-		}
+	last := s.last(e)
+	if last && s.gated() {
+		return s.agree()
 	}
 	s.in.drop(e)
-	h := &e.Header
-	m := Message{Round: h.Round, Name: h.Name, From: h.From, To: h.To, Body: e.Payload}
-	if end {
-		return s.hold(e, m)
+	if last && s.ends() {
+		return s.hold(e)
 	}
-	step, err := s.cfg.Machine.Step(m)
+	step, err := s.cfg.Machine.Step(e.message())
 	if err != nil {
 		return Output{}, false, blameFor(e, err)
 	}
@@ -110,28 +102,26 @@ func (s *Session) stepRound() (Output, bool, error) {
 	return out, true, err
 }
 
-// ends tells whether e is the last message of a presigning.
-func (s *Session) ends(e *Envelope) bool {
-	m := s.cfg.Machine
-	if s.cfg.Spec.Kind != KindPresign || m.Round() != m.Rounds() {
-		return false
-	}
-	waiting := m.Waiting()
+// last tells whether e is all that the machine's round still lacks.
+func (s *Session) last(e *Envelope) bool {
+	waiting := s.cfg.Machine.Waiting()
 	return len(waiting) == 1 && waiting[0] == Slot{From: e.Header.From, Name: e.Header.Name}
 }
 
-// hold ends a presigning with its last message. One in the wrong form gets here before
-// the members have agreed on the round, and the machine blames its sender.
-func (s *Session) hold(e *Envelope, m Message) (Output, bool, error) {
+// ends tells whether the round is the last one of a presigning.
+func (s *Session) ends() bool {
+	m := s.cfg.Machine
+	return s.cfg.Spec.Kind == KindPresign && m.Round() == m.Rounds()
+}
+
+// hold ends a presigning with its last message.
+func (s *Session) hold(e *Envelope) (Output, bool, error) {
 	holder, ok := s.cfg.Machine.(Holder)
-	if !ok {
-		return Output{}, false, errHold // cannot happen: see checkMachine
+	if !ok || len(s.echo.rounds) > 0 {
+		return Output{}, false, errHold // cannot happen: see checkMachine, and stepRound
 	}
-	if err := holder.Hold(m); err != nil {
+	if err := holder.Hold(e.message()); err != nil {
 		return Output{}, false, blameFor(e, err)
-	}
-	if len(s.echo.rounds) > 0 {
-		return Output{}, false, errHold // cannot happen: what a machine takes here is what the gate waits for
 	}
 	e.Payload = nil
 	s.phase = PhaseHeld

@@ -79,23 +79,16 @@ func newEcho(m Machine, members int) echo {
 	return echo{rounds: m.Echoes(), agreed: make(map[PeerID]bool)}
 }
 
-// pending tells whether e, the next message to be delivered, is the last one of a
-// round on which the members have not agreed yet. One in another form than that of
-// the round's broadcasts is not: it would make this member's digest unlike those of
-// the others, who would blame this member for it. The machine blames its sender.
-func (s *Session) pending(e *Envelope) bool {
-	if len(s.echo.rounds) == 0 || s.echo.rounds[0] != s.cfg.Machine.Round() || e.Header.Round != s.echo.rounds[0] || e.Header.To != "" {
-		return false
-	}
-	waiting := s.cfg.Machine.Waiting()
-	return len(waiting) == 1 && waiting[0] == Slot{From: e.Header.From, Name: e.Header.Name}
+// gated tells whether the members have yet to agree on the machine's round.
+func (s *Session) gated() bool {
+	return len(s.echo.rounds) > 0 && s.echo.rounds[0] == s.cfg.Machine.Round()
 }
 
-// agree sends this member's digest for the round that last completes, and compares
-// all others with it. It reports whether all have come and match.
-func (s *Session) agree(last *Envelope) (out Output, agreed bool, err error) {
+// agree sends this member's digest for the machine's round, of which all messages are here, and
+// compares all others with it. It reports whether all have come and match.
+func (s *Session) agree() (out Output, agreed bool, err error) {
 	round := s.echo.rounds[0]
-	mine := s.heard(round, last)
+	mine := s.heard(round)
 	if !s.echo.sent {
 		s.echo.sent = true
 		payload, err := Marshal(Digest{Heard: slices.DeleteFunc(slices.Clone(mine), func(h Heard) bool { return h.From == s.cfg.Signer.ID() })})
@@ -135,15 +128,14 @@ func (s *Session) echoMissing() []PeerID {
 }
 
 // heard lists all broadcasts up to round that no earlier digest covers, this
-// member's own among them: those that the machine has taken, and last. What else is
-// held is a message that the ceremony does not have, and others need not hold it.
-func (s *Session) heard(round int, last *Envelope) []Heard {
+// member's own among them: all that the ceremony has (Machine.Form), for the last one is here.
+func (s *Session) heard(round int) []Heard {
 	var list []Heard
 	covers := func(h *Header) bool {
 		return h.To == "" && (h.Type == TypeRound && s.echo.from <= h.Round && h.Round <= round || h.Type == TypeReady && s.echo.from == 0)
 	}
 	for _, e := range s.in.slots {
-		if covers(&e.Header) && (e == last || !slices.Contains(s.in.held, e)) {
+		if covers(&e.Header) {
 			list = append(list, heard(&e.Header, e.Signature))
 		}
 	}

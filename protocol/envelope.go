@@ -42,6 +42,12 @@ type Envelope struct {
 	Signature []byte `cbor:"3,keyasint"` // Ed25519 by the node key of Header.From
 }
 
+// message is a round message as a machine takes it.
+func (e *Envelope) message() Message {
+	h := &e.Header
+	return Message{Round: h.Round, Name: h.Name, From: h.From, To: h.To, Body: e.Payload}
+}
+
 // Signer is a node's identity.
 type Signer interface {
 	ID() PeerID

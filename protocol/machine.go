@@ -48,9 +48,14 @@ type Holder interface {
 // an error is dead.
 //
 // The caller delivers messages in the order of their rounds: a message of round
-// r only when Round() ≥ r or its slot is waited for (its author lies about the
-// round), and at most one for each Slot.
+// r only when Round() ≥ r, at most one for each Slot, and none with which Form finds fault.
 type Machine interface {
+	// Form tells what is wrong with the form of a round message of another member, of
+	// whatever round: the ceremony has no such message, or not in that round, not so large,
+	// not by that way, or its body is not one. It changes nothing and may be called before
+	// Start: what no honest member sends is judged when it arrives, for by the time its
+	// round comes the last message may have left. The error is the sender's *Blame.
+	Form(Message) error
 	// Start returns the messages of the first round: 1, or 4 in a signing that was presigned.
 	Start() (Step, error)
 	// Step takes one message of another member.

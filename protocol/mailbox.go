@@ -12,22 +12,19 @@ type inbox struct {
 	over   int   // rounds up to this one are over: they were another session's
 	rounds int   // the last one
 	echoes []int // rounds with a digest
+	form   func(Message) error
 	slots  map[Slot]*Envelope
-	held   []*Envelope // round messages that the machine has not taken yet
-	count  map[PeerID]int
+	held   []*Envelope    // round messages that the machine has not taken yet
 	bytes  map[PeerID]int // of payloads
 }
 
 // newInbox returns the inbox of a machine that has not started.
 func newInbox(m Machine, echoes []int) inbox {
 	return inbox{
-		over: m.Round(), rounds: m.Rounds(), echoes: echoes,
-		slots: make(map[Slot]*Envelope), count: make(map[PeerID]int), bytes: make(map[PeerID]int),
+		over: m.Round(), rounds: m.Rounds(), echoes: echoes, form: m.Form,
+		slots: make(map[Slot]*Envelope), bytes: make(map[PeerID]int),
 	}
 }
-
-// perRound is the most messages that one member sends to one other in a round.
-const perRound = 2
 
 // perMember is the most that one member sends to one other in a ceremony, in bytes.
 // Key generation has 190 kB; messages of later rounds are kept until their round.
@@ -42,7 +39,7 @@ func slotOf(h *Header) Slot {
 }
 
 // put stores an envelope of an admitted member, or says why it is dropped. An
-// error is a contradiction, with its author as culprit.
+// error has its author as culprit: a contradiction, or what no honest member sends.
 func (b *inbox) put(e *Envelope) (dropped string, err error) {
 	h := &e.Header
 	if !slices.Contains(types, h.Type) {
@@ -61,8 +58,10 @@ func (b *inbox) put(e *Envelope) (dropped string, err error) {
 		}
 		return "", contradiction(first, e)
 	}
-	if h.Type == TypeRound && b.count[h.From] >= perRound*(b.rounds-b.over) {
-		return "more messages than the ceremony has", nil
+	if h.Type == TypeRound { // names and sizes are the ceremony's from here on
+		if err := b.form(e.message()); err != nil {
+			return "", blameFor(e, err)
+		}
 	}
 	if b.bytes[h.From]+len(e.Payload) > perMember && h.Type != TypeAbort {
 		return "more bytes than the ceremony has", nil
@@ -70,7 +69,6 @@ func (b *inbox) put(e *Envelope) (dropped string, err error) {
 	b.bytes[h.From] += len(e.Payload)
 	b.slots[slot] = e
 	if h.Type == TypeRound {
-		b.count[h.From]++
 		b.held = append(b.held, e)
 	}
 	return "", nil
@@ -94,21 +92,14 @@ func (b *inbox) malformed(h *Header) string {
 	return ""
 }
 
-// next returns a held message other than except, of the lowest round up to the
-// machine's, nil if there is none; drop takes it out. What the machine waits for
-// goes to it whatever round it claims: held until that one, it would hold up the
-// ceremony, and nobody would be blamed.
-func (b *inbox) next(m Machine, except *Envelope) *Envelope {
-	var best *Envelope
-	for _, e := range b.held {
-		if e == except || best != nil && e.Header.Round >= best.Header.Round {
-			continue
-		}
-		if e.Header.Round <= m.Round() || slices.Contains(m.Waiting(), Slot{From: e.Header.From, Name: e.Header.Name}) {
-			best = e
-		}
+// next returns a held message of the machine's round, nil if there is none; drop takes
+// it out. Of earlier rounds none is held: a round ends when everything that it has was taken.
+func (b *inbox) next(m Machine) *Envelope {
+	i := slices.IndexFunc(b.held, func(e *Envelope) bool { return e.Header.Round <= m.Round() })
+	if i < 0 {
+		return nil
 	}
-	return best
+	return b.held[i]
 }
 
 // release forgets what a session that has failed will not look at any more.

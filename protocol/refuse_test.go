@@ -2,6 +2,7 @@ package protocol
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -147,42 +148,37 @@ func checkDropped(t *testing.T, p *player, h hostile) {
 	}
 }
 
-// One member can make a party keep a bounded number of messages, not more.
-func TestMemoryOfAMemberIsBounded(t *testing.T) {
-	net := newNetwork(t, signSpec(3))
-	first := net.players[0].session
-	most := perRound * toyRounds
-	for i := range 1000 {
-		e := Seal(parties[1], Header{SID: net.spec.SID(), Type: TypeRound, Round: 1 + i%toyRounds, Name: fmt.Sprintf("Invented %d", i)}, make([]byte, 1000))
-		out, err := first.Deliver(wire(t, e), false)
-		noError(t, err)
-		if full := i >= most; full != strings.Contains(out.Dropped, "more messages") {
-			t.Fatalf("message %d: dropped with %q", i, out.Dropped)
+// What no honest member sends ends the session when it arrives, whatever round it claims and
+// whether or not the rounds have begun, with its signer named: held until its round, it
+// would come to light when the last message has left.
+func TestFormIsJudgedOnArrival(t *testing.T) {
+	for name, h := range map[string]Header{
+		"an invented name":       {Round: 1, Name: "Invented"},
+		"an invented last round": {Round: toyRounds, Name: "Invented"},
+		"under a later round":    {Round: toyRounds, Name: "Echo"},
+		"under an earlier round": {Round: 1, Name: "End"},
+		"direct":                 {Round: toyRounds, Name: "End", To: parties[0].id},
+		"on the topic":           {Round: 2, Name: "Number"},
+	} {
+		for _, started := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, started %v", name, started), func(t *testing.T) {
+				net := newNetwork(t, signSpec(3))
+				first := net.players[0].session
+				if started {
+					_, err := first.Ready()
+					noError(t, err)
+				}
+				h.SID, h.Type = net.spec.SID(), TypeRound
+				out, err := first.Deliver(wire(t, Seal(parties[1], h, []byte("x"))), h.To != "")
+				wantBlame(t, err, parties[1])
+				var b *Blame
+				if !errors.As(err, &b) || b.Reason != ReasonMessage || b.Evidence == nil || len(b.Evidence.Exhibits) != 1 {
+					t.Errorf("%+v is all that is said", b)
+				}
+				if len(out.Broadcast)+len(out.Direct) > 0 || len(first.in.held) > 0 {
+					t.Error("something is sent, or kept")
+				}
+			})
 		}
-	}
-	if len(first.in.slots) != most || len(first.in.held) != most {
-		t.Errorf("%d slots and %d messages are kept, want %d", len(first.in.slots), len(first.in.held), most)
-	}
-	if len(first.in.have(parties[1].id)) != most {
-		t.Errorf("a pull names %d messages", len(first.in.have(parties[1].id)))
-	}
-	out, err := first.Deliver(wire(t, Seal(parties[2], Header{SID: net.spec.SID(), Type: TypeRound, Round: 1, Name: "Nonce"}, nil)), false)
-	if err != nil || out.Dropped != "" {
-		t.Errorf("another member's message suffers: %q, %v", out.Dropped, err)
-	}
-}
-
-// A message that the session takes but the ceremony does not know is its
-// signer's fault.
-func TestUnknownRoundMessageBlamesItsSigner(t *testing.T) {
-	net := newNetwork(t, signSpec(3))
-	first := net.players[0]
-	e := Seal(parties[1], Header{SID: net.spec.SID(), Type: TypeRound, Round: 1, Name: "Invented"}, nil)
-	if out, err := first.session.Deliver(wire(t, e), false); err != nil || out.Dropped != "" {
-		t.Fatalf("before the rounds: dropped %q, error %v; it must be held", out.Dropped, err)
-	}
-	net.run()
-	if got := Culprits(first.err); len(got) != 1 || got[0] != parties[1].id {
-		t.Fatalf("error %v names %v", first.err, got)
 	}
 }

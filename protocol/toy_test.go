@@ -49,6 +49,14 @@ func (m *toy) Round() int    { return m.round }
 func (m *toy) Rounds() int   { return m.rounds }
 func (m *toy) Echoes() []int { return m.echoes }
 
+// Form knows the names, and their rounds and ways.
+func (m *toy) Form(msg Message) error {
+	if slices.Contains(toySlots[msg.Round], msg.Name) && (msg.Name == "Number") == (msg.To != "") {
+		return nil
+	}
+	return &Blame{Round: m.round, Culprits: []PeerID{msg.From}, Reason: ReasonMessage, Err: fmt.Errorf("no %s of round %d is sent like that", msg.Name, msg.Round)}
+}
+
 func (m *toy) Start() (Step, error) {
 	if m.started {
 		return Step{}, fmt.Errorf("started twice")

@@ -50,6 +50,8 @@ func (m *talk) Rounds() int              { return talkRounds }
 func (m *talk) Waiting() []protocol.Slot { return m.waiting }
 func (m *talk) Echoes() []int            { return nil }
 
+func (m *talk) Form(protocol.Message) error { return nil }
+
 func (m *talk) Start() (protocol.Step, error) { return m.enter() }
 
 // enter starts the next round.

@@ -26,16 +26,10 @@ func (m *machine) admit(msg *protocol.Message) (slot int, parsed tsslib.ParsedMe
 	if msg.To != "" && msg.To != m.roster.selfPeer() {
 		return 0, nil, fmt.Errorf("%w: it is for %s", ErrDelivery, msg.To)
 	}
-	t := m.ceremony.byName[msg.Name]
+	t, err := m.row(msg)
 	switch {
-	case t == nil:
-		return 0, nil, m.blameSender(msg, "the ceremony has no %.40q", msg.Name)
-	case t.round != msg.Round:
-		return 0, nil, m.blameSender(msg, "%s belongs to round %d, not %d", t.name, t.round, msg.Round)
-	case t.direct != (msg.To != ""):
-		return 0, nil, m.blameSender(msg, "%s came by the wrong way (direct: %v)", t.name, msg.To != "")
-	case len(msg.Body) > t.limit:
-		return 0, nil, m.blameSender(msg, "%s has %d bytes, more than %d", t.name, len(msg.Body), t.limit)
+	case err != nil:
+		return 0, nil, err
 	case t.round > m.round:
 		return 0, nil, fmt.Errorf("%w: %s in round %d", ErrDelivery, t.name, m.round)
 	}
@@ -43,14 +37,55 @@ func (m *machine) admit(msg *protocol.Message) (slot int, parsed tsslib.ParsedMe
 	if slot < 0 {
 		return 0, nil, m.second(msg, t)
 	}
-	parsed, err = t.parse(msg.Body, from)
+	parsed, err = m.parse(t, msg, from)
 	if err != nil {
-		return 0, nil, m.blameSender(msg, "%s: %w", t.name, err)
+		return 0, nil, err
 	}
 	if err := m.inspect(msg, from.Index, parsed.Content()); err != nil {
 		return 0, nil, err
 	}
 	return slot, parsed, nil
+}
+
+// row finds a message's row in the table, which says where it belongs and how large it
+// may be.
+func (m *machine) row(msg *protocol.Message) (*messageType, error) {
+	t := m.ceremony.byName[msg.Name]
+	switch {
+	case t == nil:
+		return nil, m.blameSender(msg, "the ceremony has no %.40q", msg.Name)
+	case t.round != msg.Round:
+		return nil, m.blameSender(msg, "%s belongs to round %d, not %d", t.name, t.round, msg.Round)
+	case t.direct != (msg.To != ""):
+		return nil, m.blameSender(msg, "%s came by the wrong way (direct: %v)", t.name, msg.To != "")
+	case len(msg.Body) > t.limit:
+		return nil, m.blameSender(msg, "%s has %d bytes, more than %d", t.name, len(msg.Body), t.limit)
+	}
+	return t, nil
+}
+
+// parse reads a message of a row; what cannot be read is its sender's fault.
+func (m *machine) parse(t *messageType, msg *protocol.Message, from *tsslib.PartyID) (tsslib.ParsedMessage, error) {
+	parsed, err := t.parse(msg.Body, from)
+	if err != nil {
+		return nil, m.blameSender(msg, "%s: %w", t.name, err)
+	}
+	return parsed, nil
+}
+
+// Form implements protocol.Machine. The numbers in a message are for its round: what the
+// guard compares them with may not be known before.
+func (m *machine) Form(msg protocol.Message) error {
+	from := m.roster.by[msg.From]
+	if from == nil {
+		return fmt.Errorf("%w: %q is not a member", ErrDelivery, msg.From)
+	}
+	t, err := m.row(&msg)
+	if err != nil {
+		return err
+	}
+	_, err = m.parse(t, &msg, from)
+	return err
 }
 
 // parse reads the library's wire form, a protobuf Any, as tsslib.ParseWireMessage

@@ -87,6 +87,13 @@ func randomScalar(q *big.Int) (*big.Int, error) {
 	return r.Add(r, one), nil
 }
 
+// Form implements protocol.Machine.
+func (p *Presign) Form(msg protocol.Message) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.m.Form(msg)
+}
+
 // Start implements protocol.Machine.
 func (p *Presign) Start() (protocol.Step, error) {
 	p.mu.Lock()
