@@ -80,6 +80,10 @@
 //
 // # Blame
 //
+// What is wrong with the form of a message is found when it arrives (Machine.Form), also in one
+// for a later round: held until then, it would come to light after the last message has left. The numbers
+// in it are looked at in its round.
+//
 // A session ends with a Blame where a member has broken the protocol: its
 // culprits, a Reason, and as Evidence what the culprit signed. Two messages that
 // contradict each other and digests that lie are proofs, which anybody can check offline
