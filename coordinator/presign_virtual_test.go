@@ -45,18 +45,24 @@ func (c *core) presigning(n, target int, ttl time.Duration) string {
 	return s.Account
 }
 
-// signs signs a fresh digest and checks that the session completes.
-func (c *core) signs(account string) (*registry.Session, time.Duration) {
+// signsDigest asks for a signature of a fresh digest.
+func (c *core) signsDigest(account string) (id string) {
 	c.t.Helper()
 	digest := make([]byte, protocol.DigestSize)
 	if _, err := rand.Read(digest); err != nil {
 		c.t.Fatal(err)
 	}
-	id, err := c.engine.Sign(engine.SignRequest{Account: account, Payload: digest})
+	id, err := c.engine.Sign(engine.SignRequest{Account: account, Payload: digest, Externals: -1})
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	s, took := c.finished(id)
+	return id
+}
+
+// signs signs a fresh digest and checks that the session completes.
+func (c *core) signs(account string) (*registry.Session, time.Duration) {
+	c.t.Helper()
+	s, took := c.finished(c.signsDigest(account))
 	if s.Status != registry.StatusCompleted {
 		c.t.Fatalf("%v in attempt %d: %+v", s.Status, s.Attempt, s.Problem)
 	}

@@ -203,13 +203,17 @@ func (s *stock) receive(from protocol.PeerID, sid protocol.SID, f *protocol.Fram
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	m := s.making[sid]
+	_, taken := s.taken[sid]
 	switch {
+	case m == nil && (taken || s.ready[sid] != nil): // a late copy: its sender must not forget what it holds
+		if f.Outcome != nil && f.Outcome.Failure != nil {
+			s.e.send(from, protocol.Frame{Ack: &protocol.Ack{SID: sid, Failure: true}})
+		}
+		return true
 	case m == nil && f.Held == nil:
 		return false
-	case m == nil:
-		if _, taken := s.taken[sid]; s.ready[sid] == nil && !taken { // of an earlier process, or too late
-			s.e.send(from, protocol.Frame{Cancel: &protocol.Cancel{SID: sid, Reason: "the presigning is over"}})
-		}
+	case m == nil: // of an earlier process, or too late
+		s.e.send(from, protocol.Frame{Cancel: &protocol.Cancel{SID: sid, Reason: "the presigning is over"}})
 		return true
 	case !m.has(from):
 		log.Warnw("a party speaks about a presigning that it is no member of", "party", from, "sid", sid.Short())
