@@ -30,8 +30,11 @@
 // environment, is in that of both. A panic in a goroutine of the library
 // that computes, from which no code of ours could recover, and any other unexpected
 // end, such as by the kernel when memory is short, is the end of a worker only. The
-// next one is started at once, when crashes follow each other closely after a pause
-// of up to 5 s, for as long as it takes; the log counts the restarts. It has the
+// next one is started at once, however often one has crashed: nobody who knows how to
+// crash a party keeps it away for longer than a start takes. Only a crash within 250 ms
+// of the worker's own start is followed by a pause, for the rest of that time, and workers
+// that end before they are ready, for want of a port or of room on the disk, by
+// pauses that grow from 250 ms to 5 s, until one is ready. The log counts the restarts. A worker has the
 // addresses of the one before, ports that the system chose included (if they are taken
 // meanwhile, those of the settings), and tells the coordinators of the sessions that
 // were interrupted (party_crashed).

@@ -20,11 +20,15 @@ import (
 	"github.com/meshmpc/mpcd/protocol"
 )
 
-// Pauses before a crashed worker is started again. The first time there is none.
+// Pauses before a crashed worker is started again. One that was ready left a daemon
+// that others count on, and somebody may know how to crash it: its successor follows at
+// once or, so that crashes right after the start do not eat a core, when apart has passed
+// since its own start. The next one is ready a tenth of a second later. What ends workers
+// before they are ready is nothing that others can do: those pauses grow.
 const (
+	apart        = 250 * time.Millisecond // from start to start; a start takes 30 ms of CPU
 	restartFirst = 250 * time.Millisecond
 	restartMost  = 5 * time.Second
-	healthy      = time.Minute // a worker that has served for so long has not crashed right after another
 )
 
 // supervisor runs a daemon in a process of its own, the worker, and starts it
@@ -38,13 +42,14 @@ type supervisor struct {
 	listen   []string                             // where it listened; nil: where its settings say
 	sessions map[protocol.SID]node.SessionRef     // that run, or whose coordinators must be told
 	crashes  int                                  // of all workers
-	pause    *backoff.ExponentialBackOff          // of crashes that follow each other closely
+	pause    *backoff.ExponentialBackOff          // of workers that were not ready, one after the other
 	after    func(time.Duration) <-chan time.Time // time.After
+	now      func() time.Time                     // time.Now
 }
 
 func newSupervisor(command func() (*exec.Cmd, error)) *supervisor {
 	return &supervisor{
-		command: command, sessions: map[protocol.SID]node.SessionRef{}, after: time.After,
+		command: command, sessions: map[protocol.SID]node.SessionRef{}, after: time.After, now: time.Now,
 		pause: &backoff.ExponentialBackOff{InitialInterval: restartFirst, Multiplier: 2, MaxInterval: restartMost},
 	}
 }
@@ -100,7 +105,7 @@ func (s *supervisor) run(ctx context.Context) error {
 			return fmt.Errorf("the worker crashed at its start: %w", err)
 		}
 		s.crashes++
-		pause := s.nextPause(ended.served)
+		pause := s.nextPause(ended)
 		log.Errorw("the worker crashed and is started again",
 			"reason", err, "restarts", s.crashes, "sessions", len(s.sessions), "pause", pause)
 		select {
@@ -120,21 +125,21 @@ func (s *supervisor) stoppedBetween() error {
 	return fmt.Errorf("stopped while no worker ran: a crash has ended sessions (%d) whose coordinators were not told and wait until their deadlines", len(s.sessions))
 }
 
-// nextPause is nothing for the first crash, and grows as long as they follow each
-// other closely.
-func (s *supervisor) nextPause(served time.Duration) time.Duration {
-	if s.crashes == 1 || served >= healthy {
-		s.pause.Reset()
-		return 0
+// nextPause is short after a worker that was ready, and grows as long as others end
+// before they are.
+func (s *supervisor) nextPause(ended workerEnd) time.Duration {
+	if !ended.ready {
+		return s.pause.NextBackOff()
 	}
-	return s.pause.NextBackOff()
+	s.pause.Reset()
+	return max(0, apart-ended.lived)
 }
 
 // workerEnd is how a worker ended.
 type workerEnd struct {
-	code   int           // what it said its exit code is
-	ready  bool          // it was
-	served time.Duration // since it was ready
+	code  int           // what it said its exit code is
+	ready bool          // it was
+	lived time.Duration // since it was started
 }
 
 // errCrash is why a worker is started again.
@@ -146,6 +151,7 @@ func (s *supervisor) runWorker(ctx context.Context) (workerEnd, error) {
 	if err != nil {
 		return workerEnd{}, err
 	}
+	began := s.now()
 	orders, reports, err := start(cmd)
 	if err != nil {
 		return workerEnd{}, fmt.Errorf("start the worker: %w", err)
@@ -157,12 +163,9 @@ func (s *supervisor) runWorker(ctx context.Context) (workerEnd, error) {
 	_ = say.Encode(order{Start: &workerStart{Restarts: s.crashes, Listen: s.listen, Interrupted: s.interrupted()}})
 	stop := context.AfterFunc(ctx, func() { _ = say.Encode(order{Stop: true}) })
 	defer stop()
-	code, since := s.follow(reports)
+	code, ready := s.follow(reports)
 	failed := cmd.Wait()
-	var end workerEnd
-	if !since.IsZero() {
-		end.ready, end.served = true, time.Since(since)
-	}
+	end := workerEnd{ready: ready, lived: s.now().Sub(began)}
 	switch {
 	case code != nil:
 		end.code = *code
@@ -194,8 +197,8 @@ func start(cmd *exec.Cmd) (orders, reports *os.File, err error) {
 }
 
 // follow reads a worker's reports until it has ended. It returns the exit code
-// that the worker announced, if it did, and when it was ready.
-func (s *supervisor) follow(reports io.Reader) (code *int, ready time.Time) {
+// that the worker announced, if it did, and whether it was ready.
+func (s *supervisor) follow(reports io.Reader) (code *int, ready bool) {
 	lines := bufio.NewScanner(reports)
 	lines.Buffer(nil, maxOrder)
 	for lines.Scan() {
@@ -205,7 +208,7 @@ func (s *supervisor) follow(reports io.Reader) (code *int, ready time.Time) {
 		}
 		switch {
 		case r.Ready != nil:
-			s.served, s.listen, ready = true, r.Ready.Listen, time.Now()
+			s.served, s.listen, ready = true, r.Ready.Listen, true
 		case r.NoListen:
 			s.listen = nil
 		case r.Began != nil:

@@ -148,11 +148,14 @@ func die() {
 	select {}
 }
 
-// supervised returns a supervisor of fake workers, and the pauses that it makes.
+// supervised returns a supervisor of fake workers, and the pauses that it makes. Its
+// clock stands: workers live for no time.
 func supervised(t *testing.T, does string) (s *supervisor, folder string, pauses *[]time.Duration) {
 	t.Helper()
 	folder, pauses = t.TempDir(), new([]time.Duration)
 	s = newSupervisor(fakeCommand(does, folder))
+	began := time.Now()
+	s.now = func() time.Time { return began }
 	s.after = func(d time.Duration) <-chan time.Time {
 		*pauses = append(*pauses, d)
 		return time.After(0)
@@ -213,8 +216,7 @@ func TestCrashesFollowedByAnother(t *testing.T) {
 	if err := s.run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	ms := time.Millisecond
-	if want := []time.Duration{0, 250 * ms, 500 * ms, 1000 * ms, 2000 * ms, 4000 * ms, 5000 * ms, 5000 * ms}; !slices.Equal(*pauses, want) {
+	if want := slices.Repeat([]time.Duration{apart}, 8); !slices.Equal(*pauses, want) {
 		t.Errorf("pauses %v, want %v", *pauses, want)
 	}
 	if first := started(t, folder, 0); len(first.Listen)+len(first.Interrupted) != 0 {
@@ -237,7 +239,7 @@ func TestAWorkerThatCannotStartAfterACrash(t *testing.T) {
 	if err := s.run(t.Context()); err != nil || s.crashes != 4 {
 		t.Fatalf("%v, after %d crashes", err, s.crashes)
 	}
-	if want := []time.Duration{0, restartFirst, 2 * restartFirst, 4 * restartFirst}; !slices.Equal(*pauses, want) {
+	if want := []time.Duration{apart, restartFirst, 2 * restartFirst, 4 * restartFirst}; !slices.Equal(*pauses, want) {
 		t.Errorf("pauses %v, want %v", *pauses, want)
 	}
 	for n, want := range [][]string{nil, {"here"}, nil, nil, nil} {
@@ -282,7 +284,7 @@ func TestReportsToASupervisorThatWasStopped(t *testing.T) {
 	}
 	s := newSupervisor(nil)
 	code, ready := s.follow(read)
-	if code == nil || *code != exitRefused || ready.IsZero() || !slices.Equal(s.listen, []string{long}) {
+	if code == nil || *code != exitRefused || !ready || !slices.Equal(s.listen, []string{long}) {
 		t.Errorf("exit code %v, ready %v, %d addresses", code, ready, len(s.listen))
 	}
 	if got := s.interrupted(); !slices.Equal(got, []node.SessionRef{ref(2)}) {
@@ -313,17 +315,55 @@ func TestAReportThatHasNoRoomIsDroppedWhole(t *testing.T) {
 	}
 }
 
-// TestAPauseForgets checks that a worker that has served for long is started again
-// at once.
-func TestAPauseForgets(t *testing.T) {
-	s := newSupervisor(nil)
-	var got []time.Duration
-	for _, served := range []time.Duration{healthy, 0, 0, healthy, 0} {
-		s.crashes++
-		got = append(got, s.nextPause(served))
+// TestPauses checks that whoever can crash workers that serve, as often as wanted,
+// keeps a party away for no longer than a start takes and a quarter of a second, that
+// workers do not follow each other faster than that, and that only those that are not
+// ready make the pauses grow.
+func TestPauses(t *testing.T) {
+	const ms = time.Millisecond
+	crashed := func(lived time.Duration) workerEnd { return workerEnd{ready: true, lived: lived} }
+	unready := workerEnd{lived: 100 * ms}
+	for name, c := range map[string]struct {
+		ends []workerEnd
+		want []time.Duration
+	}{
+		"at once when it has lived": {
+			[]workerEnd{crashed(time.Hour), crashed(time.Second), crashed(apart), crashed(apart), crashed(apart), crashed(apart)},
+			[]time.Duration{0, 0, 0, 0, 0, 0},
+		},
+		"right after each start": {
+			[]workerEnd{crashed(100 * ms), crashed(100 * ms), crashed(100 * ms), crashed(0), crashed(249 * ms)},
+			[]time.Duration{150 * ms, 150 * ms, 150 * ms, 250 * ms, ms},
+		},
+		"not ready any more": {
+			[]workerEnd{crashed(time.Hour), unready, unready, unready, unready, unready, unready, unready, crashed(apart), unready},
+			[]time.Duration{0, 250 * ms, 500 * ms, 1000 * ms, 2000 * ms, 4000 * ms, 5000 * ms, 5000 * ms, 0, 250 * ms},
+		},
+	} {
+		s := newSupervisor(nil)
+		var got []time.Duration
+		for _, end := range c.ends {
+			got = append(got, s.nextPause(end))
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%s: pauses %v, want %v", name, got, c.want)
+		}
 	}
-	if want := []time.Duration{0, restartFirst, 2 * restartFirst, 0, restartFirst}; !slices.Equal(got, want) {
-		t.Errorf("pauses %v, want %v", got, want)
+}
+
+// TestAWorkerThatHasLivedIsReplacedAtOnce lets time pass while workers run.
+func TestAWorkerThatHasLivedIsReplacedAtOnce(t *testing.T) {
+	s, _, pauses := supervised(t, "crash 3")
+	now := time.Now()
+	s.now = func() time.Time {
+		now = now.Add(apart / 2 * time.Duration(s.crashes+1)) // asked before and after each
+		return now
+	}
+	if err := s.run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if want := []time.Duration{apart / 2, 0, 0}; !slices.Equal(*pauses, want) {
+		t.Errorf("pauses %v, want %v", *pauses, want)
 	}
 }
 
