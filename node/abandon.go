@@ -97,12 +97,12 @@ func (n *Node) hearAbandon(from protocol.PeerID, record protocol.KeyRecord, stat
 	r.abandons[id][a.Party] = a
 }
 
-// abandoned returns the word of a member that will never sign the certificate of a
+// abandoned returns the words of the members that will never sign the certificate of a
 // key, of which cert has the signatures that are known. Who has signed it as well says two
 // things, and counts for nothing. The caller holds mu.
-func (r *resolver) abandoned(record protocol.KeyRecord, cert *protocol.Certificate) *protocol.Abandon {
+func (r *resolver) abandoned(record protocol.KeyRecord, cert *protocol.Certificate) []*protocol.Abandon {
 	id, sid := shareID(record.Spec.Key, record.Spec.Epoch), record.Spec.SID()
-	var word *protocol.Abandon
+	var words []*protocol.Abandon
 	for i, m := range record.Spec.Roster {
 		a := r.abandons[id][m.Peer]
 		if a == nil || a.SID != sid {
@@ -112,9 +112,9 @@ func (r *resolver) abandoned(record protocol.KeyRecord, cert *protocol.Certifica
 			r.contradicts(&record.Spec, m.Peer)
 			continue
 		}
-		word = a
+		words = append(words, a)
 	}
-	return word
+	return words
 }
 
 // contradicts tells the operator of a member that says two things, once for each key's

@@ -204,7 +204,7 @@ func TestAWordThatDoesNotHoldDropsNothing(t *testing.T) {
 			if reply, err := p.node.takeEndorsement(t.Context(), liar.ID(), e); reply != nil || err != nil {
 				t.Errorf("%s: %+v, %v", name, reply, err)
 			}
-			if v, err := p.node.decide(t.Context(), key); err != nil || v.state != keystore.StatePending {
+			if v, err := p.node.decide(t.Context(), key, nil); err != nil || v.state != keystore.StatePending {
 				t.Errorf("%s: the share is %q, %v", name, v.state, err)
 			}
 		}
@@ -213,7 +213,7 @@ func TestAWordThatDoesNotHoldDropsNothing(t *testing.T) {
 		if _, err := p.node.takeEndorsement(t.Context(), liar.ID(), e); err != nil {
 			t.Error(err)
 		}
-		if v, err := p.node.decide(t.Context(), key); err != nil || v.state != keystore.StatePending {
+		if v, err := p.node.decide(t.Context(), key, nil); err != nil || v.state != keystore.StatePending {
 			t.Errorf("unasked for: the share is %q, %v", v.state, err)
 		}
 	})
@@ -289,8 +289,9 @@ func (p *party) unhear(t *testing.T, key *protocol.Spec, members ...int) {
 }
 
 // A member gives its signature to one and says to another that it never signed. Who
-// hears both keeps the share, also after a restart, and says who it is; who hears one
-// alone drops it. Either way the coordinator never has everyone's result, so that nobody is told of the key.
+// hears both keeps the share, also after a restart, and says who it is; who hears the word
+// alone keeps it as long as another member is away, and completes the key with that one. The
+// coordinator never has everyone's result, so that nobody is told of the key.
 func TestAMemberThatSaysTwoThings(t *testing.T) {
 	for name, m := range map[string]struct {
 		apart bool  // b is away
@@ -301,7 +302,7 @@ func TestAMemberThatSaysTwoThings(t *testing.T) {
 		"the session told everything":        {apart: true, a: keystore.StateActive, b: keystore.StateActive},
 		"the honest hear of both":            {lacks: []int{1, 2}, a: keystore.StateActive, b: keystore.StateActive, named: true},
 		"one was told, and is alone":         {apart: true, lacks: []int{1}, a: keystore.StatePending, b: keystore.StateActive, named: true},
-		"one was not told anything, nor now": {apart: true, lacks: []int{1, 2}, b: keystore.StatePending, named: true},
+		"one was not told anything, nor now": {apart: true, lacks: []int{1, 2}, a: keystore.StatePending, b: keystore.StateActive, named: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -362,10 +363,97 @@ func TestAMemberThatSaysTwoThings(t *testing.T) {
 				}
 				c.coord.mu.Unlock()
 				<-time.After(settleSoonFor) // every answer that was on its way
+				if state := a.stateOf(t, key); state == "" {
+					t.Error("a has dropped its share of a key that b has, in the end")
+				}
 				if text := text(); m.named && (!strings.Contains(text, "never will") || !strings.Contains(text, liar.ID())) {
 					t.Errorf("nobody says who it is: %s", text)
 				}
 			})
 		})
 	}
+}
+
+// A member says, against the truth, that it never signed, while another one, which has the
+// complete key, cannot be reached: the share is kept, the coordinator hears who has to come
+// back, and then the key is complete at both.
+func TestAWordDropsNothingWhileAMemberIsAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, p2ptest.Config{Transport: p2ptest.Simulated}, 3, nil)
+		a, b, liar := c.parties[0], c.parties[1], c.parties[2]
+		key, _ := c.key(protocol.EdDSA, 2)
+		a.interrupt(t, key)
+		liar.lose(t, key)
+		c.net.Sim.Isolate(b.Index, true)
+		next := retry(key)
+		if ans := c.coord.answer(a.ID(), next); ans.Code != protocol.CodeReplay || !slices.Equal(ans.Peers, []protocol.PeerID{b.ID()}) || !strings.Contains(ans.Detail, b.ID()) {
+			t.Errorf("the next attempt: %+v, want that it waits for %s", ans, b.ID())
+		}
+		if state := a.stateOf(t, key); state != keystore.StatePending {
+			t.Fatalf("a has %q", state)
+		}
+		c.net.Sim.Isolate(b.Index, false)
+		c.net.Mesh(c.hosts()...)
+		c.awaitActive(t, key, 0, 1)
+		next.Attempt++
+		for _, p := range []*party{a, b} {
+			if ans := c.coord.answer(p.ID(), next); ans.Code != protocol.CodeReplay {
+				t.Errorf("another key is begun over this one: %+v", ans)
+			}
+		}
+	})
+}
+
+// A member that is reached and says nothing until the limit, because its share is damaged
+// or was erased, has not answered either. Who never signed need not be asked twice.
+func TestSilenceIsNoAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, p2ptest.Config{Transport: p2ptest.Simulated}, 4, nil)
+		key, _ := c.key(protocol.EdDSA, 2)
+		a, silent := c.parties[0], c.parties[1]
+		a.interrupt(t, key)
+		if err := silent.store.EraseEpoch(t.Context(), key.Key, key.Epoch); err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range c.parties[2:] {
+			p.lose(t, key)
+		}
+		v, err := a.node.settle(t.Context(), key.Key, key.Epoch, retryLimit)
+		if err != nil || v.state != keystore.StatePending || !slices.Equal(v.waiting, []protocol.PeerID{silent.ID()}) {
+			t.Errorf("%+v, %v", v, err)
+		}
+		c.net.Sim.Isolate(c.parties[2].Index, true) // its word is known
+		if v, err = a.node.decide(t.Context(), key, c.peers(2)); err != nil || v.state != "" {
+			t.Errorf("when all others have answered: %+v, %v", v, err)
+		}
+	})
+}
+
+// A member that was killed before it had a share comes back while another one is away:
+// the share is dropped when that one is back too, and the next attempt makes the key.
+func TestAnHonestRetryWaitsForEverybodyOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, p2ptest.Config{Transport: p2ptest.Simulated}, 3, nil)
+		key := c.coord.keygen(protocol.EdDSA, 2, c.peers())
+		killed := c.killAt(2, moments[0])
+		c.coord.propose(key)
+		await(t, "a member is killed", killed)
+		for _, p := range c.parties[:2] {
+			eventually(t, "the others have a share", func() bool { return p.stateOf(t, key) != "" })
+		}
+		c.parties[2].stop()
+		c.giveUp(key, 0, 1)
+		c.parties[1].kill()
+		c.parties[2].revive()
+		c.net.Mesh(c.parties[0].Node, c.parties[2].Node, c.coord.node)
+		next := retry(key)
+		if ans := c.coord.answer(c.parties[0].ID(), next); ans.Code != protocol.CodeReplay || !slices.Equal(ans.Peers, c.peers(1)) {
+			t.Errorf("%+v, want that it waits for party 1", ans)
+		}
+		c.parties[1].revive()
+		c.net.Mesh(c.hosts()...)
+		next.Attempt++
+		certificate(t, c.coord.run(next))
+		c.allActive(t, next)
+	})
 }

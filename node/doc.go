@@ -58,10 +58,13 @@
 //   - All have signed the certificate: the key is active, and the outcome is told.
 //     This comes before everything else.
 //   - A member says, signed, that it has not signed and never will
-//     (protocol.Abandon): there will never be a key. The share is dropped, and the
-//     attempt that was proposed may begin.
+//     (protocol.Abandon), and every other one that does not say so has answered as well
+//     and has no signature of it: there will never be a key. The share is dropped, and
+//     the attempt that was proposed may begin. Who cannot be reached, or is silent until
+//     the limit, has not answered: it may hold the complete key.
 //   - Neither: the share stays, and other attempts at the key are refused
 //     (protocol.CodeReplay) with the members that have to come back in Answer.Peers.
+//     Members whose shares are gone for good keep such a share here for ever.
 //
 // A member says that only if it holds for ever: no share of the attempt is on its
 // disk, its session has ended, and the attempt is never accepted again, because it was
@@ -74,10 +77,9 @@
 // A member that signs and also says that it never will counts for nothing: the share
 // is kept and the log names it as an error. The signatures that a session has heard are
 // on disk beside the share when it ends without the others, so that this holds after a
-// restart. Of two honest members one that hears only the word may still have dropped its
-// share when the other has the full certificate: that alone does not prove that all
-// members have their shares. The same goes for a party that was restored from a backup
-// older than the key and speaks without remembering.
+// restart. Who gives its signature to an honest member only after that one has answered
+// another's question may still bring about that the other drops its share and this one has
+// the full certificate: that alone does not prove that all members have their shares.
 //
 // # Blame and quarantine
 //

@@ -178,7 +178,10 @@ func (n *Node) takeEndorsement(ctx context.Context, from protocol.PeerID, e *pro
 	}
 	cert := record.Certificate
 	if state == keystore.StatePending {
-		if cert, err = n.complete(ctx, theirs); err != nil {
+		switch cert, err = n.complete(ctx, theirs); {
+		case errors.Is(err, errNoKey): // it was dropped just now
+			return n.withoutShare(ctx, from, e)
+		case err != nil:
 			return nil, err
 		}
 	}

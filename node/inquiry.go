@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -13,21 +14,24 @@ import (
 	"github.com/meshmpc/mpcd/protocol"
 )
 
-// retryLimit bounds the question that a proposal of another attempt brings about.
-const retryLimit = 2 * time.Second
+// Times of a question.
+const (
+	retryLimit = 2 * time.Second        // for one that a proposal of another attempt brings about
+	askAgain   = 300 * time.Millisecond // of who is silent, growing: it may have been lost with a member's earlier start
+)
 
 // inquiry is a question to the other members of a pending key. Their answers change
-// what the resolver knows; the inquiry only tells when all have come.
+// what the resolver knows; the inquiry only tells who has answered.
 type inquiry struct {
-	sid     protocol.SID
-	waiting map[protocol.PeerID]bool // guarded by resolver.mu
-	all     chan struct{}            // closed when nobody is waited for any more
+	sid    protocol.SID
+	silent map[protocol.PeerID]bool // who has not answered; true: nor can be reached. Guarded by resolver.mu
+	all    chan struct{}            // closed when nobody is waited for any more
 }
 
 func (r *resolver) open(sid protocol.SID, members []protocol.Member) *inquiry {
-	i := &inquiry{sid: sid, waiting: make(map[protocol.PeerID]bool, len(members)), all: make(chan struct{})}
+	i := &inquiry{sid: sid, silent: make(map[protocol.PeerID]bool, len(members)), all: make(chan struct{})}
 	for _, m := range members {
-		i.waiting[m.Peer] = true
+		i.silent[m.Peer] = false
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -35,35 +39,73 @@ func (r *resolver) open(sid protocol.SID, members []protocol.Member) *inquiry {
 	return i
 }
 
-func (r *resolver) close(i *inquiry) {
+// close ends an inquiry, and tells who of the members has not answered.
+func (r *resolver) close(i *inquiry, members []protocol.Member) (silent []protocol.PeerID) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.inquiries, i)
+	for _, m := range members {
+		if _, is := i.silent[m.Peer]; is {
+			silent = append(silent, m.Peer)
+		}
+	}
+	return silent
 }
 
-// answered notes that a member has answered, or cannot be reached.
+// answered notes that a member has answered, after what it says was taken in.
 func (r *resolver) answered(sid protocol.SID, by protocol.PeerID) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for i := range r.inquiries {
-		if i.sid != sid || !i.waiting[by] {
-			continue
+		if i.sid == sid {
+			delete(i.silent, by)
+			i.look()
 		}
-		if delete(i.waiting, by); len(i.waiting) == 0 {
-			close(i.all)
+	}
+}
+
+// unreached notes that a question has not reached a member: it is not waited for.
+func (r *resolver) unreached(i *inquiry, member protocol.PeerID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if _, silent := i.silent[member]; silent {
+		i.silent[member] = true
+		i.look()
+	}
+}
+
+// awaits tells whether a member has not answered.
+func (r *resolver) awaits(i *inquiry, member protocol.PeerID) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	_, silent := i.silent[member]
+	return silent
+}
+
+// look closes all once nobody is waited for. The caller holds resolver.mu.
+func (i *inquiry) look() {
+	for _, gone := range i.silent {
+		if !gone {
+			return
 		}
+	}
+	select {
+	case <-i.all:
+	default:
+		close(i.all)
 	}
 }
 
 // verdict is what has become of a pending share.
 type verdict struct {
 	state   keystore.State    // empty: there is no share any more
-	waiting []protocol.PeerID // pending: whose signature is not known
+	waiting []protocol.PeerID // pending: who has to say something first
 }
 
 // settle asks the other members of a pending key what they know of it, waits for
 // the answers within the limit, and then drops the share if one of them will never
-// sign. Completing the key comes first: every answer that does is taken.
+// sign and all others have answered. Completing the key comes first: every answer that
+// does is taken.
 func (n *Node) settle(ctx context.Context, keyID string, epoch uint32, limit time.Duration) (verdict, error) {
 	record, state, err := n.made(ctx, keyID, epoch)
 	switch {
@@ -80,14 +122,16 @@ func (n *Node) settle(ctx context.Context, keyID string, epoch uint32, limit tim
 	if err != nil {
 		return verdict{}, err
 	}
+	var silent []protocol.PeerID
 	if word == nil { // otherwise it was being dropped when this party stopped
-		n.ask(ctx, record, limit)
+		silent = n.ask(ctx, record, limit)
 	}
-	return n.decide(context.WithoutCancel(ctx), &record.Spec)
+	return n.decide(context.WithoutCancel(ctx), &record.Spec, silent)
 }
 
-// ask sends the question and returns when everybody has answered, or at the limit.
-func (n *Node) ask(ctx context.Context, record protocol.KeyRecord, limit time.Duration) {
+// ask sends the question and returns when everybody that can be reached has answered, or
+// at the limit. It tells who has not answered.
+func (n *Node) ask(ctx context.Context, record protocol.KeyRecord, limit time.Duration) []protocol.PeerID {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	n.resolver.mu.Lock()
@@ -95,31 +139,43 @@ func (n *Node) ask(ctx context.Context, record protocol.KeyRecord, limit time.Du
 	n.resolver.mu.Unlock()
 	if question.Certificate.Verify(p2p.Verify) == nil { // it only could not be saved
 		if _, err := n.complete(ctx, &question.Certificate); err == nil {
-			return
+			return nil
 		}
 	}
-	sid, others := record.Spec.SID(), n.others(&record.Spec)
-	i := n.resolver.open(sid, others)
-	defer n.resolver.close(i)
+	others := n.others(&record.Spec)
+	i := n.resolver.open(record.Spec.SID(), others)
 	var sent sync.WaitGroup
 	defer sent.Wait()
 	for _, m := range others {
-		sent.Go(func() {
-			if err := n.sendEndorse(ctx, m.Peer, question); err != nil {
-				log.Debugw("a member of a pending key was not reached; it will be tried again", "peer", m.Peer, "error", err)
-				n.resolver.answered(sid, m.Peer)
-			}
-		})
+		sent.Go(func() { n.askOne(ctx, i, m.Peer, question) })
 	}
 	select {
 	case <-ctx.Done():
 	case <-i.all:
 	}
 	cancel()
+	return n.resolver.close(i, others)
 }
 
-// decide drops the share of an attempt that will never be complete.
-func (n *Node) decide(ctx context.Context, asked *protocol.Spec) (verdict, error) {
+// askOne sends the question to one member until it has answered or cannot be reached.
+func (n *Node) askOne(ctx context.Context, i *inquiry, member protocol.PeerID, question *protocol.Endorse) {
+	for wait := askAgain; n.resolver.awaits(i, member); wait *= 2 {
+		if err := n.sendEndorse(ctx, member, question); err != nil {
+			log.Debugw("a member of a pending key was not reached; it will be tried again", "peer", member, "error", err)
+			n.resolver.unreached(i, member)
+			return
+		}
+		if pause(ctx, wait) != nil {
+			return
+		}
+	}
+}
+
+// decide drops the share of an attempt that will never be complete: one member will never
+// sign, and each of the others has now said what it knows, which does not have that one's
+// signature, or will never sign either. Of those that were silent one may have seen
+// the signature, and hold a key with it that is complete.
+func (n *Node) decide(ctx context.Context, asked *protocol.Spec, silent []protocol.PeerID) (verdict, error) {
 	r := n.resolver
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -139,13 +195,20 @@ func (n *Node) decide(ctx context.Context, asked *protocol.Spec) (verdict, error
 	if err != nil {
 		return verdict{}, err
 	}
-	if word == nil {
-		word = r.abandoned(record, cert)
-	}
-	if word != nil {
+	if word != nil { // all had answered before it was kept
 		return verdict{}, n.drop(ctx, &record.Spec, word)
 	}
-	return verdict{state: state, waiting: unsigned(&record.Spec, cert)}, nil
+	words := r.abandoned(record, cert)
+	if len(words) == 0 {
+		return verdict{state: state, waiting: unsigned(&record.Spec, cert)}, nil
+	}
+	silent = slices.DeleteFunc(silent, func(p protocol.PeerID) bool {
+		return slices.ContainsFunc(words, func(a *protocol.Abandon) bool { return a.Party == p })
+	})
+	if len(silent) > 0 {
+		return verdict{state: state, waiting: silent}, nil
+	}
+	return verdict{}, n.drop(ctx, &record.Spec, words[0])
 }
 
 // unsigned lists the members whose signature is not known.
