@@ -46,6 +46,8 @@ type fakeNet struct {
 	work    sync.WaitGroup
 	down    chan struct{}
 
+	proposed func(*protocol.Spec) // is told of every proposal that the coordinator sends; nil: nobody is
+
 	noPasses atomic.Bool  // devices are not admitted
 	asked    atomic.Int64 // how often somebody has asked about a member
 }
@@ -165,6 +167,9 @@ func (n *fakeNet) Send(ctx context.Context, to protocol.PeerID, channel string, 
 	if err != nil || channel != protocol.ChannelDispatch {
 		n.t.Errorf("the coordinator sent a bad frame on %s: %v", channel, err)
 		return err
+	}
+	if n.proposed != nil && f.Propose != nil {
+		n.proposed(&f.Propose.Spec)
 	}
 	n.mu.Lock()
 	n.sent = append(n.sent, *f)

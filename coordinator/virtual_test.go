@@ -9,6 +9,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/meshmpc/mpcd/coordinator/internal/engine"
 	"github.com/meshmpc/mpcd/coordinator/internal/registry"
 	"github.com/meshmpc/mpcd/protocol"
@@ -235,10 +237,47 @@ func TestSessionWithoutAnAttemptIsRunAfterARestart(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		c.net.proposed = func(s *protocol.Spec) {
+			if c.registry.Session("s").Attempt != s.Attempt {
+				t.Error("it is proposed before it is on record: after another crash it would be once more")
+			}
+		}
 		c.restart()
 		s, _ := c.finished("s")
 		if s.Status != registry.StatusCompleted || s.Attempt != 2 { // the first may have been proposed
 			t.Errorf("%v in attempt %d: %+v", s.Status, s.Attempt, s.Problem)
+		}
+	})
+}
+
+// TestNoAttemptBeforeTheLastOneIsOnRecord: after a crash no more than one number may have been used that
+// the log does not know. Attempts that fail at once come one after the other faster than they are written.
+func TestNoAttemptBeforeTheLastOneIsOnRecord(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCore(t, "p1", "p2", "p3", "p4")
+		account := c.account(2, 4)
+		last := make(map[string]uint32) // highest number by session
+		c.net.proposed = func(s *protocol.Spec) {
+			c.net.mu.Lock()
+			defer c.net.mu.Unlock()
+			last[s.Session] = max(last[s.Session], s.Attempt)
+			on := uint32(0)
+			if known := c.registry.Session(s.Session); known != nil {
+				on = known.Attempt
+			}
+			if on+1 < s.Attempt {
+				t.Errorf("attempt %d is proposed, and the log ends with attempt %d", s.Attempt, on)
+			}
+		}
+		for _, p := range c.net.order[:3] {
+			p.set(script{refuse: protocol.CodeStorage})
+		}
+		id, err := c.engine.Sign(engine.SignRequest{Account: account, Payload: []byte("m"), RequestID: uuid.NewString()}) // so no attempt begins with the session
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s, _ := c.finished(id); s.Status != registry.StatusFailed || last[id] < 2 {
+			t.Errorf("%s in attempt %d, proposed were %d: %+v", s.Status, s.Attempt, last[id], s.Problem)
 		}
 	})
 }

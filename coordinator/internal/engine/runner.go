@@ -36,6 +36,8 @@ type runner struct {
 	resumed   *attempt  // to be finished first, after a restart
 	quiet     time.Time // before this, a party that is missing may just not be connected yet
 	suspects
+	restored  bool              // taken up after a restart
+	begun     *registry.Batch   // the beginning of the last attempt; nil: it is in the log
 	spared    int               // attempts that are not counted
 	plain     int               // attempts that failed and taught nothing about the parties
 	pinned    bool              // no others can take the place of the last attempt's parties
@@ -135,6 +137,10 @@ func (r *runner) once(ctx context.Context) bool {
 		parties, problem = nil, lapsed
 	}
 	<-r.durable
+	if recorded := r.isRecorded(); problem == nil && recorded != nil {
+		r.e.unbook(parties)
+		parties, problem = nil, recorded
+	}
 	over := ctx.Err() != nil // looked at once: it may be cancelled at any moment
 	if over || r.stillborn {
 		r.e.unbook(parties)
@@ -157,6 +163,17 @@ func (r *runner) once(ctx context.Context) bool {
 		r.fail(problem)
 		return false
 	}
+	a, problem := r.make(parties)
+	if problem != nil {
+		r.fail(problem)
+		return false
+	}
+	return r.again(ctx, a, a.run(ctx))
+}
+
+// make prepares an attempt with parties that have been booked. After a restart its beginning is on
+// disk before it is proposed: the number before it may have been used already.
+func (r *runner) make(parties []registry.Party) (*attempt, *registry.Problem) {
 	a, err := r.newAttempt(parties)
 	if err == nil {
 		if err = r.prepare(a); err != nil {
@@ -166,15 +183,36 @@ func (r *runner) once(ctx context.Context) bool {
 	if err != nil {
 		r.e.unbook(parties)
 		log.Errorw("an attempt could not be made", "session", r.id, "error", err)
-		r.fail(&registry.Problem{Code: registry.CodeInternal, Detail: "the coordinator could not prepare the session: its log tells why"})
-		return false
+		return nil, &registry.Problem{Code: registry.CodeInternal, Detail: "the coordinator could not prepare the session: its log tells why"}
 	}
-	return r.again(ctx, a, a.run(ctx))
+	if r.restored {
+		r.begun = a.begun
+		if problem := r.isRecorded(); problem != nil {
+			r.e.unregister(a)
+			a.spend()
+			return nil, problem
+		}
+	}
+	return a, nil
+}
+
+// isRecorded waits until the last attempt's beginning is on disk. Only then the next one is proposed, so
+// that after a crash no more than one number can have been used that is not on record (see restore).
+func (r *runner) isRecorded() *registry.Problem {
+	if r.begun == nil {
+		return nil
+	}
+	if err := r.begun.Wait(); err != nil {
+		log.Errorw("an attempt could not be recorded, so that no other one follows", "session", r.id, "error", err)
+		return storageProblem()
+	}
+	return nil
 }
 
 // again records how an attempt ended and decides whether there is another one.
 func (r *runner) again(ctx context.Context, a *attempt, end ending) bool {
 	r.e.unregister(a)
+	r.begun = a.begun
 	if end.done {
 		r.e.handOn(a)
 	}
