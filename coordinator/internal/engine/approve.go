@@ -3,6 +3,7 @@ package engine
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -111,6 +112,38 @@ func (r *runner) lapsed() *registry.Problem {
 		p.Detail = "approvals ran out before another attempt could begin; the last one: " + r.lastFault.Detail
 	}
 	return p
+}
+
+// approvedUntil returns when a signing's approvals, as they say, will be too few; false: the
+// coordinator approves it at any time, or they are too few now.
+func (r *runner) approvedUntil() (time.Time, bool) {
+	var none time.Time
+	if r.req.Kind != protocol.KindSign {
+		return none, false
+	}
+	a := r.e.cfg.Registry.Account(r.req.Account)
+	need := a.Approvers.M
+	if r.e.approves(a.Approvers) {
+		need--
+	}
+	if need < 1 {
+		return none, false
+	}
+	latest := make(map[string]time.Time)
+	spec := r.e.claimed(r.id, &r.req)
+	for _, token := range r.approvals() {
+		kid, err := checkApproval(spec, a.Approvers, token)
+		if err != nil {
+			continue
+		}
+		if _, expires, err := protocol.PeekApproval(token); err == nil && expires.After(latest[kid]) {
+			latest[kid] = expires
+		}
+	}
+	if len(latest) < need {
+		return none, false
+	}
+	return slices.SortedFunc(maps.Values(latest), func(x, y time.Time) int { return y.Compare(x) })[need-1], true
 }
 
 // approves reports whether the coordinator's key is one of the approvers.

@@ -111,7 +111,8 @@
 //     forget it, when one of them was not heard for 33 s or was restarted, when the key's epoch, its signing parties or the
 //     account's target changes, and when an account without a setting was not used for ten minutes. A
 //     party that cannot be reached for a moment is told when it can.
-//   - An attempt with one gets 15 s. If it fails, a full attempt follows, which no other presignature is used
+//   - An attempt with one gets 15 s. None is used when approvals, or the session, would end before a full
+//     attempt could follow. If it fails, a full attempt follows, which no other presignature is used
 //     for and which counts as the first. If it was cancelled, or the coordinator stops, nothing follows.
 //     If a party was gone or busy, the presignature is lost and nothing else. If a party does not have
 //     it, or the attempt fails otherwise, all that the same parties have made is dropped,

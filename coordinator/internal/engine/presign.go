@@ -13,6 +13,7 @@ import (
 const (
 	presignTimeout   = time.Minute            // to make one
 	presignedTimeout = 15 * time.Second       // an attempt that uses one: its rounds take milliseconds
+	fullBegins       = 5 * time.Second        // for a full attempt after that to be proposed to all
 	presignMargin    = 30 * time.Second       // before its parties forget it: one so old is not used
 	presignAway      = 30 * time.Second       // a party that is away so long is not waited for
 	presignQuiet     = 250 * time.Millisecond // without a session, before one is made

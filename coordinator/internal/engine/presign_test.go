@@ -2,8 +2,10 @@ package engine
 
 import (
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"github.com/meshmpc/mpcd/coordinator/internal/registry"
 	"github.com/meshmpc/mpcd/protocol"
 )
 
@@ -23,4 +25,20 @@ func TestOnlyNamedPresignaturesAreUsed(t *testing.T) {
 	if s.counts.Used != 1 || len(s.ready) != 0 {
 		t.Errorf("counted %+v, %d are there", s.counts, len(s.ready))
 	}
+}
+
+// TestPresignatureLeavesTimeForAFullAttempt before the session's deadline.
+func TestPresignatureLeavesTimeForAFullAttempt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newTestEngine(t)
+		for left, want := range map[time.Duration]bool{
+			presignedTimeout + fullBegins + DefaultKeygenTimeout:               true,
+			presignedTimeout + fullBegins + DefaultKeygenTimeout - time.Second: false,
+		} { // of a keygen, which has the same times and needs no approval
+			r := e.newRunner("s", registry.NewSession{Kind: protocol.KindKeygen, Expires: time.Now().Add(left)})
+			if got := r.mayFallBack(); got != want {
+				t.Errorf("%v before the deadline: %v", left, got)
+			}
+		}
+	})
 }

@@ -43,7 +43,7 @@ func (r *runner) presigned() *presignature {
 		return nil
 	}
 	r.e.stock.used(r.req.Account)
-	if r.full {
+	if r.full || !r.mayFallBack() {
 		return nil
 	}
 	a := r.e.cfg.Registry.Account(r.req.Account)
@@ -60,6 +60,17 @@ func (r *runner) presigned() *presignature {
 		}
 		return p.epoch == a.Epoch && !among(r.apart, p.parties) && !r.hasFailed(p.parties)
 	})
+}
+
+// mayFallBack reports whether an attempt that uses a presignature leaves the time for a full one, should it
+// hang. Approvals must be good when that is proposed; then the session needs the time that it takes.
+func (r *runner) mayFallBack() bool {
+	timeout := r.e.attemptTimeout(&r.req)
+	then := time.Now().Add(min(timeout, presignedTimeout) + fullBegins)
+	if until, limited := r.approvedUntil(); limited && until.Before(then) {
+		return false
+	}
+	return !r.req.Expires.Before(then.Add(timeout))
 }
 
 // unname puts a presignature back that was taken and is not named in any spec.
