@@ -6,8 +6,6 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/bnb-chain/tss-lib/v2/ecdsa/keygen"
-	"github.com/bnb-chain/tss-lib/v2/ecdsa/signing"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/meshmpc/mpcd/protocol"
@@ -20,7 +18,52 @@ type field struct {
 	name     string
 	at       func(m proto.Message) *[]byte // nil for other messages
 	min, max *big.Int
+
+	// less and more are the nearest values that break nothing but the bound, if those
+	// beside it do (an even modulus).
+	less, more *big.Int
+	// fit changes what else must fit the value, in any message of bob.
+	fit func(s *scene, m proto.Message, value *big.Int)
 }
+
+// beyond returns the values that are forbidden.
+func (f *field) beyond() (less, more *big.Int) {
+	less, more = below(f.min), new(big.Int).Add(f.max, big.NewInt(1))
+	if f.less != nil {
+		less = f.less
+	}
+	if f.more != nil {
+		more = f.more
+	}
+	return less, more
+}
+
+// plain makes a field with nothing else to it.
+func plain(name string, at func(proto.Message) *[]byte, least, most *big.Int) field {
+	return field{name: name, at: at, min: least, max: most}
+}
+
+// hashed makes the field of a commitment.
+func hashed[M proto.Message](name string, f func(M) *[]byte) field {
+	return plain(name, single(f), big.NewInt(1), below(power2(256)))
+}
+
+// opening makes the field of the random number of an opening, which the commitment fits.
+func opening[C, D proto.Message](name string, commitment func(C) *[]byte, parts func(D) [][]byte) field {
+	fit := func(s *scene, content proto.Message, value *big.Int) {
+		c, ok := content.(C)
+		if !ok {
+			return
+		}
+		var d D
+		list := parts(s.bob[string(d.ProtoReflect().Descriptor().Name())].(D))
+		list[0] = value.Bytes()
+		*commitment(c) = commitTo(list)
+	}
+	return field{name: name, at: part(parts, 0), min: big.NewInt(1), max: below(power2(256)), fit: fit}
+}
+
+func power2(n uint) *big.Int { return new(big.Int).Lsh(big.NewInt(1), n) }
 
 func ecdsaKeygenScene(tb testing.TB) *scene { return &scene{tb: tb, scheme: protocol.ECDSA} }
 
@@ -55,128 +98,60 @@ func product(factors ...*big.Int) *big.Int {
 	return p
 }
 
-// The bounds, written from the papers: N the Paillier modulus, Ñ alice's.
-func signFields(s *scene) []field {
-	q, one := secpOrder, big.NewInt(1)
-	nBob, _, _, _ := tss.Moduli(s.key.shares["alice"], "bob")
-	nAlice, nTilde, _, _ := tss.Moduli(s.key.shares["alice"], "alice")
-	q3 := product(q, q, q)
-	q7 := product(q3, q3, q)
-	wide := below(product(new(big.Int).Add(q3, product(q, q)), nTilde))
-	type m1 = *signing.SignRound1Message1
-	type m2 = *signing.SignRound2Message
-	alice := func(m m1) [][]byte { return m.RangeProofAlice }
-	fields := []field{
-		{"C", single(func(m m1) *[]byte { return &m.C }), one, below(product(nBob, nBob))},
-		{"alice Z", part(alice, aliceZ), big.NewInt(2), below(nTilde)},
-		{"alice U", part(alice, aliceU), one, below(product(nBob, nBob))},
-		{"alice W", part(alice, aliceW), one, below(nTilde)},
-		{"alice S", part(alice, aliceS), big.NewInt(2), below(nBob)},
-		{"alice S1", part(alice, aliceS1), q, q3},
-		{"alice S2", part(alice, aliceS2), q, wide},
-		{"C1", single(func(m m2) *[]byte { return &m.C1 }), one, below(product(nAlice, nAlice))},
-		{"C2", single(func(m m2) *[]byte { return &m.C2 }), one, below(product(nAlice, nAlice))},
-	}
-	for i, parts := range []func(m m2) [][]byte{
-		func(m m2) [][]byte { return m.ProofBob },
-		func(m m2) [][]byte { return m.ProofBobWc },
-	} {
-		name := []string{"bob ", "bob with check "}[i]
-		low, high := q, q3
-		if i == 1 { // no multiple of q
-			low, high = new(big.Int).Add(q, one), below(q3)
-		}
-		fields = append(fields,
-			field{name + "Z", part(parts, bobZ), one, below(nTilde)},
-			field{name + "ZPrm", part(parts, bobZ+1), one, below(nTilde)},
-			field{name + "T", part(parts, bobZ+2), one, below(nTilde)},
-			field{name + "V", part(parts, bobV), one, below(product(nAlice, nAlice))},
-			field{name + "W", part(parts, bobV+1), one, below(nTilde)},
-			field{name + "S", part(parts, bobS), one, below(nAlice)},
-			field{name + "S1", part(parts, bobS1), low, high},
-			field{name + "S2", part(parts, bobS2), q, wide},
-			field{name + "T1", part(parts, bobT1), q, q7},
-			field{name + "T2", part(parts, bobT2), q, wide})
-	}
-	last := below(q)
-	return append(fields,
-		field{"theta", single(func(m *signing.SignRound3Message) *[]byte { return &m.Theta }), one, last},
-		field{"round 4 T", single(func(m *signing.SignRound4Message) *[]byte { return &m.ProofT }), one, last},
-		field{"round 6 T", single(func(m *signing.SignRound6Message) *[]byte { return &m.ProofT }), one, last},
-		field{"round 6 V T", single(func(m *signing.SignRound6Message) *[]byte { return &m.VProofT }), one, last},
-		field{"round 6 V U", single(func(m *signing.SignRound6Message) *[]byte { return &m.VProofU }), one, last},
-		field{"S", single(func(m *signing.SignRound9Message) *[]byte { return &m.S }), one, last})
-}
-
-func keygenFields(s *scene) []field {
-	q, one, two := secpOrder, big.NewInt(1), big.NewInt(2)
-	_, n, nTildeBob := s.moduli("bob")
-	_, _, nTilde := s.moduli("alice")
-	q3 := product(q, q, q)
-	root := below(product(q3, new(big.Int).Sqrt(n)))
-	mask := new(big.Int).Add(q3, product(q, q))
-	type m1 = *keygen.KGRound1Message
-	type m2 = *keygen.KGRound2Message2
-	fac := func(m *keygen.KGRound2Message1) [][]byte { return m.FacProof }
-	mod := func(m m2) [][]byte { return m.ModProof }
-	top := new(big.Int).Lsh(one, 81)
-	fields := []field{
-		{"h1", single(func(m m1) *[]byte { return &m.H1 }), two, below(below(nTildeBob))},
-		{"h2", single(func(m m1) *[]byte { return &m.H2 }), two, below(below(nTildeBob))},
-		{"Dlnproof_1 length 1", part(func(m m1) [][]byte { return m.Dlnproof_1 }, 0), big.NewInt(128), big.NewInt(128)},
-		{"Dlnproof_2 length 2", part(func(m m1) [][]byte { return m.Dlnproof_2 }, 129), big.NewInt(128), big.NewInt(128)},
-		{"Dlnproof_1 alpha", part(func(m m1) [][]byte { return m.Dlnproof_1 }, 128), two, below(nTildeBob)},
-		{"Dlnproof_2 T", part(func(m m1) [][]byte { return m.Dlnproof_2 }, 257), two, below(nTildeBob)},
-		{"X", part(mod, 1), one, below(n)},
-		{"A", part(mod, 81), new(big.Int).Lsh(one, 80), below(top)},
-		{"B", part(mod, 82), new(big.Int).Lsh(one, 80), below(top)},
-		{"Z", part(mod, 162), one, below(n)},
-		{"Paillier proof", part(func(m *keygen.KGRound3Message) [][]byte { return m.PaillierProof }, 12), one, below(n)},
-		{"Sigma", part(fac, 5), one, below(product(q, n, nTilde))},
-		{"Z1", part(fac, 6), one, root},
-		{"Z2", part(fac, 7), one, root},
-		{"W1", part(fac, 8), one, below(product(mask, nTilde))},
-		{"W2", part(fac, 9), one, below(product(mask, nTilde))},
-		{"V", part(fac, 10), one, below(product(mask, n, nTilde))},
-	}
-	for i, name := range []string{"P", "Q", "A", "B", "T"} {
-		fields = append(fields, field{"FacProof " + name, part(fac, i), one, below(nTilde)})
-	}
-	return fields
-}
-
 // The guards' bounds are exact: the least and the greatest value pass, their
 // neighbours do not. What passes need not prove anything: equations are the
 // library's business.
 func TestExactBounds(t *testing.T) {
-	check := func(s *scene, fields []field) {
+	for _, suite := range []struct {
+		scene  func(testing.TB) *scene
+		fields func(*scene) []field
+	}{
+		{signScene(protocol.ECDSA), signFields},
+		{ecdsaKeygenScene, keygenFields},
+		{ecdsaKeygenScene, moduliFields},
+		{signScene(protocol.EdDSA), eddsaSignFields},
+		{eddsaKeygenScene, eddsaKeygenFields},
+	} {
+		s := suite.scene(t)
 		all := s.record()
-		for _, f := range fields {
-			// No further than the message that has the field.
-			last := slices.IndexFunc(all, func(m protocol.Message) bool {
-				return m.From == "bob" && f.at(decode(t, m.Body)) != nil
-			})
-			s.recorded = all[:last+1]
-			for _, v := range []struct {
-				value *big.Int
-				pass  bool
-			}{
-				{f.min, true}, {f.max, true}, {below(f.min), false}, {new(big.Int).Add(f.max, big.NewInt(1)), false},
-			} {
-				_, err := s.guarded(&violation{change: func(_ *scene, m proto.Message) {
-					if b := f.at(m); b != nil {
-						*b = v.value.Bytes()
-					}
-				}})
-				blamed := errors.Is(err, tss.ErrMessage) && slices.Equal(protocol.Culprits(err), []protocol.PeerID{"bob"})
-				if (err == nil) != v.pass || blamed == v.pass {
-					t.Errorf("%s = %d bits: %v", f.name, v.value.BitLen(), err)
-				}
-			}
+		for _, f := range suite.fields(s) {
+			s.recorded = until(t, all, f.at)
+			less, more := f.beyond()
+			s.wantBound(t, &f, f.min, true)
+			s.wantBound(t, &f, f.max, true)
+			s.wantBound(t, &f, less, false)
+			s.wantBound(t, &f, more, false)
 		}
 	}
-	s := signScene(protocol.ECDSA)(t)
-	check(s, signFields(s))
-	s = ecdsaKeygenScene(t)
-	check(s, keygenFields(s))
+}
+
+// until cuts messages behind the round in which bob sends the field.
+func until(tb testing.TB, all []protocol.Message, at func(proto.Message) *[]byte) []protocol.Message {
+	tb.Helper()
+	i := slices.IndexFunc(all, func(m protocol.Message) bool { return m.From == "bob" && at(decode(tb, m.Body)) != nil })
+	if i < 0 {
+		tb.Fatal("bob sends no such field")
+	}
+	next := slices.IndexFunc(all[i:], func(m protocol.Message) bool { return m.Round != all[i].Round })
+	if next < 0 {
+		return all
+	}
+	return all[:i+next]
+}
+
+// wantBound checks that the guard takes a value, or blames bob for it.
+func (s *scene) wantBound(t *testing.T, f *field, value *big.Int, pass bool) {
+	t.Helper()
+	_, err := s.guarded(&violation{change: func(_ *scene, m proto.Message) {
+		if f.fit != nil {
+			f.fit(s, m, value)
+		}
+		if b := f.at(m); b != nil {
+			*b = value.Bytes()
+		}
+	}})
+	blamed := errors.Is(err, tss.ErrMessage) && slices.Equal(protocol.Culprits(err), []protocol.PeerID{"bob"})
+	if (err == nil) != pass || blamed == pass {
+		t.Errorf("%s = %d bits: %v", f.name, value.BitLen(), err)
+	}
 }
