@@ -105,7 +105,8 @@ func (c *ceremony) newPresign(k *key) (protocol.Machine, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.presign = &presignature{sid: c.sid, spec: c.spec, made: k.record.Spec.SID(), machine: m, until: time.Unix(c.spec.HoldUntil, 0)}
+	c.presign = &presignature{sid: c.sid, spec: c.spec, made: k.record.Spec.SID(), machine: m}
+	c.presign.until, c.presign.ends = lifeUntil(c.spec.HoldUntil)
 	return m, nil
 }
 
@@ -196,19 +197,33 @@ func (n *Node) dropHeld(x *presignature, why string) {
 // forget drops all that is held or being made for a coordinator, which has lost its
 // memory of it.
 func (n *Node) forget(from protocol.PeerID) {
-	for _, c := range n.presignings(from) {
-		n.jobs.Cancel(c.job(), fmt.Errorf("%w: it was restarted", errCancelled))
-	}
+	n.stopPresignings(fmt.Errorf("%w: it was restarted", errCancelled), func(s *protocol.Spec) bool { return s.Coordinator == from })
 	n.presigns.drop("their coordinator was restarted", func(x *presignature) bool { return x.spec.Coordinator == from })
 }
 
-// presignings lists the presignings of a coordinator that are under way.
-func (n *Node) presignings(from protocol.PeerID) []*ceremony {
+// rekeyed drops all that is held or being made with earlier epochs of a key than the one
+// that is active from now on.
+func (n *Node) rekeyed(key *protocol.Spec) {
+	why := refuse(protocol.CodeCancelled, "the key has a new epoch")
+	n.stopPresignings(why, func(s *protocol.Spec) bool { return s.Key == key.Key && s.Epoch < key.Epoch })
+	n.presigns.rekeyed(key)
+}
+
+// stopPresignings cancels the presignings under way that match. What they have made by now
+// is held: it is to be dropped afterwards.
+func (n *Node) stopPresignings(why error, match func(*protocol.Spec) bool) {
+	for _, c := range n.presignings(match) {
+		n.jobs.Cancel(c.job(), why)
+	}
+}
+
+// presignings lists the presignings under way that match.
+func (n *Node) presignings(match func(*protocol.Spec) bool) []*ceremony {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	var list []*ceremony
 	for _, c := range n.sessions {
-		if c.presigning() && c.spec.Coordinator == from && !c.ended() {
+		if c.presigning() && match(c.spec) && !c.ended() {
 			list = append(list, c)
 		}
 	}

@@ -118,8 +118,9 @@ func (c *cluster) presigned(spec *protocol.Spec) *protocol.Spec {
 func (c *cluster) awaitQuiet() {
 	c.tb.Helper()
 	eventually(c.tb, "quiet", func() bool {
+		ours := func(s *protocol.Spec) bool { return s.Coordinator == c.coord.host.ID() }
 		return !slices.ContainsFunc(c.parties, func(p *party) bool {
-			return p.node.quiet.busy() || len(p.node.presignings(c.coord.host.ID())) > 0
+			return p.node.quiet.busy() || len(p.node.presignings(ours)) > 0
 		})
 	})
 }

@@ -176,6 +176,47 @@ func TestAPresignatureIsOfOneEpoch(t *testing.T) {
 	c.signed(again(old), cert) // which is still here at both
 }
 
+// A presigning that is under way when the key gets a new epoch ends, and one that begins
+// with the old epoch afterwards leaves nothing.
+func TestAPresigningUnderWayDoesNotOutliveItsEpoch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, key, _ := newSigners(t, p2ptest.Simulated, 2, nil)
+		spec := c.coord.presigning(key, c.peers(0, 1))
+		ends := make([]func(), 2)
+		for i, p := range c.parties[:2] {
+			if a := c.coord.answer(p.ID(), spec); a.Code != "" {
+				t.Fatalf("%+v", a)
+			}
+			ends[i] = p.node.quiet.begin() // it goes no further
+		}
+		for i, p := range c.parties[:2] {
+			record, _, err := p.node.made(t.Context(), key.Key, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			record.Spec.Epoch = 1
+			if err := p.node.save(t.Context(), &protocol.Save{Active: true, Key: record}); err != nil {
+				t.Fatal(err)
+			}
+			if f := c.coord.awaitFailure(spec.SID(), p.ID()); f.Code != protocol.CodeCancelled && f.GaveUp == "" || len(f.Culprits) > 0 {
+				t.Errorf("party %d: %+v", i, f)
+			}
+			ends[i]()
+		}
+		c.awaitQuiet()
+		late := c.coord.presigning(key, c.peers(0, 1))
+		sid := c.coord.propose(late)
+		eventually(t, "it runs", func() bool { return slices.Contains(c.tap.rounds(sid), 3) })
+		c.awaitQuiet()
+		c.awaitHeld(0, 0, 1)
+		c.coord.mu.Lock()
+		defer c.coord.mu.Unlock()
+		if len(c.coord.held) > 0 {
+			t.Errorf("it is told: %v", c.coord.held)
+		}
+	})
+}
+
 // refusedWith checks with which code the first party refuses a signing.
 func (c *cluster) refusedWith(t *testing.T, why string, spec *protocol.Spec, want protocol.Code) {
 	t.Helper()

@@ -22,9 +22,21 @@ type presignature struct {
 	spec    *protocol.Spec // of the presigning
 	made    protocol.SID   // of the session that made the key's epoch
 	machine binder
-	until   time.Time
+	until   time.Time // by the wall clock, as the presigning's spec says
+	ends    time.Time // the same moment by a clock that nobody sets back, see lifeUntil
 	quiet   time.Time // while it is made: when a step last saw a quiet moment, or the first began to wait
 }
+
+// lifeUntil returns the end of a life both as the wall clock tells it and as a moment
+// of the monotonic clock, which package time compares whenever it can. The first of the
+// two ends it: one clock may be set back, the other stands still while a machine sleeps.
+func lifeUntil(unix int64) (wall, monotonic time.Time) {
+	wall = time.Unix(unix, 0)
+	return wall, time.Now().Add(time.Until(wall))
+}
+
+// over tells whether a presignature's time is up.
+func (x *presignature) over(now time.Time) bool { return !now.Before(x.until) || !now.Before(x.ends) }
 
 // A binder is what waits for its message: *tss.Presign.
 type binder interface {
@@ -42,18 +54,26 @@ type presigns struct {
 	mu     sync.Mutex
 	held   map[protocol.SID]*presignature
 	ofKey  map[string]int
+	latest map[string]latestEpoch // of the keys that had a new epoch while this process runs
 	closed bool
 }
 
-func newPresigns(changed func()) *presigns {
-	return &presigns{changed: changed, held: make(map[protocol.SID]*presignature), ofKey: make(map[string]int)}
+// latestEpoch is a key's, and the session that made it.
+type latestEpoch struct {
+	epoch uint32
+	made  protocol.SID
 }
 
-// put holds a presignature; it reports false when nothing is held any more.
+func newPresigns(changed func()) *presigns {
+	return &presigns{changed: changed, held: make(map[protocol.SID]*presignature), ofKey: make(map[string]int), latest: make(map[string]latestEpoch)}
+}
+
+// put holds a presignature; it reports false when nothing is held any more, or nothing of
+// this epoch of the key.
 func (p *presigns) put(x *presignature) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.closed || p.held[x.sid] != nil {
+	if p.closed || p.held[x.sid] != nil || p.outdated(x) {
 		return false
 	}
 	p.held[x.sid] = x
@@ -90,7 +110,7 @@ func (p *presigns) find(s *protocol.Spec, made protocol.SID, now time.Time) (*pr
 	switch {
 	case x == nil:
 		return nil, refuse(protocol.CodeNoPresign, "the presignature is not here: it was used, dropped, has expired, or was lost with a restart")
-	case !now.Before(x.until):
+	case x.over(now):
 		return nil, refuse(protocol.CodeNoPresign, "the presignature expired at %s", x.until.UTC().Format(time.RFC3339))
 	case !x.fits(s, made):
 		return nil, refuse(protocol.CodeNoPresign, "the presignature is of another coordinator, key, epoch or roster")
@@ -132,14 +152,28 @@ func (p *presigns) drop(why string, match func(*presignature) bool) {
 
 // expire forgets what has been held for as long as it may.
 func (p *presigns) expire(now time.Time) {
-	p.drop("their time is up", func(x *presignature) bool { return !now.Before(x.until) })
+	p.drop("their time is up", func(x *presignature) bool { return x.over(now) })
 }
 
-// rekeyed forgets what was made with another epoch of a key than the one that is
-// active now.
+// rekeyed forgets what was made with an earlier epoch of a key than the one that is active
+// now. Nothing of it is held any more.
 func (p *presigns) rekeyed(s *protocol.Spec) {
-	made := s.SID()
-	p.drop("the key has a new epoch", func(x *presignature) bool { return x.spec.Key == s.Key && x.made != made })
+	if s.Epoch == 0 {
+		return // there is none before it
+	}
+	p.mu.Lock()
+	if s.Epoch >= p.latest[s.Key].epoch {
+		p.latest[s.Key] = latestEpoch{s.Epoch, s.SID()}
+	}
+	p.mu.Unlock()
+	p.drop("the key has a new epoch", p.outdated)
+}
+
+// outdated tells whether a presignature was made with another epoch of its key than the
+// latest. The caller holds mu.
+func (p *presigns) outdated(x *presignature) bool {
+	latest, rekeyed := p.latest[x.spec.Key]
+	return rekeyed && x.made != latest.made
 }
 
 // close forgets everything, for good.

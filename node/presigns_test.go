@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -22,7 +23,7 @@ func (f *fakeBinder) Drop()                                 { f.dropped++ }
 
 func fakePresignature(i int, key string, until time.Time) *presignature {
 	s := &protocol.Spec{Kind: protocol.KindPresign, Key: key, Coordinator: "coordinator", Roster: members([]string{"a", "b"})}
-	return &presignature{sid: protocol.SID(digest(i)), spec: s, made: protocol.SID(digest(0)), machine: &fakeBinder{}, until: until}
+	return &presignature{sid: protocol.SID(digest(i)), spec: s, made: protocol.SID(digest(0)), machine: &fakeBinder{}, until: until, ends: until}
 }
 
 // signingOf names a presignature.
@@ -110,6 +111,40 @@ func TestAPresignatureIsTakenOrDroppedOnce(t *testing.T) {
 	}
 	if held, _ := p.count("key 0"); held != 0 || len(p.ofKey) != 0 {
 		t.Errorf("%d are held, %v", held, p.ofKey)
+	}
+}
+
+// A clock that is set back does not prolong a presignature's life, nor does one that
+// stands still.
+func TestWhicheverClockIsFirstEndsAPresignature(t *testing.T) {
+	now := time.Now()
+	wall, monotonic := lifeUntil(now.Add(time.Hour).Unix())
+	if strings.Contains(wall.String(), " m=") || !strings.Contains(monotonic.String(), " m=") {
+		t.Fatalf("the two are %v and %v, want the second alone with a monotonic reading", wall, monotonic)
+	}
+	if left := monotonic.Sub(now); left > time.Hour || left < 59*time.Minute {
+		t.Errorf("it ends in %v", left)
+	}
+	for name, set := range map[string]func(*presignature){
+		"the wall clock was set back": func(x *presignature) { x.until = x.until.Add(24 * time.Hour) },
+		"the machine slept":           func(x *presignature) { x.ends = x.ends.Add(24 * time.Hour) },
+	} {
+		p, x := newPresigns(func() {}), fakePresignature(1, "key", wall)
+		x.ends = monotonic
+		set(x)
+		p.put(x)
+		p.expire(now)
+		if err := p.check(signingOf(x), x.made, now); err != nil {
+			t.Errorf("%s, before its end: %v", name, err)
+		}
+		end := now.Add(time.Hour)
+		if err := p.check(signingOf(x), x.made, end); codeOf(err) != protocol.CodeNoPresign {
+			t.Errorf("%s: it can be used: %v", name, err)
+		}
+		p.expire(end)
+		if held, _ := p.count("key"); held != 0 {
+			t.Errorf("%s: it is held", name)
+		}
 	}
 }
 

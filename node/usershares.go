@@ -70,7 +70,7 @@ func (n *Node) save(ctx context.Context, save *protocol.Save, also ...keystore.R
 		return err
 	}
 	if save.Active {
-		n.presigns.rekeyed(&save.Key.Spec)
+		n.rekeyed(&save.Key.Spec)
 	}
 	return n.crashed(save, true)
 }
