@@ -18,13 +18,11 @@ import (
 	"github.com/meshmpc/mpcd/cmd/e2e/cluster"
 )
 
-// A party whose worker has crashed is of use again within backPromised on a machine
-// that has little else to do, which the log tells. Longer than backAtMost it is not
-// slow: something waits for a time limit.
-const (
-	backPromised = time.Second
-	backAtMost   = 15 * time.Second
-)
+// backPromised is how soon a party whose worker has crashed is of use again, however
+// often that happens. TestPauses of cmd/mpcd shows the supervisor's part in it, and
+// BenchmarkWorkerBack measures the whole; these tests, which run on machines that do
+// other things too, only find out whether something waits for a time limit.
+const backPromised = time.Second
 
 // faultVariable names the file with the payload whose signing panics in builds with
 // the tag faults.
@@ -83,7 +81,7 @@ func TestAPanicEndsTheWorkerOnly(t *testing.T) {
 	awaitFault(t, p1)
 	since := time.Now()
 	signWhenBack(t, c, eddsa)
-	wantBackSoon(t, since)
+	wantWithin(t, "a party whose worker had panicked signed", since, backPromised)
 	wantBack(t, p1, before, 1)
 
 	for _, id := range replaceable {
@@ -119,6 +117,22 @@ func TestResultsOutliveACrash(t *testing.T) {
 	wantBack(t, p1, before, before.Restarts+1)
 }
 
+// TestCrashesAgainAndAgain kills each worker of a party as soon as it has signed, as
+// whoever knows how to crash one would: the party is away for no longer the tenth time.
+func TestCrashesAgainAndAgain(t *testing.T) {
+	c := shared(t, cluster.QUIC)
+	account := newAccount(t, c, cluster.EdDSA)
+	p1 := c.Process("p1")
+	fixSigners(t, c, account, "p1", "p2")
+	for range 10 {
+		since, before := time.Now(), runFile(t, p1)
+		killWorker(t, p1, before)
+		signWhenBack(t, c, account)
+		wantWithin(t, "a party whose worker was killed signed", since, backPromised)
+		wantBack(t, p1, before, before.Restarts+1)
+	}
+}
+
 // killWorker kills the worker of a party, as the kernel does when memory is short,
 // and waits for the next one.
 func killWorker(t *testing.T, p *cluster.Process, was cluster.RunInfo) {
@@ -135,7 +149,7 @@ func killWorker(t *testing.T, p *cluster.Process, was cluster.RunInfo) {
 	}
 }
 
-func fixSigners(t *testing.T, c *cluster.Cluster, account cluster.Account, names ...string) {
+func fixSigners(t testing.TB, c *cluster.Cluster, account cluster.Account, names ...string) {
 	t.Helper()
 	body := map[string][]string{"parties": names}
 	if err := c.API.Call(waiting(t), "PUT", "/api/v1/accounts/"+account.ID+"/signing-parties", body, nil); err != nil {
@@ -152,7 +166,7 @@ func begin(t *testing.T, c *cluster.Cluster, account cluster.Account, message []
 	return id
 }
 
-func runFile(t *testing.T, p *cluster.Process) cluster.RunInfo {
+func runFile(t testing.TB, p *cluster.Process) cluster.RunInfo {
 	t.Helper()
 	run, err := p.RunFile()
 	if err != nil {
@@ -174,7 +188,7 @@ func awaitFault(t *testing.T, p *cluster.Process) {
 }
 
 // signWhenBack signs until it works.
-func signWhenBack(t *testing.T, c *cluster.Cluster, account cluster.Account) {
+func signWhenBack(t testing.TB, c *cluster.Cluster, account cluster.Account) {
 	t.Helper()
 	ctx := waiting(t)
 	err := cluster.Poll(ctx, func() (bool, error) {
@@ -201,16 +215,6 @@ func wantBack(t *testing.T, p *cluster.Process, before cluster.RunInfo, restarts
 		t.Errorf("the worker of %s was %d and is %d after %d restarts, want %d", p.Name, before.WorkerPID, after.WorkerPID, after.Restarts, restarts)
 	case !slices.Equal(after.Addresses, before.Addresses):
 		t.Errorf("%s listened on %v and listens on %v", p.Name, before.Addresses, after.Addresses)
-	}
-}
-
-// wantBackSoon logs how long it took until a party signed again after a crash.
-func wantBackSoon(t *testing.T, since time.Time) {
-	t.Helper()
-	took := time.Since(since)
-	t.Logf("a party whose worker had panicked signed after %v (promised: %v)", took.Round(time.Millisecond), backPromised)
-	if took > backAtMost {
-		t.Errorf("a party whose worker had panicked signed after %v, want at most %v", took, backAtMost)
 	}
 }
 
