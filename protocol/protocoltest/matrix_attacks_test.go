@@ -29,14 +29,21 @@ const (
 type attack struct {
 	name   string
 	expect class
-	why    string // unattributed: the reason; otherwise a remark
-	random bool   // all messages come in random order
+	random bool // all messages come in random order
+	// exception is the entry of the list that the expectation comes from, if it is not the mutation's.
+	exception *revision
 	// counted: every receiver drops and counts something.
 	counted bool
 	// waits: not only for the author, at the deadline.
 	waits bool
 	// opens: the bad value shows only when a later message opens it.
 	opens bool
+	// atOnce: it is judged by the message alone, when that arrives.
+	atOnce bool
+	// held: what is sent early is looked at when its round is over.
+	held bool
+	// equivocates: what is wrong may show only by what comes later, which mallory marks.
+	equivocates bool
 	// then is what comes of the signing of what all hold after a presigning.
 	then class
 	// proven: the blame comes with a proof for anybody.
@@ -54,9 +61,8 @@ type attack struct {
 	overhears func(m *mallory, e *protocol.Envelope) []protocoltest.Parcel
 }
 
-// prompt: what is wrong shows at once, or when the digests of a round come. An
-// equivocation may have to wait for the next digests.
-func (a *attack) prompt() bool { return a.name != "to one" }
+// timed: what is wrong shows at once, or by a message that is marked as showing it.
+func (a *attack) timed() bool { return !a.opens && !a.held }
 
 // mallory is the malicious member. It knows its own key, and no other.
 type mallory struct {
@@ -74,7 +80,8 @@ type mallory struct {
 	truth  map[protocol.Slot][32]byte // the same of what others sent, before mallory's session heard something else
 	silent bool                       // it has given up
 	copies map[protocol.PeerID]int
-	others map[protocol.PeerID][]byte // what they have sent of the target's type, to it or to all
+	told   map[protocol.PeerID]map[protocol.Slot][32]byte // hashes of what was sent to each first
+	others map[protocol.PeerID][]byte                     // what they have sent of the target's type, to it or to all
 	// overheard is the first round's message that an honest member has sent to it.
 	overheard *protocol.Envelope
 }
@@ -90,6 +97,7 @@ func (m *mallory) Tamper(p protocoltest.Parcel) []protocoltest.Parcel {
 	}
 	switch {
 	case p.From != m.ID() && p.To != m.ID():
+		p.Shows = m.attack.equivocates && m.betrays(p.To, &e)
 		return []protocoltest.Parcel{p}
 	case p.From != m.ID():
 		var more []protocoltest.Parcel
@@ -107,7 +115,13 @@ func (m *mallory) Tamper(p protocoltest.Parcel) []protocoltest.Parcel {
 		m.fired = true
 		return []protocoltest.Parcel{p}
 	}
-	return m.attack.tamper(m, p, &e)
+	parcels := m.attack.tamper(m, p, &e)
+	if m.attack.equivocates {
+		for i := range parcels {
+			m.tells(&parcels[i])
+		}
+	}
+	return parcels
 }
 
 // remember keeps what mallory's session has sent, before it is tampered with, and what

@@ -27,11 +27,13 @@ const (
 	bitFlip    mutation = "flip"
 	equivocate mutation = "equivocate"
 	reorder    mutation = "reorder"
+	early      mutation = "early" // what its round would not take, sent with the first message
 )
 
 // mutations are the columns of the matrix.
 var mutations = []mutation{
 	drop, duplicate, overwrite, wrongFlag, wrongFrom, wrongSID, truncate, oversize, zeroed, multiple, offCurve, bitFlip, equivocate, reorder,
+	early,
 }
 
 // ceremony is one kind of session.
@@ -166,22 +168,27 @@ type cell struct {
 	target   *target
 	mutation mutation
 	attacks  []attack
-	left     int    // variants that this run leaves out
+	left     int    // variants that this run leaves to other seeds
+	spared   int    // variants that do no harm and are played elsewhere
 	reason   string // why there is no attack
+	// elsewhere: it could be played, and is, but not here. by plays it, in this run, if it is set.
+	elsewhere bool
+	by        *ceremony
 }
 
 func (c *cell) String() string { return fmt.Sprintf("%v/%v/%s", c.target.in, c.target, c.mutation) }
 
-// cells lists the places of a ceremony that keep says, applicable or not.
-func (c *ceremony) cells(keep func(*target, mutation) bool) []*cell {
+// cells lists the places of a ceremony: with attacks, or with the reason why there are none.
+func (c *ceremony) cells() []*cell {
 	var cells []*cell
 	for _, t := range c.targets {
 		for _, m := range mutations {
-			if !keep(t, m) {
-				continue
-			}
 			found := &cell{target: t, mutation: m}
 			if found.reason = t.inapplicable(m); found.reason == "" {
+				found.by, found.reason = t.elsewhere(m)
+				found.elsewhere = found.reason != ""
+			}
+			if found.reason == "" {
 				found.attacks = t.attacks(m)
 			}
 			cells = append(cells, found)
@@ -201,20 +208,12 @@ func (t *target) inapplicable(m mutation) string {
 		return "it has no scalar"
 	case m == offCurve && len(t.fieldsOf(coordinate)) == 0:
 		return "it has no point"
+	case m == early && (t.typ == protocol.TypeReady || t.typ == protocol.TypeRound && t.round == t.in.targets[0].round):
+		return "nothing comes before it"
+	case m == early && t.typ == protocol.TypeConfirm:
+		return "whether a confirmation is right shows only with the result, and without all of them there is no key"
+	case m == early && t.typ == protocol.TypeAbort:
+		return "an abort is of no round"
 	}
 	return ""
-}
-
-// sampled are the cells of signing with three members: what two members do not have.
-func sampled(t *target, m mutation) bool {
-	return m == equivocate || t.typ == protocol.TypeDigest || t.name == "SignRound3Message"
-}
-
-// eddsaCells are all cells with three parties, and those of five that keep says.
-func eddsaCells(keep func(*target, mutation) bool) []*cell {
-	all := func(*target, mutation) bool { return true }
-	cells := newCeremony(protocol.KindKeygen, protocol.EdDSA, small).cells(all)
-	cells = append(cells, newCeremony(protocol.KindSign, protocol.EdDSA, small).cells(all)...)
-	cells = append(cells, newCeremony(protocol.KindSign, protocol.EdDSA, large).cells(keep)...)
-	return append(cells, newCeremony(protocol.KindKeygen, protocol.EdDSA, large).cells(keep)...)
 }

@@ -57,7 +57,7 @@ func (r *run) judge(m *mallory, played *protocoltest.Played) *verdict {
 				v.problem("%s leaks in %s %s", r.name(peer), s.Header.Type, s.Header.Name)
 			}
 		}
-		if e.Bad && !m.attack.opens {
+		if (e.Bad || e.Shown) && m.attack.timed() {
 			v.hops, v.took = max(v.hops, e.Hops), max(v.took, e.Took)
 		}
 		v.disk(r, peer, e)
@@ -260,8 +260,15 @@ func (r *run) outcome(v *verdict, m *mallory, played *protocoltest.Played) {
 	if w, ok := must[a.expect]; ok && ways[w] == 0 {
 		v.problem("nobody ends as expected")
 	}
-	if a.expect == named && !a.opens && m.attack.prompt() && v.hops > maxHops {
+	if a.expect == named && (v.hops > maxHops || a.atOnce && v.hops > 0) {
 		v.problem("it takes %d hops", v.hops)
+	}
+	shown := slices.ContainsFunc(m.honest, func(p protocol.PeerID) bool { return played.Endings[p].Shown })
+	if a.equivocates && a.proven && !shown {
+		v.problem("no digest shows it")
+	}
+	if (a.nameless() || ways[nobody] > 0) && !a.excused() {
+		v.problem("nobody is named, and the list of exceptions does not have it")
 	}
 	r.results(v, m, played)
 }

@@ -10,61 +10,58 @@ import (
 
 const longTests = true
 
-// Variants with consequences that a run chooses for a cell: all in signing, fewer in a
-// keygen, where they cost more.
-func mostSign(*target) int { return 1000 }
-
-func mostKeygen(t *target) int {
-	switch t.round {
-	case 1:
-		return 3
-	case 2:
-		return 2
+// most is how many variants with consequences this run plays of a cell of ECDSA, chosen by
+// the seed; see whyLeft.
+func most(t *target) int {
+	const all = 1000
+	switch c := t.in; {
+	case c.costly():
+		return []int{1, 3, 2, 1}[t.round]
+	case c.bound, c.kind == protocol.KindPresign && (c.th == large || t.direct || t.typ != protocol.TypeRound):
+		return 1
 	}
-	return 1
+	return all // in a presigning of two: what it cannot see yet
 }
 
-// mostPresigned: a signing in one session has the same guards and proofs and plays all variants.
-// Only what a presigning cannot see yet is played in full.
-func mostPresigned(t *target) int {
-	if t.in.kind == protocol.KindPresign && t.in.th == small && !t.direct && t.typ == protocol.TypeRound {
-		return 1000
+// whyLeft says why variants of a ceremony are left to other seeds.
+func whyLeft(c *ceremony) string {
+	if c.costly() {
+		return "a run takes ten seconds of CPU"
 	}
-	return 1
+	return "the signing in one session plays them all, with the same guards and proofs"
 }
 
-// presignedCells: all of a presigning of two, and of the signing that uses it up, and of three
-// what two do not have.
-func presignedCells() []*cell {
-	all := func(*target, mutation) bool { return true }
-	cells := newCeremony(protocol.KindPresign, protocol.ECDSA, small).cells(all)
-	cells = append(cells, newBound(small).cells(all)...)
-	cells = append(cells, newCeremony(protocol.KindPresign, protocol.ECDSA, large).cells(sampled)...)
-	return append(cells, newBound(large).cells(sampled)...)
-}
-
-// chosenCells: everything. What sessions say besides the rounds' messages is the same code
-// for every machine: an ECDSA keygen, which takes ten seconds of CPU, plays what
-// breaks it.
-func chosenCells(seed uint64) []*cell {
-	all := func(*target, mutation) bool { return true }
-	keygen := newCeremony(protocol.KindKeygen, protocol.ECDSA, small).cells(func(t *target, m mutation) bool {
-		breaks := m == drop || m == overwrite || m == truncate || m == bitFlip || m == equivocate
-		return t.typ == protocol.TypeRound || breaks
-	})
-	largeKeygen := newCeremony(protocol.KindKeygen, protocol.ECDSA, large).cells(func(t *target, m mutation) bool {
-		return m == equivocate && t.name == "KGRound1Message" || t.typ == protocol.TypeDigest && (m == equivocate || m == bitFlip)
-	})
-	sign := newCeremony(protocol.KindSign, protocol.ECDSA, small).cells(all)
-	sign = append(sign, newCeremony(protocol.KindSign, protocol.ECDSA, large).cells(sampled)...)
-	cells := economise(append(keygen, largeKeygen...), seed, mostKeygen)
-	for _, c := range cells {
-		breaks := slices.ContainsFunc(c.attacks, func(a attack) bool { return a.expect != completes })
-		if c.target.typ != protocol.TypeRound && breaks {
-			c.attacks = slices.DeleteFunc(c.attacks, func(a attack) bool { return a.expect == completes })
+// elsewhere says why a cell is not played here, and who plays it.
+func (t *target) elsewhere(m mutation) (by *ceremony, why string) {
+	const (
+		session = "what sessions say besides the rounds' messages is the same code for every machine"
+		rounds  = "one sender's message meets the same guards among three; what takes a third member is the session's"
+	)
+	c := t.in
+	round := t.typ == protocol.TypeRound
+	switch {
+	case c.scheme == protocol.EdDSA:
+		return nil, ""
+	case c.costly() && c.th == small:
+		if round || slices.Contains([]mutation{drop, overwrite, truncate, bitFlip, equivocate, early}, m) {
+			return nil, ""
 		}
+		return newCeremony(c.kind, protocol.EdDSA, small), session
+	case c.costly():
+		digests := t.typ == protocol.TypeDigest && (m == equivocate || m == bitFlip)
+		if digests || m == equivocate && t.name == "KGRound1Message" || m == early && t == c.lastRound() {
+			return nil, ""
+		}
+		if round {
+			return newCeremony(c.kind, protocol.ECDSA, small), "five have the same guards as three"
+		}
+		return newCeremony(c.kind, protocol.EdDSA, large), session
+	case c.th == small || sampled(t, m):
+		return nil, ""
+	case !round:
+		return newCeremony(protocol.KindSign, protocol.EdDSA, large), session
+	case c.bound:
+		return newBound(small), rounds
 	}
-	cells = append(cells, economise(sign, seed, mostSign)...)
-	cells = append(cells, economise(presignedCells(), seed, mostPresigned)...)
-	return append(cells, eddsaCells(all)...)
+	return newCeremony(c.kind, protocol.ECDSA, small), rounds
 }

@@ -31,6 +31,8 @@ func (t *target) attacks(m mutation) []attack {
 		all = t.equivocations()
 	case m == reorder:
 		all = reorders()
+	case m == early:
+		all = t.early()
 	case t.typ == protocol.TypeRound:
 		all = t.values(m)
 	default:
@@ -51,7 +53,7 @@ func (t *target) postpone(m mutation, a *attack) {
 	switch {
 	case a.expect == named && (a.opens || t.last && m == overwrite && a.name == "after another" && t.typ == protocol.TypeRound):
 		a.expect, a.then, a.opens = later, named, true
-	case a.expect == unattributed && a.why == whyTheta:
+	case a.expect == unattributed && a.exception.why == whyTheta:
 		a.expect, a.then = completes, unattributed
 	}
 }
@@ -288,7 +290,7 @@ func (t *target) equivocations() []attack {
 	// What is plausible until the digests come is found by them, which proves it.
 	plausible := t.typ == protocol.TypeReady || t.name == "KGRound1Message" ||
 		t.in.scheme == protocol.ECDSA && (t.name == "SignRound1Message2" || t.name == "SignRound3Message")
-	return []attack{{name: "to one", expect: named, proven: plausible, tamper: on(toVictim(func(m *mallory, p protocoltest.Parcel, e *protocol.Envelope) []protocoltest.Parcel {
+	return []attack{{name: "to one", expect: named, proven: plausible, equivocates: true, tamper: on(toVictim(func(m *mallory, p protocoltest.Parcel, e *protocol.Envelope) []protocoltest.Parcel {
 		return []protocoltest.Parcel{m.bad(p, e, t.flipped())}
 	}))}}
 }

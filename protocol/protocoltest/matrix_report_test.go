@@ -17,7 +17,7 @@ import (
 const minimum = 250
 
 // legend explains the letters of the table.
-const legend = `C completes, D deadline, A mallory gives up, N named, O over before or named, L named, or in the signing that uses it, P named by some, U unattributed (see below), - inapplicable, ! not as expected
+const legend = `C completes, D deadline, A mallory gives up, N named, O over before or named, L named, or in the signing that uses it, P named by some, U unattributed (see below), - inapplicable, = played elsewhere (see below), ! not as expected
 `
 
 // report prints the table and what the cells add up to.
@@ -37,10 +37,11 @@ func (m *matrix) report(t *testing.T) {
 	}
 	b.WriteString(legend)
 	m.lists(&b)
+	m.leftOut(&b, ceremonies)
+	m.slowest(&b, ceremonies)
 	total, cells, attacks := m.total()
-	expected, without, left := 0, 0, 0
+	expected, without := 0, 0
 	for _, r := range m.results {
-		left += r.left
 		if r.ran > 0 && len(r.problems) == 0 {
 			expected++
 		}
@@ -48,8 +49,8 @@ func (m *matrix) report(t *testing.T) {
 			without++
 		}
 	}
-	fmt.Fprintf(&b, "seed %d: %d attacks, %d variants left to other seeds; from a bad message to the end at most %d hops, %v of real time; final messages after a bad one: %d\n",
-		m.seed, attacks, left, total.hops, total.took.Round(time.Millisecond), total.finals)
+	fmt.Fprintf(&b, "seed %d: %d attacks; from a bad message, or what shows that it was one, to the end at most %d hops, %v of real time; final messages after a bad one: %d\n",
+		m.seed, attacks, total.hops, total.took.Round(time.Millisecond), total.finals)
 	fmt.Fprintf(&b, "result: cells=%d as_expected=%d unattributed=%d panics=%d leaks=%d wrong_culprits=%d changed_shares=%d\n",
 		cells, expected, without, total.panics, total.leaks, total.wrong, total.changed)
 	if longTests {
@@ -100,14 +101,19 @@ func (c *ceremony) table(b *strings.Builder, results map[string]*result) {
 // lists prints why cells do not apply, why some have no author, and how often each reason
 // was given.
 func (m *matrix) lists(b *strings.Builder) {
-	inapplicable, without, reasons := map[string]int{}, map[string]bool{}, map[protocol.Reason]int{}
+	inapplicable, elsewhere, without, reasons := map[string]int{}, map[string]int{}, map[string]bool{}, map[protocol.Reason]int{}
 	for _, r := range m.results {
-		if r.ran == 0 {
+		switch {
+		case r.elsewhere && r.by != nil:
+			elsewhere[fmt.Sprintf("%v: %v plays it: %s", r.target.in, r.by, r.reason)]++
+		case r.elsewhere:
+			elsewhere[r.reason]++
+		case r.ran == 0:
 			inapplicable[r.reason]++
 		}
 		for i := range r.attacks {
-			if a := &r.attacks[i]; a.expect == unattributed || a.then == unattributed || a.expect == partly {
-				without[fmt.Sprintf("%v %s: %s", r.cell, a.name, a.why)] = true
+			if a := &r.attacks[i]; a.nameless() && a.excused() {
+				without[fmt.Sprintf("%v %s: %s", r.cell, a.name, a.exception.why)] = true
 			}
 		}
 		for _, reason := range r.reasons {
@@ -118,6 +124,10 @@ func (m *matrix) lists(b *strings.Builder) {
 	for _, why := range slices.Sorted(maps.Keys(inapplicable)) {
 		fmt.Fprintf(b, "  %3d: %s\n", inapplicable[why], why)
 	}
+	b.WriteString("cells played elsewhere:\n")
+	for _, why := range slices.Sorted(maps.Keys(elsewhere)) {
+		fmt.Fprintf(b, "  %3d: %s\n", elsewhere[why], why)
+	}
 	b.WriteString("unattributed, as nobody can be named (or, with P, only by some):\n")
 	for _, line := range slices.Sorted(maps.Keys(without)) {
 		fmt.Fprintf(b, "  %s\n", line)
@@ -126,4 +136,44 @@ func (m *matrix) lists(b *strings.Builder) {
 	for _, reason := range slices.Sorted(maps.Keys(reasons)) {
 		fmt.Fprintf(b, "  %5d %s\n", reasons[reason], reason)
 	}
+}
+
+// leftOut prints which variants of cells were not played, and why.
+func (m *matrix) leftOut(b *strings.Builder, ceremonies []*ceremony) {
+	b.WriteString("variants of cells that were not played:\n")
+	for _, c := range ceremonies {
+		left, spared := 0, 0
+		for _, r := range m.of(c) {
+			left += r.left
+			spared += r.spared
+		}
+		if left > 0 {
+			fmt.Fprintf(b, "  %3d: %v: left to other seeds: %s\n", left, c, whyLeft(c))
+		}
+		if spared > 0 {
+			fmt.Fprintf(b, "  %3d: %v: what does no harm and is no round's message: the EdDSA keygen plays it\n", spared, c)
+		}
+	}
+}
+
+// slowest prints for each ceremony the cell that took longest from the receipt of a bad
+// message to the end. The cells share the cores: hops are judged, time is not.
+func (m *matrix) slowest(b *strings.Builder, ceremonies []*ceremony) {
+	b.WriteString("longest real time from a bad message to the end, cells side by side (2s are allowed):\n")
+	for _, c := range ceremonies {
+		var worst *result
+		for _, r := range m.of(c) {
+			if r.took > 0 && (worst == nil || r.took > worst.took) {
+				worst = r
+			}
+		}
+		if worst != nil {
+			fmt.Fprintf(b, "  %9v: %v\n", worst.took.Round(10*time.Microsecond), worst.cell)
+		}
+	}
+}
+
+// of are the results of a ceremony.
+func (m *matrix) of(c *ceremony) []*result {
+	return slices.DeleteFunc(slices.Clone(m.results), func(r *result) bool { return r.target.in.String() != c.String() })
 }

@@ -75,11 +75,7 @@ func (t *target) copies() []attack {
 
 // cancels makes the sum of all θ zero.
 func (t *target) cancels() attack {
-	expect := named
-	if t.in.members() > 2 {
-		expect = unattributed
-	}
-	a := t.rush("sum", expect, func(_ *mallory, own []byte, others map[protocol.PeerID][]byte, _ protocol.PeerID) []byte {
+	return t.rush("sum", named, func(_ *mallory, own []byte, others map[protocol.PeerID][]byte, _ protocol.PeerID) []byte {
 		q := orders[t.in.scheme]
 		sum := new(big.Int)
 		for _, body := range others {
@@ -88,10 +84,6 @@ func (t *target) cancels() attack {
 		sum.Mod(sum.Neg(sum), q)
 		return changeField(own, field{name: "theta", index: -1}, 0, func([]byte) []byte { return sum.Bytes() })
 	})
-	if expect == unattributed {
-		a.why = "θ that cancel: who spoke last cannot be told from the order of arrival"
-	}
-	return a
 }
 
 // shifts adds one to θ, and to what mallory's own machine hears of one other: so it
@@ -104,8 +96,7 @@ func (t *target) shifts() attack {
 			return sum.Mod(sum, q).Bytes()
 		})
 	}
-	a := instead("for all", unattributed, more)
-	a.why = whyTheta
+	a := instead("for all", named, more)
 	a.hears = func(m *mallory, e *protocol.Envelope) []byte {
 		if t.is(&e.Header) && e.Header.From == m.victim() {
 			return more(m, e.Payload)

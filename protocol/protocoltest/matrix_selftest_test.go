@@ -17,6 +17,28 @@ func TestJudge(t *testing.T) {
 		doctor func(r *run, m *mallory, e *protocoltest.Ending)
 		wrong  func(v *verdict) bool
 	}{
+		"a name that comes too late after a digest has shown who it was": {
+			func(_ *run, m *mallory, e *protocoltest.Ending) {
+				m.attack = &attack{expect: named, equivocates: true}
+				e.Done, e.Err = nil, &protocol.Blame{Culprits: []protocol.PeerID{m.ID()}, Reason: protocol.ReasonContradiction, Err: errors.New("she did it")}
+				e.Shown, e.Hops = true, maxHops+1
+			},
+			func(v *verdict) bool { return v.hops == maxHops+1 && len(v.problems) == 1 },
+		},
+		"nobody named, where the list of exceptions does not have it": {
+			func(_ *run, m *mallory, e *protocoltest.Ending) {
+				m.attack = &attack{expect: unattributed}
+				e.Bad, e.Done, e.Err = true, nil, &protocol.Blame{Reason: protocol.ReasonUnattributed, Err: errors.New("somebody did it")}
+			},
+			func(v *verdict) bool { return len(v.problems) == 1 },
+		},
+		"nobody named, where the list has it": {
+			func(_ *run, m *mallory, e *protocoltest.Ending) {
+				m.attack = &attack{expect: unattributed, exception: &revision{expect: unattributed}}
+				e.Bad, e.Done, e.Err = true, nil, &protocol.Blame{Reason: protocol.ReasonUnattributed, Err: errors.New("somebody did it")}
+			},
+			func(v *verdict) bool { return len(v.problems) == 0 },
+		},
 		"nothing": {func(*run, *mallory, *protocoltest.Ending) {}, func(v *verdict) bool { return len(v.problems) == 0 }},
 		"a panic": {
 			func(_ *run, _ *mallory, e *protocoltest.Ending) {

@@ -154,7 +154,7 @@ func (r *run) use(m *mallory) *verdict {
 	next := &run{tb: r.tb, ceremony: newBound(r.ceremony.th), label: r.label + " used", ids: r.ids, key: r.key, shares: r.shares, seed: r.seed, presigned: r}
 	first := next.ceremony.targets[0]
 	after := &mallory{Identity: m.Identity, target: first, honest: m.honest, seed: m.seed, attack: &attack{
-		name: m.attack.name, expect: m.attack.then, opens: true,
+		name: m.attack.name, expect: m.attack.then, exception: m.attack.exception, opens: true,
 		tamper: on(func(_ *mallory, p protocoltest.Parcel, _ *protocol.Envelope) []protocoltest.Parcel {
 			p.Bad = true
 			return []protocoltest.Parcel{p}
@@ -178,6 +178,8 @@ func (v *verdict) add(w *verdict) {
 // letters are the classes of a cell's attacks.
 func (r *result) letters() string {
 	switch {
+	case r.elsewhere:
+		return "="
 	case r.ran == 0:
 		return "-"
 	case len(r.problems) > 0:

@@ -33,6 +33,7 @@ type Parcel struct {
 	Pulled   bool            // an answer to a pull
 	Late     bool            // delivered when nothing else is on its way
 	Bad      bool            // the script's mark; its receipt is recorded
+	Shows    bool            // another mark: what was bad before shows by this one
 
 	hop int
 }
@@ -69,7 +70,7 @@ var ErrPanicked = errors.New("a session panicked")
 type Sent struct {
 	Header  protocol.Header
 	Payload []byte
-	Late    bool // after the receipt of a parcel that the script marks as bad
+	Late    bool // after the receipt of a parcel that the script marks
 }
 
 // Ending is how a session ended at one member.
@@ -83,9 +84,10 @@ type Ending struct {
 	Dropped []string // why messages were ignored, one entry each
 	Sent    []Sent
 
-	Bad  bool          // a parcel that the script marks as bad was taken, not dropped
-	Hops int           // from the first such parcel to the end
-	Took time.Duration // the same on the real clock
+	Bad   bool          // a parcel that the script marks as bad was taken, not dropped
+	Shown bool          // the same of one by which a bad one shows
+	Hops  int           // to the end from the first that shows it, otherwise from the first bad one
+	Took  time.Duration // the same on the real clock
 }
 
 // Played is what became of a session.
@@ -246,9 +248,7 @@ func (n *sessions) deliver(p Parcel) bool {
 			return out, err
 		}
 		taken = true
-		if p.Bad && !to.Bad {
-			to.Bad, to.badHop, to.badTime = true, n.now, time.Now()
-		}
+		to.marked(p, n.now)
 		return out, err
 	})
 	return taken
@@ -306,8 +306,16 @@ func (s *seat) save(save *protocol.Save) {
 	s.Pending = &key
 }
 
+// marked keeps what the script says of a parcel that was taken.
+func (s *seat) marked(p Parcel, now int) {
+	if p.Shows && !s.Shown || p.Bad && !s.Bad && !s.Shown {
+		s.badHop, s.badTime = now, time.Now()
+	}
+	s.Bad, s.Shown = s.Bad || p.Bad, s.Shown || p.Shows
+}
+
 func (s *seat) end(now int) {
-	if s.Bad {
+	if s.Bad || s.Shown {
 		s.Hops, s.Took = now-s.badHop, time.Since(s.badTime)
 	}
 }
@@ -335,7 +343,7 @@ func (s *seat) note(data []byte) {
 		s.Err = fmt.Errorf("%w: it sends what is no envelope: %w", ErrPanicked, err)
 		return
 	}
-	s.Sent = append(s.Sent, Sent{Header: e.Header, Payload: e.Payload, Late: s.Bad})
+	s.Sent = append(s.Sent, Sent{Header: e.Header, Payload: e.Payload, Late: s.Bad || s.Shown})
 }
 
 func (n *sessions) enqueue(p Parcel) {
