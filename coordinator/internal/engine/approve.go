@@ -106,12 +106,25 @@ func (r *runner) lapsed() *registry.Problem {
 	if r.e.byDefault(a.Approvers) || r.e.enough(r.e.claimed(r.id, &r.req), a.Approvers, r.approvals()) {
 		return nil
 	}
-	p := &registry.Problem{Code: registry.CodeInvalidApproval, Detail: "approvals ran out before the session could begin: approve again, for longer"}
+	p := ranOut()
 	if r.lastFault != nil {
 		p.Parties = r.lastFault.Parties
 		p.Detail = "approvals ran out before another attempt could begin; the last one: " + r.lastFault.Detail
 	}
 	return p
+}
+
+func ranOut() *registry.Problem {
+	return &registry.Problem{Code: registry.CodeInvalidApproval, Detail: "approvals ran out before the session could begin: approve again, for longer"}
+}
+
+// lapseIn returns after which time lapsed will tell that approvals have run out; false: it will not.
+func (r *runner) lapseIn() (time.Duration, bool) {
+	if r.lapsed() != nil {
+		return 0, true
+	}
+	until, limited := r.approvedUntil()
+	return time.Until(until.Add(protocol.MaxClockSkew + time.Millisecond)), limited
 }
 
 // approvedUntil returns when a signing's approvals, as they say, will be too few; false: the

@@ -57,8 +57,12 @@ const (
 // fingerprints before their devices accept.
 const consentTimeout = 10 * time.Minute
 
-// TurnTimeout is the longest that a session waits for its turn.
-const TurnTimeout = 5 * time.Minute
+// TurnTimeout is the longest that a session waits for its turn. Who would wait for longer than mostWait, by the
+// pace at which turns come, is not taken in: others may come whose turns are before his.
+const (
+	TurnTimeout = 5 * time.Minute
+	mostWait    = TurnTimeout * 4 / 5
+)
 
 // Bounds of what is done at a time. A party takes 64 sessions of a coordinator, some of which
 // have ended here and not yet there.

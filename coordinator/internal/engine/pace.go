@@ -24,13 +24,31 @@ const (
 	mostRetry  = time.Minute
 )
 
-// wait estimates how long so many turns take, as they came lately.
-func (p *pace) wait(turns int, now time.Time) time.Duration {
+// lately returns how many turns came in the time up to now that is remembered.
+func (p *pace) lately(now time.Time) (seen int, took time.Duration) {
 	from, seen := p.began, p.n
 	if p.n > len(p.times) {
 		from, seen = p.times[p.n%len(p.times)], len(p.times)-1
 	}
-	took := now.Sub(from)
+	return seen, now.Sub(from)
+}
+
+// steady is after which time few turns tell the pace, too.
+const steady = time.Minute
+
+// predict estimates how long so many turns take; false: too few have come to tell. Those who began
+// together may all end in the next moment, so it is as many as there are places that tell.
+func (p *pace) predict(turns, places int, now time.Time) (time.Duration, bool) {
+	seen, took := p.lately(now)
+	if seen < 2 || seen < min(places, len(p.times)-1) && took < steady {
+		return 0, false
+	}
+	return time.Duration(float64(took) * float64(turns) / float64(seen)), true
+}
+
+// wait estimates for how long a caller should stay away while so many turns come.
+func (p *pace) wait(turns int, now time.Time) time.Duration {
+	seen, took := p.lately(now)
 	if seen < 2 {
 		return min(max(took, firstRetry), mostRetry)
 	}

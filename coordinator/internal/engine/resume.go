@@ -49,7 +49,7 @@ func (e *Engine) takeBack(r *runner) {
 // not used again.
 func (e *Engine) restore(s *registry.Session) (*runner, error) {
 	now := time.Now()
-	r := &runner{e: e, id: s.ID, req: s.NewSession, durable: make(chan struct{}), number: 2, spared: 1, quiet: now.Add(resumeQuiet), restored: true}
+	r := &runner{e: e, id: s.ID, req: s.NewSession, durable: make(chan struct{}), number: 2, spared: 1, quiet: now.Add(resumeQuiet), restored: true, patient: s.Gathered}
 	close(r.durable)
 	r.recall(s)
 	if r.req.Externals > 0 {

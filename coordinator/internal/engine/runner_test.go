@@ -3,6 +3,8 @@ package engine
 import (
 	"context"
 	"crypto/ed25519"
+	"errors"
+	"strconv"
 	"testing"
 	"time"
 
@@ -83,5 +85,25 @@ func TestFirstAttemptEndsWithItsSession(t *testing.T) {
 	}
 	if len(e.attempts) != 0 || e.loadOf("p1") != 0 || e.loadOf("p2") != 0 {
 		t.Errorf("%d attempts are left, and %d are booked", len(e.attempts), e.loadOf("p1"))
+	}
+}
+
+// TestTooManyWaitForPeople is told with a time to stay away, and that one is taken in again when there is room.
+func TestTooManyWaitForPeople(t *testing.T) {
+	e := newTestEngine(t)
+	waiting := registry.NewSession{Kind: protocol.KindKeygen, Wait: registry.WaitUser}
+	for i := range maxWaiting {
+		if _, err := e.enter(strconv.Itoa(i), &waiting); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, err := e.enter("one more", &waiting)
+	var p *registry.Problem
+	if !errors.As(err, &p) || p.Code != registry.CodeTooManySessions || p.Retry != time.Minute {
+		t.Fatalf("%+v", err)
+	}
+	delete(e.runners, "0")
+	if _, err := e.enter("one more", &waiting); err != nil {
+		t.Error(err)
 	}
 }

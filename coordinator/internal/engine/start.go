@@ -175,15 +175,39 @@ func (e *Engine) enter(id string, s *registry.NewSession) (*place, error) {
 	case e.known(id): // callers may choose the ids of sign sessions
 		return nil, &registry.Problem{Code: registry.CodeRequestIDUsed, Detail: "this request_id is a session's already: make a fresh UUID", Session: id}
 	case s.Wait != "" && people >= maxWaiting:
-		return nil, &registry.Problem{Code: registry.CodeTooManySessions, Detail: fmt.Sprintf("%d sessions wait for people already: cancel some", maxWaiting)}
-	case s.Wait == "" && !e.turns.isFree(kind) && !e.turns.mayWait(kind, laneOf(s), e.cfg.MaxQueue):
-		return nil, e.crowded(kind)
+		return nil, &registry.Problem{
+			Code: registry.CodeTooManySessions, Retry: mostRetry, // people come, or do not, in minutes
+			Detail: fmt.Sprintf("%d sessions wait for people already: cancel some, or try again later", people),
+		}
+	}
+	if s.Wait == "" && !e.turns.isFree(kind) {
+		if err := e.mayQueue(newPlace(kind, laneOf(s)), time.Now()); err != nil {
+			return nil, err
+		}
 	}
 	e.runners[id] = handle{} // launch fills it in
 	if s.Wait != "" {
 		return nil, nil
 	}
 	return e.joinLocked(kind, laneOf(s)), nil
+}
+
+// mayQueue refuses a session for which there is no place in the queue, or none from which its turn would
+// come in time: it would be lost after a long wait. The caller holds e.mu.
+func (e *Engine) mayQueue(p *place, now time.Time) error {
+	if !e.turns.mayWait(p.kind, p.account, e.cfg.MaxQueue) {
+		return e.crowded(p.kind)
+	}
+	late, isLate := e.turns.lateness(p, mostWait, now)
+	if !isLate {
+		return nil
+	}
+	return &registry.Problem{
+		Code: registry.CodeTooManySessions, Retry: min(max(late, leastRetry), mostRetry),
+		Detail: fmt.Sprintf(
+			"%d sessions wait for their turn, and it would take this one about %v to get it: try again later",
+			e.turns.waiting(), (mostWait + late).Round(time.Second)),
+	}
 }
 
 // crowded says when to come again: when half of those that wait have had their turn. The caller holds e.mu.

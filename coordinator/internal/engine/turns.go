@@ -90,6 +90,32 @@ func (t *turns) mayWait(kind workKind, account string, most int) bool {
 	return waiting < few || waiting < most-most/reserved-t.length[kind]
 }
 
+// turnsTo counts the turns up to that of the next session that would wait for an account's turn, its own
+// included: in each round every lane has one, so a short lane does not wait for the long ones.
+func (t *turns) turnsTo(kind workKind, account string) int {
+	own := t.lanes[kind][account]
+	ahead := 0
+	if own != nil {
+		ahead = own.Value.(*lane).waiting.Len()
+	}
+	n, rounds := ahead+1, ahead+1 // of the lanes before its own, then of those after it
+	for at := t.rings[kind].Front(); at != nil; at = at.Next() {
+		if at == own {
+			rounds--
+			continue
+		}
+		n += min(rounds, at.Value.(*lane).waiting.Len())
+	}
+	return n
+}
+
+// lateness returns by how much the next session that would wait for an account's turn would wait longer
+// than most, by the pace at which turns come; false: it would not, or nobody can tell.
+func (t *turns) lateness(p *place, most time.Duration, now time.Time) (time.Duration, bool) {
+	wait, known := t.pace[p.kind].predict(t.turnsTo(p.kind, p.account), t.most[p.kind], now)
+	return wait - most, known && wait > most
+}
+
 // waiting counts the sessions that wait for their turn.
 func (t *turns) waiting() (n int) {
 	for _, k := range t.length {

@@ -270,3 +270,61 @@ func TestPaceIsOfThisQueue(t *testing.T) {
 		q.now = q.now.Add(time.Hour)
 	}
 }
+
+// TestTurnsToIsWhatComes: it is known in advance how many turns come up to that of a newcomer, if nobody
+// else comes.
+func TestTurnsToIsWhatComes(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	rng := rand.New(rand.NewPCG(seed, 1))
+	for range 300 {
+		q := newTurnsTest(t, 1)
+		at := q.ask(quickWork, "first")
+		var waiting []*place
+		for range rng.IntN(60) {
+			waiting = append(waiting, q.ask(quickWork, fmt.Sprint(rng.IntN(1+rng.IntN(8)))))
+		}
+		for range rng.IntN(1 + len(waiting)/2) { // so that the ring is somewhere in the middle
+			at = q.next(at, waiting)
+		}
+		account := fmt.Sprint(rng.IntN(9))
+		want := q.turnsTo(quickWork, account)
+		newcomer := q.ask(quickWork, account)
+		waiting = append(waiting, newcomer)
+		turns := 0
+		for !isGiven(newcomer) {
+			at = q.next(at, waiting)
+			turns++
+		}
+		if turns != want {
+			t.Fatalf("the turn came as number %d, expected was %d", turns, want)
+		}
+	}
+}
+
+// TestPaceIsKnownWhenAllPlacesHaveChanged, or after a minute: those who began together end together.
+func TestPaceIsKnownWhenAllPlacesHaveChanged(t *testing.T) {
+	now := time.Unix(1, 0)
+	p := pace{began: now}
+	for i := range 48 {
+		if _, known := p.predict(1, 48, now); known {
+			t.Fatalf("known after %d turns", i)
+		}
+		now = now.Add(100 * time.Millisecond)
+		p.note(now)
+	}
+	if d, known := p.predict(480, 48, now); !known || d != 48*time.Second {
+		t.Errorf("%v, %v for 480 turns at ten a second", d, known)
+	}
+	slow := pace{began: now}
+	for range 3 {
+		now = now.Add(30 * time.Second)
+		slow.note(now)
+	}
+	if d, known := slow.predict(10, 48, now); !known || d != 5*time.Minute {
+		t.Errorf("%v, %v for 10 turns at two a minute", d, known)
+	}
+	if d, known := slow.predict(10, 48, now.Add(90*time.Second)); !known || d != 10*time.Minute {
+		t.Errorf("%v, %v when no turn has come since", d, known)
+	}
+}

@@ -40,9 +40,10 @@ func (r *runner) await(ctx context.Context) bool {
 	}
 }
 
-// proceed lets a session that waited for people take its turn.
+// proceed lets a session that waited for people take its turn. It was taken in long ago, and what people
+// have done for it is not to be lost: it waits for as long as its approvals are good.
 func (r *runner) proceed(ctx context.Context, s *registry.Session) bool {
-	r.req = s.NewSession
+	r.req, r.patient = s.NewSession, true
 	r.e.mu.Lock()
 	r.place = r.e.joinLocked(kindOfWork(&r.req), laneOf(&r.req))
 	r.e.mu.Unlock()
@@ -61,19 +62,27 @@ func (r *runner) takeTurn(ctx context.Context) bool {
 	if !r.place.waited {
 		return ctx.Err() == nil || r.mayEnd(ctx)
 	}
-	late := time.NewTimer(TurnTimeout)
-	defer late.Stop()
+	var late, lapsed <-chan time.Time
+	if !r.patient {
+		timer := time.NewTimer(TurnTimeout)
+		defer timer.Stop()
+		late = timer.C
+	}
+	if d, limited := r.lapseIn(); limited {
+		timer := time.NewTimer(d)
+		defer timer.Stop()
+		lapsed = timer.C
+	}
 	select {
 	case <-r.place.given:
 		r.req.Expires = r.e.sessionDeadline(&r.req) // its time begins now
 		return true
-	case <-late.C:
-		<-r.durable
-		if !r.stillborn {
-			r.fail(&registry.Problem{
-				Code: registry.CodeSessionTimeout, Detail: fmt.Sprintf("the session waited %v for its turn: the coordinator has more to do than it can", TurnTimeout),
-			})
-		}
+	case <-late:
+		r.giveUp(&registry.Problem{
+			Code: registry.CodeSessionTimeout, Detail: fmt.Sprintf("the session waited %v for its turn: the coordinator has more to do than it can", TurnTimeout),
+		})
+	case <-lapsed:
+		r.giveUp(ranOut())
 	case <-r.e.quitting:
 		<-r.durable
 		if r.userShare != "" && !r.stillborn {
@@ -83,6 +92,13 @@ func (r *runner) takeTurn(ctx context.Context) bool {
 		return r.mayEnd(ctx)
 	}
 	return false
+}
+
+// giveUp ends a session that has not had its turn.
+func (r *runner) giveUp(p *registry.Problem) {
+	if <-r.durable; !r.stillborn {
+		r.fail(p)
+	}
 }
 
 // mayEnd ends a session that was cancelled before it began.

@@ -60,6 +60,7 @@ type Session struct {
 	Problem   *Problem
 	Signature *Signature
 	Invites   []InviteState
+	Gathered  bool     // it has waited for people, and they have come
 	Joined    []Party  // external parties that have used an invite
 	Approved  []string // approvals (JWS) that have come, those of the request included
 	Blames    []Blamed // of all attempts, in the order in which they came
@@ -145,7 +146,7 @@ func (s *Session) fold(e *Event) {
 	case SessionCancelled:
 		s.finish(e, StatusCancelled)
 	case SessionReady:
-		s.Wait, s.Expires = "", e.Expires
+		s.Wait, s.Expires, s.Gathered = "", e.Expires, true
 		if len(e.Recipient) > 0 {
 			s.Recipient = e.Recipient
 		}
