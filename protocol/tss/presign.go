@@ -91,6 +91,9 @@ func randomScalar(q *big.Int) (*big.Int, error) {
 func (p *Presign) Form(msg protocol.Message) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.over {
+		return ErrDead
+	}
 	return p.m.Form(msg)
 }
 
