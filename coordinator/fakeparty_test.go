@@ -11,9 +11,10 @@ import (
 
 // script says how a party misbehaves; the zero value is a good party.
 type script struct {
-	dead        bool          // nothing comes back
-	silent      bool          // no heartbeats, all else works
-	refuse      protocol.Code // every proposal
+	dead        bool                               // nothing comes back
+	silent      bool                               // no heartbeats, all else works
+	refuse      protocol.Code                      // every proposal
+	refuses     func(*protocol.Spec) protocol.Code // the same for some of them; empty: it does not. Nil: none
 	fail        *protocol.Failure
 	blame       func(*protocol.Spec) *protocol.Failure // gives up; the other members do so, too, and blame nobody. Nil: it does not
 	quits       func(*protocol.Spec) *protocol.Failure // gives up, and the other members say so; what it says itself, nil: nothing
@@ -143,6 +144,9 @@ func (p *party) propose(f *protocol.Propose) {
 	s, sid := &f.Spec, f.Spec.SID()
 	act := p.now()
 	answer := protocol.Answer{SID: sid, Code: act.refuse}
+	if act.refuses != nil {
+		answer.Code = act.refuses(s)
+	}
 	if err := s.Validate(); err != nil {
 		answer.Code, answer.Detail = protocol.CodeInvalid, err.Error()
 		p.net.t.Errorf("the coordinator proposed an invalid spec: %v", err)

@@ -135,7 +135,7 @@ const (
 	CodePlainShare   Code = "plain_share_refused"  // the network's configuration wants user shares sealed
 	CodeDeclined     Code = "declined"             // the person at an external party said no
 	CodeQuarantined  Code = "quarantined"          // a member has broken the protocol too often with this key
-	CodeCrashed      Code = "party_crashed"        // the party's process ended unexpectedly and was started again
+	CodeCrashed      Code = "party_crashed"        // the party's process ended unexpectedly and was started again; in an Answer: it had accepted this signing, and nothing is left of it
 	CodeNoPresign    Code = "no_presignature"      // the presignature that a signing names is not here: used, expired or lost with a restart
 )
 

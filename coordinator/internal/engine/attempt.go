@@ -175,7 +175,7 @@ func (a *attempt) take(ctx context.Context, in inbound) *ending {
 	m := a.members[in.from]
 	switch f := in.frame; {
 	case f.Answer != nil:
-		return a.answer(m, f.Answer)
+		return a.answer(ctx, m, f.Answer)
 	case f.Progress != nil:
 		a.advance(m, f.Progress)
 	case f.Outcome != nil && f.Outcome.Failure != nil:
@@ -186,7 +186,7 @@ func (a *attempt) take(ctx context.Context, in inbound) *ending {
 	return nil
 }
 
-func (a *attempt) answer(m *member, ans *protocol.Answer) *ending {
+func (a *attempt) answer(ctx context.Context, m *member, ans *protocol.Answer) *ending {
 	m.settle()
 	switch {
 	case m.finished, m.failed:
@@ -199,6 +199,8 @@ func (a *attempt) answer(m *member, ans *protocol.Answer) *ending {
 		return nil
 	case a.resumed && ans.Code == protocol.CodeReplay:
 		return nil // it knew the proposal from before the restart: its outcome will come
+	case a.spec.Kind == protocol.KindSign && ans.Code == protocol.CodeCrashed:
+		return a.crashed(ctx, m, bounded(ans.Detail))
 	}
 	fault := registry.PartyProblem{Party: m.Party, Code: knownCode(ans.Code), Detail: bounded(ans.Detail)}
 	if ans.Code == protocol.CodeBusy {
@@ -220,12 +222,20 @@ func (a *attempt) answer(m *member, ans *protocol.Answer) *ending {
 		},
 		faults: []registry.PartyProblem{fault},
 	}
-	if ans.Code == protocol.CodeReplay && a.spec.Kind == protocol.KindSign && a.verdict == nil {
-		// It may have accepted, without a word, and crashed: then it says so in a moment.
+	switch doubtful := a.mayHaveSigned(ans.Code); {
+	case doubtful && a.verdict == nil: // then it, or another one, says so in a moment
 		a.verdict, a.grace, a.doubted = end, time.After(blameGrace), m
+		return nil
+	case doubtful && a.resumed: // all of them may have
 		return nil
 	}
 	return end
+}
+
+// mayHaveSigned reports whether a signer that refuses with this code may have accepted before, without a word: it
+// has crashed since, or has used the presignature up while the coordinator was away.
+func (a *attempt) mayHaveSigned(refused protocol.Code) bool {
+	return a.spec.Kind == protocol.KindSign && (refused == protocol.CodeReplay || a.resumed && refused == protocol.CodeNoPresign)
 }
 
 // hasNoRoom ends an attempt because a party has too much to do, which is nobody's fault.

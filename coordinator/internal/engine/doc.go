@@ -78,6 +78,10 @@
 //     So a party that spoils each attempt without a trace is left out sooner or later,
 //     in an n-1-of-n key in the n-th attempt at the latest.
 //
+// A signer that answers a proposal with party_crashed had accepted it before, and nothing is left of that: it has
+// crashed, or what it told is lost. Nobody is at fault. If no other member tells the signature within 300 ms the
+// next attempt follows, which the same members may be in.
+//
 // The other members of a failed attempt get 300 ms to say whom they blame; what
 // comes later counts when the next choice is made. All of it is in the log: Blames of party.failed, party.refused and outcome.late.
 //
@@ -94,7 +98,7 @@
 // Every session has a deadline, which leaves time for two attempts, and for three at a
 // signature that other signers could make. When the coordinator stops, sessions that still
 // run stay open in the registry, and Resume takes them up again: it proposes the
-// same spec to those that have not answered and waits for what is missing. An attempt in
+// same spec to those that have not answered, of a signing to all, and waits for what is missing. An attempt in
 // which somebody had given up ends soon.
 //
 // # Presignatures

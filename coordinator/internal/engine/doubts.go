@@ -20,7 +20,9 @@ type doubts struct {
 // doubt takes what a failed attempt suggests, and reports whether it has shown
 // somebody new to leave out first.
 func (d *doubts) doubt(roster []registry.Party, end *ending) (news bool) {
-	d.failed = append(d.failed, roster)
+	if !end.crashed { // they may try again
+		d.failed = append(d.failed, roster)
+	}
 	if d.quits == nil {
 		d.quits = make(map[protocol.PeerID]int)
 	}

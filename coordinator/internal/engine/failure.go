@@ -24,8 +24,8 @@ func (a *attempt) failure(ctx context.Context, m *member, f *protocol.Failure) *
 	a.e.cfg.Registry.Note(a.e.ackFailure(m.Peer, a.sid), a.event(registry.Event{
 		Type: registry.PartyFailed, Party: m.Peer, Code: string(f.Code), Detail: m.said, Blames: a.e.blamesOf(claims),
 	}))
-	if m == a.doubted && f.Code == protocol.CodeCrashed {
-		a.verdict, a.grace, a.doubted = nil, nil, nil
+	if f.Code == protocol.CodeCrashed {
+		a.believe(m)
 	}
 	end := &ending{problem: &registry.Problem{Code: registry.CodeCeremonyFailed, Detail: "party " + m.Name + " reports " + string(f.Code) + ": " + m.said}}
 	own := registry.PartyProblem{Party: m.Party, Code: f.Code, Detail: m.said}
@@ -38,6 +38,27 @@ func (a *attempt) failure(ctx context.Context, m *member, f *protocol.Failure) *
 		end.problem.Parties, end.faults = []registry.PartyProblem{own}, []registry.PartyProblem{own}
 	}
 	return a.conclude(ctx, m, f.Code, end)
+}
+
+// believe drops the verdict that a member has refused, for it has crashed.
+func (a *attempt) believe(m *member) {
+	if m == a.doubted {
+		a.verdict, a.grace, a.doubted = nil, nil, nil
+	}
+}
+
+// crashed takes a signer's answer that it had accepted the proposal, and that nothing is left of that: its
+// process has ended, or its outcome was told once and is lost. Nobody is at fault. The others may
+// have the signature all the same, and are about to tell it.
+func (a *attempt) crashed(ctx context.Context, m *member, detail string) *ending {
+	m.failed, m.said = true, detail
+	m.quits++ // its own word
+	a.note(registry.Event{Type: registry.PartyFailed, Party: m.Peer, Code: string(protocol.CodeCrashed), Detail: detail})
+	a.believe(m)
+	return a.conclude(ctx, m, protocol.CodeCrashed, &ending{crashed: true, problem: &registry.Problem{
+		Code: registry.CodeCeremonyFailed, Parties: []registry.PartyProblem{{Party: m.Party, Code: protocol.CodeCrashed, Detail: detail}},
+		Detail: "party " + m.Name + " reports " + string(protocol.CodeCrashed) + ": " + detail,
+	}})
 }
 
 // lose takes note that a member is gone, which does no harm if it has delivered,
@@ -97,9 +118,9 @@ func (a *attempt) conclude(ctx context.Context, m *member, code protocol.Code, e
 		if len(end.problem.Parties) <= len(a.verdict.problem.Parties) { // it names nobody new
 			end.problem = a.verdict.problem
 		}
-		end.faults = slices.Concat(a.verdict.faults, end.faults)
+		end.faults, end.crashed = slices.Concat(a.verdict.faults, end.faults), end.crashed && a.verdict.crashed
 		a.verdict = end
-	case code == protocol.CodeProtocol, code == protocol.CodeDisagreement:
+	case code == protocol.CodeProtocol, code == protocol.CodeDisagreement, end.crashed:
 		a.verdict, a.grace = end, time.After(blameGrace)
 	default:
 		return end

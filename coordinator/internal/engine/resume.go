@@ -90,7 +90,7 @@ func (e *Engine) restoreAttempt(s *registry.Session, spec *protocol.Spec, now ti
 		if m.Outcome != nil {
 			restored.finished, restored.digest = true, m.Outcome.Digest
 		}
-		if restored.accepted {
+		if restored.accepted && !a.asksAgain(restored) {
 			restored.settle()
 		}
 		a.members[m.Peer] = restored
@@ -99,6 +99,13 @@ func (e *Engine) restoreAttempt(s *registry.Session, spec *protocol.Spec, now ti
 		a.noteSaving(a.members[m.Peer], &protocol.Progress{Phase: m.Phase, Round: m.Round, Rounds: m.Rounds})
 	}
 	return a
+}
+
+// asksAgain reports whether a member that had accepted is sent the proposal once more. A signer that takes part
+// says so, who has a result tells it, and who has lost both says that, too; a keygen's members have it on disk. Without
+// the user's share a delegate would refuse.
+func (a *attempt) asksAgain(m *member) bool {
+	return a.spec.Kind == protocol.KindSign && !m.failed && m.Role != protocol.Delegate
 }
 
 // pickUp ends an attempt in which somebody had given up before the restart: it was

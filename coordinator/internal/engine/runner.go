@@ -56,6 +56,7 @@ type ending struct {
 	again   bool            // nobody is at fault and nothing was lost: it is not counted as an attempt
 	absent  bool            // a party was gone before the attempt began
 	crowded protocol.PeerID // has no room now
+	crashed bool            // parties have nothing left of it, as they say, and no other reason is known
 	pinned  bool            // keygen: some have saved a share, and take part in no other roster
 	final   bool            // keygen: some hold the key, and take part in no other attempt
 	problem *registry.Problem
