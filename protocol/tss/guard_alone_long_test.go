@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"github.com/bnb-chain/tss-lib/v2/common"
-	"github.com/bnb-chain/tss-lib/v2/crypto/paillier"
 	"github.com/bnb-chain/tss-lib/v2/ecdsa/keygen"
 	tsslib "github.com/bnb-chain/tss-lib/v2/tss"
 
@@ -26,11 +25,7 @@ func TestLibraryKeygen(t *testing.T) {
 		inputs[i] = tss.LibraryPreParams(set)
 	}
 	inputs[1].PaillierSK = smooth.key()
-	p, q := safePrime(inputs[2].P), safePrime(inputs[2].Q)
-	phi := product(below(p), below(q))
-	inputs[2].PaillierSK = &paillier.PrivateKey{
-		PublicKey: paillier.PublicKey{N: inputs[2].NTildei}, PhiN: phi, LambdaN: phi, P: p, Q: q,
-	}
+	inputs[2].PaillierSK = paillierKey(safePrime(inputs[2].P), safePrime(inputs[2].Q))
 
 	out, end := make(chan tsslib.Message, 20), make(chan *keygen.LocalPartySaveData, 3)
 	next := 0

@@ -357,8 +357,7 @@ func savedKey(tb testing.TB, scheme protocol.Scheme) *key {
 // must end by a panic.
 func (s *scene) wantCrash(t *testing.T, suite string, v *violation) {
 	t.Helper()
-	command := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestCrashAlone$") // #nosec G204 G702 -- this test
-	command.Env = append(os.Environ(), crashEnv+"="+suite+"/"+v.name)
+	env := []string{crashEnv + "=" + suite + "/" + v.name}
 	if s.key != nil {
 		folder := t.TempDir()
 		for peer, share := range s.key.shares {
@@ -366,11 +365,21 @@ func (s *scene) wantCrash(t *testing.T, suite string, v *violation) {
 				t.Fatal(err)
 			}
 		}
-		command.Env = append(command.Env, sharesEnv+"="+folder)
+		env = append(env, sharesEnv+"="+folder)
 	}
+	wantPanic(t, "TestCrashAlone", env...)
+}
+
+// wantPanic runs a test in a process of its own, which must end by a panic on a goroutine that
+// the library has started: the trace shows this one alone.
+func wantPanic(t *testing.T, test string, env ...string) {
+	t.Helper()
+	command := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+test+"$") // #nosec G204 G702 -- this test
+	command.Env = append(os.Environ(), env...)
 	out, err := command.CombinedOutput()
 	var exit *exec.ExitError
-	if !errors.As(err, &exit) || exit.ExitCode() != 2 || !strings.Contains(string(out), "panic: ") {
+	byLibrary := strings.Contains(string(out), "\ncreated by github.com/bnb-chain/tss-lib/v2/")
+	if !errors.As(err, &exit) || exit.ExitCode() != 2 || !strings.Contains(string(out), "panic: ") || !byLibrary {
 		t.Errorf("the process did not crash: %v\n%s", err, out)
 	}
 }
