@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -11,7 +12,7 @@ import (
 // BenchmarkMemory measures what a party needs.
 func BenchmarkMemory(b *testing.B) {
 	b.Run("party=idle", func(b *testing.B) {
-		c := ownCluster(b, cluster.Config{PreParams: benchStock, Profiles: true})
+		c := apartCluster(b)
 		settle(b, c)
 		newAccount(b, c, cluster.ECDSA)
 		settle(b, c)
@@ -32,38 +33,83 @@ func BenchmarkMemory(b *testing.B) {
 	})
 }
 
-// reportIdle tells the memory of the largest party, with a key and a full stock of
-// pre-parameters, when it does not shrink any more after a garbage collection.
+// apartCluster returns a cluster whose parties share no page of the program with each
+// other, as if each were on its own host.
+func apartCluster(b *testing.B) *cluster.Cluster {
+	b.Helper()
+	c, err := cluster.Prepare(waiting(b), cluster.Config{
+		Dir: filepath.Join(b.TempDir(), "c"), PreParams: benchStock, Profiles: true, Client: warmConnections(),
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		if err := c.Close(); err != nil {
+			b.Error(err)
+		}
+	})
+	for _, p := range c.Parties() {
+		if err := p.OwnBinary(b.TempDir()); err != nil {
+			b.Fatal(err)
+		}
+	}
+	if err := c.Start(waiting(b)); err != nil {
+		b.Fatal(err)
+	}
+	return c
+}
+
+// reportIdle tells the memory of the largest party, supervisor and worker, with a key
+// and a full stock of pre-parameters, when it does not shrink any more.
 func reportIdle(b *testing.B, c *cluster.Cluster) {
 	b.Helper()
-	var supervisor, worker, heap int64
+	heaps, used := memory(b, c)
+	var both, pss, supervisor, own, worker, heap int64
+	for name, u := range used {
+		both, pss = max(both, u.worker.Resident+u.supervisor.Private), max(pss, u.worker.Proportional+u.supervisor.Proportional)
+		supervisor, own = max(supervisor, u.supervisor.Resident), max(own, u.supervisor.Private)
+		worker, heap = max(worker, u.worker.Resident), max(heap, heaps[name])
+	}
+	b.ReportMetric(megabytes(both), "party-MB")
+	b.ReportMetric(megabytes(pss), "party-pss-MB")
+	b.ReportMetric(megabytes(worker), "worker-rss-MB")
+	b.ReportMetric(megabytes(supervisor), "supervisor-rss-MB")
+	b.ReportMetric(megabytes(own), "supervisor-own-MB")
+	b.ReportMetric(megabytes(heap), "worker-heap-MB")
+}
+
+// used is what the two processes of a party have in memory.
+type used struct{ supervisor, worker cluster.Memory }
+
+// memory returns the live heap of the parties' workers, after a garbage collection, and what
+// both of their processes have in memory, when that has shrunk for the last time, by name. A
+// worker gives back what it does not need when it has been idle for 40 s.
+func memory(b *testing.B, c *cluster.Cluster) (heaps map[string]int64, uses map[string]used) {
+	b.Helper()
+	heaps, uses = map[string]int64{}, map[string]used{}
 	for _, p := range c.Parties() {
-		h, err := p.Heap(waiting(b)) // collects garbage
+		heap, err := p.Heap(waiting(b))
 		if err != nil {
 			b.Fatal(err)
 		}
-		s, w := settledRSS(b, p)
-		supervisor, worker, heap = max(supervisor, s), max(worker, w), max(heap, h)
+		heaps[p.Name] = heap
 	}
-	b.ReportMetric(megabytes(worker), "party-rss-MB")
-	b.ReportMetric(megabytes(supervisor), "supervisor-rss-MB")
-	b.ReportMetric(megabytes(heap), "party-heap-MB")
-}
-
-// settledRSS waits until the runtime has given back what it does not need: its
-// scavenger takes its time.
-func settledRSS(b *testing.B, p *cluster.Process) (supervisor, worker int64) {
-	b.Helper()
-	steady := time.Duration(sample(10, 1)) * time.Second
-	least, since := int64(1)<<62, time.Now()
+	steady, since := time.Duration(sample(45, 1))*time.Second, time.Now()
+	least := map[string]int64{}
 	await(b, "steady memory", func(context.Context) (bool, error) {
-		var err error
-		if supervisor, worker, err = p.RSS(); worker < least-least/100 {
-			least, since = worker, time.Now()
+		for _, p := range c.Parties() {
+			s, w, err := p.Memory()
+			if err != nil {
+				return false, err
+			}
+			if before, ok := least[p.Name]; !ok || w.Resident < before-before/100 {
+				least[p.Name], since = w.Resident, time.Now()
+			}
+			uses[p.Name] = used{s, w}
 		}
-		return time.Since(since) > steady, err
+		return time.Since(since) > steady, nil
 	})
-	return supervisor, worker
+	return heaps, uses
 }
 
 func megabytes(n int64) float64 { return float64(n) / (1 << 20) }
@@ -84,7 +130,7 @@ func reportPresignature(b *testing.B, c *cluster.Cluster, account cluster.Accoun
 	for _, p := range pool {
 		if p.Held >= n*3/4 { // the others hold none
 			heap = max(heap, float64(heapsAfter[p.Name]-heaps[p.Name])/float64(p.Held))
-			rss = max(rss, float64(residentAfter[p.Name]-resident[p.Name])/float64(p.Held))
+			rss = max(rss, float64(residentAfter[p.Name].worker.Resident-resident[p.Name].worker.Resident)/float64(p.Held))
 			held = max(held, float64(p.Held))
 		}
 	}
@@ -94,19 +140,4 @@ func reportPresignature(b *testing.B, c *cluster.Cluster, account cluster.Accoun
 	b.ReportMetric(heap/1024, "heap-KB/presig")
 	b.ReportMetric(rss/1024, "rss-KB/presig")
 	b.ReportMetric(held, "held")
-}
-
-// memory returns live heap and settled resident memory of the parties' workers, by name.
-func memory(b *testing.B, c *cluster.Cluster) (heaps, resident map[string]int64) {
-	b.Helper()
-	heaps, resident = map[string]int64{}, map[string]int64{}
-	for _, p := range c.Parties() {
-		heap, err := p.Heap(waiting(b))
-		if err != nil {
-			b.Fatal(err)
-		}
-		_, worker := settledRSS(b, p)
-		heaps[p.Name], resident[p.Name] = heap, worker
-	}
-	return heaps, resident
 }

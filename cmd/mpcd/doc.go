@@ -47,6 +47,11 @@
 // worker, which notices by a pipe (worker.go). A worker that is told to
 // stop, as by a service manager that signals all processes, drains and ends both.
 //
+// # Memory
+//
+// A party's worker that has done nothing for half a minute gives the system back what it
+// does not need (trim.go), which is 10 to 20 MB.
+//
 // # Profiles
 //
 // With --pprof-listen a daemon, of a party the worker, serves go tool pprof on loopback and

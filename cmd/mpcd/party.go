@@ -146,5 +146,5 @@ func (d *dataDir) party(c *cli.Context, cfg partyConfig, store *keystore.Store) 
 		return errors.Join(err, host.Close())
 	}
 	defer withdraw()
-	return serve(c.Context, part, host, store)
+	return serve(c.Context, part, host, store, newTrimmer())
 }

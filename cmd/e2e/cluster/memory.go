@@ -6,35 +6,65 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 )
 
-// RSS returns the resident memory of a process and, of a party, of its worker, in
-// bytes (proc(5), VmRSS). Both have the program's pages, which memory holds once.
-func (p *Process) RSS() (self, worker int64, err error) {
+// Memory is what a process has in memory, in bytes (proc(5), /proc/PID/smaps_rollup).
+type Memory struct {
+	Resident     int64 // its pages, also those that others have mapped too
+	Proportional int64 // the same, a page that n processes have mapped counted as the n-th part of one
+	Private      int64 // pages that it alone has: they would be free without it
+}
+
+// Memory returns that of a process and, of a party, of its worker. They share the
+// program's pages: together they take worker.Resident + self.Private, which is also the
+// sum of the Proportional ones if nobody else runs the same file (see OwnBinary).
+func (p *Process) Memory() (self, worker Memory, err error) {
 	run, err := p.RunFile()
 	if err != nil {
-		return 0, 0, err
+		return self, worker, err
 	}
-	if self, err = rss(run.PID); err != nil || run.WorkerPID == 0 {
-		return self, 0, err
+	if self, err = memoryOf(run.PID); err != nil || run.WorkerPID == 0 {
+		return self, worker, err
 	}
-	worker, err = rss(run.WorkerPID)
+	worker, err = memoryOf(run.WorkerPID)
 	return self, worker, err
 }
 
-func rss(pid int) (int64, error) {
-	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+func memoryOf(pid int) (m Memory, err error) {
+	name := fmt.Sprintf("/proc/%d/smaps_rollup", pid)
+	data, err := os.ReadFile(name)
 	if err != nil {
-		return 0, err
+		return m, err
 	}
-	_, after, found := bytes.Cut(data, []byte("\nVmRSS:"))
-	fields := bytes.Fields(after)
-	if !found || len(fields) < 2 {
-		return 0, fmt.Errorf("process %d has no VmRSS", pid)
+	of := map[string]*int64{"Rss:": &m.Resident, "Pss:": &m.Proportional, "Private_Clean:": &m.Private, "Private_Dirty:": &m.Private}
+	for lines := bufio.NewScanner(bytes.NewReader(data)); lines.Scan(); {
+		fields := bytes.Fields(lines.Bytes())
+		if len(fields) < 3 || of[string(fields[0])] == nil {
+			continue
+		}
+		kilobytes, err := strconv.ParseInt(string(fields[1]), 10, 64)
+		if err != nil {
+			return m, fmt.Errorf("%s: %w", name, err)
+		}
+		*of[string(fields[0])] += kilobytes << 10
 	}
-	kilobytes, err := strconv.ParseInt(string(fields[0]), 10, 64)
-	return kilobytes << 10, err
+	if m.Resident == 0 || m.Proportional == 0 {
+		return m, fmt.Errorf("%s says nothing: %q", name, data)
+	}
+	return m, nil
+}
+
+// OwnBinary has the next start of a process run a copy of the program, in a folder:
+// its pages are then nobody else's, as on a host of its own.
+func (p *Process) OwnBinary(dir string) error {
+	data, err := os.ReadFile(p.binary)
+	if err != nil {
+		return err
+	}
+	p.binary = filepath.Join(dir, p.Name+"-mpcd")
+	return os.WriteFile(p.binary, data, 0o700)
 }
 
 // Heap collects the garbage of a process, of a party's worker, and returns the bytes
