@@ -210,7 +210,7 @@ func (c *ceremony) machine(ctx context.Context, a admission) (protocol.Machine, 
 	}
 	cfg := tss.KeygenConfig{SID: c.sid, Scheme: s.Scheme, Threshold: s.Threshold, Roster: s.Roster, Self: n.cfg.Host.ID()}
 	if s.Scheme == protocol.ECDSA {
-		set, err := n.pool.take(ctx)
+		set, err := n.pool.take(ctx, c.order)
 		if err != nil {
 			return nil, err
 		}

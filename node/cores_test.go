@@ -48,7 +48,7 @@ func TestTheOldestCeremonyComputesFirst(t *testing.T) {
 		leave()
 		synctest.Wait()
 		for range 4 { // those that entered above leave, and those that they let in
-			c.leave()
+			c.leave(signings)
 			synctest.Wait()
 		}
 		ended.Wait()
@@ -56,7 +56,7 @@ func TestTheOldestCeremonyComputesFirst(t *testing.T) {
 			t.Errorf("they came in the order %v, want %v", order, want)
 		}
 		for range processors {
-			c.leave()
+			c.leave(signings)
 		}
 		if c.free != processors {
 			t.Errorf("%d processors are free, want %d", c.free, processors)
@@ -84,11 +84,11 @@ func TestSigningsGoBeforeKeygens(t *testing.T) {
 					t.Error(err)
 				}
 				order = append(order, n)
-				c.leave()
+				c.leave(class)
 			})
 			synctest.Wait()
 		}
-		c.leave()
+		c.leave(keygens)
 		ended.Wait()
 		if want := []uint64{5, 6, 7, 2, 8, 9, 10, 3, 4}; !slices.Equal(order, want) {
 			t.Errorf("they came in the order %v, want %v", order, want)
@@ -97,6 +97,70 @@ func TestSigningsGoBeforeKeygens(t *testing.T) {
 			t.Errorf("%d processors are free", c.free)
 		}
 	})
+}
+
+// Presignings have the processors that nobody else waits for, but for one.
+func TestPresigningsComeLast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCores(3)
+		var order []uint64
+		var mu sync.Mutex
+		enter := func(class int, n uint64) {
+			go func() {
+				if err := c.enter(t.Context(), class, n); err != nil {
+					t.Error(err)
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				order = append(order, n)
+			}()
+			synctest.Wait()
+		}
+		check := func(when string, want ...uint64) {
+			t.Helper()
+			synctest.Wait()
+			mu.Lock()
+			defer mu.Unlock()
+			if !slices.Equal(order, want) {
+				t.Errorf("%s: they came in the order %v, want %v", when, order, want)
+			}
+		}
+		for n := range uint64(4) {
+			enter(presignings, n)
+		}
+		check("presignings alone", 0, 1)
+		enter(signings, 10) // has the one that is left
+		enter(keygens, 11)
+		enter(signings, 12)
+		check("others come", 0, 1, 10)
+		leave := func(class int) {
+			c.leave(class)
+			synctest.Wait()
+		}
+		leave(presignings)
+		leave(presignings)
+		check("presignings have ended their steps", 0, 1, 10, 12, 11)
+		leave(signings)
+		leave(signings)
+		leave(keygens)
+		check("all others have", 0, 1, 10, 12, 11, 2, 3)
+		c.leave(presignings)
+		c.leave(presignings)
+		if c.free != 3 || c.idling != 0 {
+			t.Errorf("%d processors are free, %d idling", c.free, c.idling)
+		}
+	})
+}
+
+// On one processor presignings have it, one after the other.
+func TestOneProcessorIsForPresigningsToo(t *testing.T) {
+	c := newCores(1)
+	for n := range uint64(2) {
+		if err := c.enter(t.Context(), presignings, n); err != nil {
+			t.Fatal(err)
+		}
+		c.leave(presignings)
+	}
 }
 
 // What needs no computing does not wait for a processor.

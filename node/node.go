@@ -83,7 +83,8 @@ func New(cfg Config) (*Node, error) {
 		cores: newCores(runtime.NumCPU()), live: live{of: make(map[protocol.PeerID]int)},
 	}
 	n.presigns, n.presignPaces = newPresigns(n.beat), newPaces(presignEvery, presignBurst)
-	n.pool = newPool(cfg.Store, &n.quiet, max(cfg.PoolTarget, 0), n.beat)
+	n.pool = newPool(cfg.Store, &n.quiet, n.cores, max(cfg.PoolTarget, 0))
+	n.pool.changed = n.beat
 	n.sets = newSets(cfg.Host, n)
 	n.outcomes = newOutcomes(cfg.Store, n.sendFrame)
 	return n, nil

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"time"
 
 	"github.com/google/uuid"
@@ -28,19 +27,24 @@ const jobRefill = "preparams refill"
 type pool struct {
 	store   *keystore.Store
 	quiet   *idle // when refills may run
+	cores   *cores
 	target  int
 	changed func() // the stock has changed
 	wake    chan struct{}
-	urgent  idle // while a set is generated for a keygen that waits
+	urgent  idle          // while keygens wait for sets
+	urgency chan struct{} // full while one of them generates its own
 
-	// generate makes a set; what an interrupted call has found, the next one uses.
-	generate func(context.Context, tss.Effort) (*tss.PreParams, error)
+	// generate makes a set for the stock, hurry a part of one for a keygen that waits. What
+	// an interrupted call has found, the next one of either uses.
+	generate, hurry func(context.Context, tss.Effort) (*tss.PreParams, error)
 }
 
-func newPool(s *keystore.Store, quiet *idle, target int, changed func()) *pool {
+// newPool returns a pool whose keygens share the processors with everybody else.
+func newPool(s *keystore.Store, quiet *idle, cores *cores, target int) *pool {
+	primes := new(tss.Generator)
 	return &pool{
-		store: s, quiet: quiet, target: target, changed: changed, wake: make(chan struct{}, 1),
-		generate: new(tss.Generator).Generate,
+		store: s, quiet: quiet, cores: cores, target: target, changed: func() {}, wake: make(chan struct{}, 1),
+		urgency: make(chan struct{}, 1), generate: primes.Generate, hurry: primes.Generate,
 	}
 }
 
@@ -53,38 +57,35 @@ func (p *pool) stock(ctx context.Context) int {
 	return n
 }
 
-// take returns a set that nobody has used and nobody will; without stock it
-// generates one, on all cores.
-func (p *pool) take(ctx context.Context) (*tss.PreParams, error) {
+// take returns a set that nobody has used and nobody will, for the ceremony of that order;
+// without stock it generates one.
+func (p *pool) take(ctx context.Context, order uint64) (*tss.PreParams, error) {
 	defer p.nudge()
-	record, err := p.store.Take(ctx, kindPreParams, keystore.StateFresh, keystore.StateUsed)
+	set, err := p.fromStock(ctx)
 	if errors.Is(err, keystore.ErrNotFound) {
-		return p.generateNow(ctx)
+		set, err = p.generateNow(ctx, order)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("pre-parameters: %w", err)
+	}
+	return set, nil
+}
+
+// fromStock takes a set out of the store, if there is one; keystore.ErrNotFound if not.
+func (p *pool) fromStock(ctx context.Context) (*tss.PreParams, error) {
+	record, err := p.store.Take(ctx, kindPreParams, keystore.StateFresh, keystore.StateUsed)
+	if err != nil {
+		return nil, err
 	}
 	defer clear(record.Payload)
 	set, err := tss.DecodePreParams(record.Payload)
 	if err != nil {
-		return nil, fmt.Errorf("pre-parameters: %w", err)
+		return nil, err
 	}
 	// Used records have done their duty once a set is out: nothing hands them
 	// out again, so the ciphertext need not stay.
 	if err := p.store.Delete(ctx, kindPreParams, record.ID); err != nil {
 		log.Warnw("a used set of pre-parameters was not deleted; it will not be used again", "error", err)
-	}
-	return set, nil
-}
-
-// generateNow makes a set for a keygen that waits, on all cores. A refill under way
-// stops meanwhile, and what it has found is used.
-func (p *pool) generateNow(ctx context.Context) (*tss.PreParams, error) {
-	defer p.urgent.begin()()
-	log.Infow("no pre-parameters in stock; generating a set now")
-	set, err := p.generate(ctx, tss.Effort{Workers: runtime.NumCPU()})
-	if err != nil {
-		return nil, fmt.Errorf("pre-parameters: %w", err)
 	}
 	return set, nil
 }

@@ -82,14 +82,14 @@ func takeUntilKilled(work string) error {
 	if err != nil {
 		return err
 	}
-	p := newPool(store, new(idle), poolStock, func() {})
-	p.generate = quickSet
+	p := newPool(store, new(idle), newCores(2), poolStock)
+	p.generate, p.hurry = quickSet, quickSet
 	failed := make(chan error)
 	go func() { failed <- p.run(context.Background(), NewJobs(logJob)) }()
 	for range poolTakers {
 		go func() {
 			for range each {
-				set, err := p.take(context.Background())
+				set, err := p.take(context.Background(), 0)
 				if err != nil {
 					failed <- err
 					return

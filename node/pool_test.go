@@ -25,7 +25,9 @@ func newTestPool(t *testing.T, target int) (*pool, <-chan struct{}) {
 		}
 	})
 	changes := make(chan struct{}, 100)
-	return newPool(store, new(idle), target, func() { changes <- struct{}{} }), changes
+	p := newPool(store, new(idle), newCores(2), target)
+	p.changed = func() { changes <- struct{}{} }
+	return p, changes
 }
 
 func encoded(t *testing.T, set *tss.PreParams) []byte {
@@ -51,7 +53,7 @@ func TestThePoolHandsEverySetOutOnce(t *testing.T) {
 	results := make(chan taken, 2)
 	for range 2 {
 		go func() {
-			set, err := p.take(t.Context())
+			set, err := p.take(t.Context(), 0)
 			results <- taken{set, err}
 		}()
 	}
@@ -71,24 +73,23 @@ func TestThePoolRefillsAndAKeygenWithoutStockDoesNotWaitForIt(t *testing.T) {
 	p, changes := newTestPool(t, 1)
 	made := 0 // by refills
 	p.generate = func(ctx context.Context, effort tss.Effort) (*tss.PreParams, error) {
-		if effort.Pause != nil {
-			if made++; made > 1 {
-				<-ctx.Done() // the second one takes for ever
-			}
+		if made++; made > 1 {
+			<-ctx.Done() // the second one takes for ever
 		}
 		return quickSet(ctx, effort)
 	}
+	p.hurry = quickSet
 	jobs := NewJobs(logJob)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- p.run(ctx, jobs) }()
 	// Nothing is in stock and a refill may be under way: take makes its own set.
-	set, err := p.take(t.Context())
+	set, err := p.take(t.Context(), 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	<-changes
-	stocked, err := p.take(t.Context())
+	stocked, err := p.take(t.Context(), 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,7 +97,7 @@ func TestThePoolRefillsAndAKeygenWithoutStockDoesNotWaitForIt(t *testing.T) {
 		t.Error("one set was handed out twice")
 	}
 	eventually(t, "the next refill", func() bool { return len(jobs.Running()) == 1 })
-	if _, err := p.take(t.Context()); err != nil { // does not wait for it either
+	if _, err := p.take(t.Context(), 0); err != nil { // does not wait for it either
 		t.Error(err)
 	}
 	start := time.Now()
@@ -116,7 +117,7 @@ func TestADamagedSetIsNotUsed(t *testing.T) {
 	if err := p.store.Put(t.Context(), keystore.Record{Header: header, Payload: []byte("no primes")}); err != nil {
 		t.Fatal(err)
 	}
-	if set, err := p.take(t.Context()); err == nil {
+	if set, err := p.take(t.Context(), 0); err == nil {
 		t.Errorf("got %v, want an error", set)
 	}
 	if n := p.stock(t.Context()); n != 0 {

@@ -112,7 +112,7 @@ func TestDamagedSharesAreNamed(t *testing.T) {
 // Prepare makes what is missing, and nothing when nothing is.
 func TestPrepare(t *testing.T) {
 	store := emptyStore(t, "alice")
-	stock := newPool(store, new(idle), 0, func() {})
+	stock := newPool(store, new(idle), newCores(1), 0)
 	if err := stock.put(t.Context(), protocoltest.PreParams(t, 1)[0]); err != nil {
 		t.Fatal(err)
 	}

@@ -14,7 +14,7 @@ import (
 // before it joins an ECDSA keygen, which uses one set. A set takes seconds, and
 // now and then a minute.
 func Prepare(ctx context.Context, store *keystore.Store, n int) error {
-	stock := newPool(store, new(idle), n, func() {})
+	stock := newPool(store, new(idle), newCores(1), n)
 	for {
 		have, err := store.Count(ctx, kindPreParams, keystore.StateFresh)
 		if err != nil || have >= n {

@@ -71,6 +71,42 @@ func TestAPresigningYieldsToLiveSessions(t *testing.T) {
 	})
 }
 
+// A presigning's step waits for a processor that nobody else needs, and when it gets one
+// while a session is live, for that one's end.
+func TestAPresigningTakesAProcessor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, key, cert := newSigners(t, p2ptest.Simulated, 2, nil)
+		c.awaitQuiet()
+		n := c.parties[1].node
+		for range n.cores.all {
+			if err := n.cores.enter(t.Context(), signings, 0); err != nil {
+				t.Fatal(err)
+			}
+		}
+		spec := c.coord.presigning(key, c.peers(0, 1))
+		sid := c.coord.propose(spec)
+		nothing := func(why string) {
+			t.Helper()
+			time.Sleep(10 * time.Second)
+			if rounds := c.stepsOf(1, sid); len(rounds) > 0 {
+				t.Errorf("%s, and its messages of rounds %v are there", why, rounds)
+			}
+		}
+		nothing("no processor was free")
+		end := n.quiet.begin()
+		for range n.cores.all {
+			n.cores.leave(signings)
+		}
+		nothing("a session was live")
+		if n.cores.free != n.cores.all {
+			t.Errorf("it keeps a processor: %d are free", n.cores.free)
+		}
+		end()
+		c.coord.await("the presignature", time.Minute, func() bool { return len(c.coord.held[sid]) == 2 })
+		c.signed(c.coord.use(spec, digest(1)), cert)
+	})
+}
+
 // A party that always has a few short sessions, so that it is never quiet for a tenth of a
 // second, makes presignatures all the same, between two sessions.
 func TestAPresigningGoesOnBetweenShortSessions(t *testing.T) {
