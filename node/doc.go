@@ -127,7 +127,8 @@
 // remembered as any other: to run one presigning twice would be to say two things in one
 // session, which proves a liar. It is done when nobody waits for anything: it is
 // refused while a session is live here, and waits before each step until none has been for a
-// tenth of a second, up to its deadline. The supervisor and the metrics of sessions
+// tenth of a second; when no step has seen so long a quiet for five seconds, any moment
+// without a live session will do. The supervisor and the metrics of sessions
 // know nothing of it; blame and quarantine are those of signings.
 //
 // A presignature serves one signing, and nothing brings it back. What holds of it:
@@ -172,7 +173,8 @@
 //
 // All signings and presignings of one set of signers, that is of a key, an epoch and a
 // roster of parties, meet on one topic (protocol.Spec.Topic), which this party joins with
-// the first of them and leaves ten minutes after the last; until then it also stays
+// the first of them and leaves ten minutes after the last, or earlier if more than 256
+// are unused; until then it also stays
 // connected to the members, and keeps its streams to them. What arrives there goes by its
 // sid to its session's inbox, also before the proposal, as far as there is room. A session
 // begins at once if all members are on its topic. A member that was started anew may
@@ -240,7 +242,9 @@
 //
 // What computes for long, in keygens and in the first three rounds of ECDSA signings,
 // takes turns: as many steps at a time as there are processors, those of the oldest
-// session first, signings before keygens but for one turn in four. That a signing is
+// session first, signings before keygens but for one turn in four, and presignings after
+// all others, on all processors but one. A keygen that finds no pre-parameters in stock generates them
+// in such turns too, one keygen at a time. That a signing is
 // accepted is told when it has not ended within 100 ms; what is refused, at once. Progress is reported ten times a second at most, and not at all of a
 // session that is over before; heartbeats go out four times a second at most, but for
 // the one that says that this party stops. An ended session keeps nothing but the
