@@ -133,8 +133,11 @@ func TestCrashWhileTheCoordinatorWasAway(t *testing.T) {
 
 // TestRestartOfTheCoordinatorAlone: signers that are asked again go on, or tell what they have.
 func TestRestartOfTheCoordinatorAlone(t *testing.T) {
-	for _, code := range []protocol.Code{"", protocol.CodeReplay, protocol.CodeNoPresign} {
+	for _, code := range []protocol.Code{"", protocol.CodeReplay, protocol.CodeNoPresign, protocol.CodeBusy, protocol.CodeDraining} {
 		for _, wordless := range []bool{false, true} {
+			if wordless && (code == protocol.CodeBusy || code == protocol.CodeDraining) {
+				continue // it may be what it says: others are asked
+			}
 			synctest.Test(t, func(t *testing.T) {
 				c := newPresigner(t, 0, "p1", "p2")
 				account := c.presigning(2, 1, time.Hour)

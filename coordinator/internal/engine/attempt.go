@@ -187,6 +187,10 @@ func (a *attempt) take(ctx context.Context, in inbound) *ending {
 }
 
 func (a *attempt) answer(ctx context.Context, m *member, ans *protocol.Answer) *ending {
+	askedAgain := a.resumed && m.accepted && a.spec.Kind == protocol.KindSign
+	if askedAgain && ans.Code == protocol.CodeBusy {
+		return nil // and so it is once more
+	}
 	m.settle()
 	switch {
 	case m.finished, m.failed:
@@ -201,6 +205,8 @@ func (a *attempt) answer(ctx context.Context, m *member, ans *protocol.Answer) *
 		return nil // it knew the proposal from before the restart: its outcome will come
 	case a.spec.Kind == protocol.KindSign && ans.Code == protocol.CodeCrashed:
 		return a.crashed(ctx, m, bounded(ans.Detail))
+	case askedAgain && ans.Code != protocol.CodeNoPresign:
+		return nil // whatever it cannot do now, it had accepted: its outcome will come
 	}
 	fault := registry.PartyProblem{Party: m.Party, Code: knownCode(ans.Code), Detail: bounded(ans.Detail)}
 	if ans.Code == protocol.CodeBusy {
