@@ -51,5 +51,5 @@ func spare(cells []*cell) {
 // sampled are the cells of ECDSA with three signers: what two do not have, and what must be
 // found before the digests.
 func sampled(t *target, m mutation) bool {
-	return m == equivocate || m == early || t.typ == protocol.TypeDigest || t.name == "SignRound3Message"
+	return m == equivocate || m == early && t == t.in.lastRound() || t.typ == protocol.TypeDigest || t.name == "SignRound3Message"
 }
