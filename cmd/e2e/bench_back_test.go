@@ -45,6 +45,7 @@ func BenchmarkWorkerBack(b *testing.B) {
 	}
 	m.reportLatency()
 	b.ReportMetric(quantile(ready, 0.5), "ready-p50-ms")
+	b.ReportMetric(quantile(ready, 0.95), "ready-p95-ms")
 	b.ReportMetric(quantile(exp, 0.5), "exp-ms")
 }
 

@@ -30,6 +30,7 @@ var bars = []bar{
 	{figure: "sustained EdDSA, 16 clients", pkg: "e2e", benchmark: "Sustained/scheme=eddsa", metric: "sigs/s", limit: 400, least: true, unit: "signatures/s"},
 	{figure: "fresh party to ready", pkg: "e2e", benchmark: "FreshParty", metric: "p50-ms/op", limit: 3, scale: 1e-3, unit: "s"},
 	{figure: "five cold processes to the first ECDSA account", pkg: "e2e", benchmark: "FirstAccount", metric: "p50-ms/op", limit: 15, scale: 1e-3, unit: "s"},
+	{figure: "crash of a party's worker to the next one that listens, again and again, p95", pkg: "e2e", benchmark: "WorkerBack", metric: "ready-p95-ms", limit: 1000, unit: "ms"},
 	{figure: "crash of a party's worker to the next signature with it, again and again, p95", pkg: "e2e", benchmark: "WorkerBack", metric: "p95-ms/op", limit: 1000, unit: "ms"},
 	{figure: "account creation, p50 against the floor's keygen", pkg: "e2e", benchmark: "Account/scheme=ecdsa", metric: "x-floor", limit: 1.3, unit: "×"},
 	{figure: "the machine: a 2048-bit modular exponentiation", pkg: "protocol/tss", benchmark: "Machine/exp=2048", metric: "sec/op", limit: 2.2, scale: 1e3, unit: "ms", yardstick: true},
