@@ -144,10 +144,22 @@ func (n *Node) inspectSign(ctx context.Context, p proposal, role protocol.Role) 
 	}
 	if len(p.spec.Presign) != 0 { // before anything is remembered of the request
 		if err := n.presigns.check(p.spec, k.record.Spec.SID(), time.Now()); err != nil {
-			return admission{}, err
+			return admission{}, n.usedUp(ctx, p.spec, err)
 		}
 	}
 	return admission{key: k, until: until}, nil
+}
+
+// usedUp says of a signing without its presignature whether it has used that up itself.
+func (n *Node) usedUp(ctx context.Context, s *protocol.Spec, missing error) error {
+	content, err := contentOf(s)
+	if err != nil {
+		return missing
+	}
+	if _, err := n.replayed(ctx, s, content); errors.Is(err, errAccepted) {
+		return n.refuseReplay(ctx, s, err)
+	}
+	return missing
 }
 
 // keyFor returns the share that this party signs with: its own, or for a user
@@ -192,7 +204,7 @@ func matchKey(s, key *protocol.Spec) error {
 func (n *Node) accept(ctx context.Context, s *protocol.Spec, until time.Time) (*writing, error) {
 	w, err := n.remember(ctx, s, until)
 	if err != nil {
-		return nil, refuseReplay(err)
+		return nil, n.refuseReplay(ctx, s, err)
 	}
 	return w, nil
 }

@@ -134,6 +134,13 @@ func (c *ceremony) decide(refused error) {
 	c.answered = &a
 }
 
+// accepted tells whether this party takes part, or took part.
+func (c *ceremony) accepted() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.answered != nil && c.answered.Code == ""
+}
+
 // answer tells the coordinator what was decided, if it was.
 func (c *ceremony) answer(ctx context.Context) error {
 	c.mu.Lock()

@@ -15,7 +15,7 @@ func (n *Node) askUser(ctx context.Context, s *protocol.Spec) error {
 		return err
 	}
 	if _, err := n.replayed(ctx, s, content); err != nil {
-		return refuseReplay(err)
+		return n.refuseReplay(ctx, s, err)
 	}
 	err = n.cfg.Consent(ctx, s, protocol.Fingerprint(s))
 	switch cause := context.Cause(ctx); {

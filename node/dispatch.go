@@ -55,10 +55,23 @@ func (n *Node) propose(from protocol.PeerID, p proposal) {
 	c, known, refused := n.enlist(from, p)
 	switch {
 	case known:
+		c.tellAgain()
 		c.answerAgain()
 	case refused != nil:
 		c.spec.Coordinator = from // the answer goes to who asked
 		n.refuse(c, from, refused)
+	}
+}
+
+// tellAgain is for a copy of the proposal of a signing that has ended here: a result that is
+// not acknowledged is told again. A failure was told once, which may be lost; then the
+// answer says that nothing more comes.
+func (c *ceremony) tellAgain() {
+	if c.spec.Kind != protocol.KindSign || !c.ended() || !c.accepted() {
+		return
+	}
+	if known := c.node.outcomes.again(c.sid); !known && !c.told {
+		c.decide(&refusal{code: protocol.CodeCrashed, err: errNoResult})
 	}
 }
 

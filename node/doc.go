@@ -228,6 +228,12 @@
 // other numbers in the same session would prove this party a liar. The request that
 // was recorded before the session began refuses it.
 //
+// The proposal of a signing that was accepted before and has ended, as a coordinator repeats it
+// that has lost the end, has its outcome told again, if there is one that was not
+// acknowledged. If there is none, because a power cut came before it was written or because
+// a failure is told once, the answer is protocol.CodeCrashed: nothing comes any more, and
+// another attempt may follow. Every other proposal under a used id is a replay.
+//
 // # What waits for the disk
 //
 // A key and its outcome are on disk before anybody hears of them. A signing does not

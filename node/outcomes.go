@@ -135,6 +135,20 @@ func (o *outcomes) acknowledge(from protocol.PeerID, ack *protocol.Ack) {
 	o.mu.Unlock()
 }
 
+// again has an outcome that is not acknowledged told once more, at once; false if there
+// is none in memory.
+func (o *outcomes) again(sid protocol.SID) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	p := o.pending[sid]
+	if p == nil {
+		return false
+	}
+	p.next = time.Now()
+	o.nudge()
+	return true
+}
+
 // run reads what was left undelivered and sends it again, with growing pauses,
 // until ctx ends.
 func (o *outcomes) run(ctx context.Context) error {

@@ -22,6 +22,8 @@ type request struct {
 	// Kept: never forgotten, for this party has said that it will never sign the
 	// certificate of an attempt that this request refuses.
 	Kept bool `cbor:"4,keyasint,omitempty"`
+	// SID is that of the highest attempt; zero: it was accepted by an earlier version.
+	SID protocol.SID `cbor:"5,keyasint"`
 }
 
 // A horizon is the latest deadline of the keygens that this party has said it will
@@ -39,6 +41,8 @@ const (
 var (
 	// errReplay reports a request id that was used before.
 	errReplay = errors.New("the request id was used before")
+	// errAccepted reports that this very proposal was accepted before.
+	errAccepted = fmt.Errorf("%w, by this very proposal", errReplay)
 	// errHorizon reports a keygen whose time was over by this party's clock before.
 	errHorizon = errors.New("this party has told other members that the time of such a keygen is over, so its clock was ahead: compare the clocks, and try again with a later deadline")
 )
@@ -75,7 +79,7 @@ func (n *Node) remember(ctx context.Context, s *protocol.Spec, until time.Time) 
 	// longer, and an approval may expire before the session that it was given for.
 	last := max(known.Until, until.Unix(), s.Deadline().Add(protocol.MaxClockSkew).Unix())
 	w := &writing{
-		request: request{Content: content, Attempt: s.Attempt, Until: last, Kept: known.Kept}, done: make(chan struct{}),
+		request: request{Content: content, Attempt: s.Attempt, Until: last, Kept: known.Kept, SID: s.SID()}, done: make(chan struct{}),
 	}
 	n.requests.begin(s.Session, w, func() error { return n.keepRequest(context.WithoutCancel(ctx), s, w.request) })
 	if s.Kind == protocol.KindKeygen {
@@ -113,6 +117,8 @@ func (n *Node) replayed(ctx context.Context, s *protocol.Spec, content [32]byte)
 		return request{}, err
 	case known.Content != content:
 		return request{}, fmt.Errorf("%w for something else", errReplay)
+	case known.Attempt == s.Attempt && known.SID == s.SID():
+		return request{}, errAccepted
 	case known.Attempt >= s.Attempt:
 		return request{}, fmt.Errorf("%w, for attempt %d", errReplay, known.Attempt)
 	default:
@@ -120,15 +126,43 @@ func (n *Node) replayed(ctx context.Context, s *protocol.Spec, content [32]byte)
 	}
 }
 
-// refuseReplay gives an error of remember or replayed its code.
-func refuseReplay(err error) error {
+// refuseReplay gives an error of remember or replayed its code. A signing that was accepted
+// before has ended, or it would be known (enlist). If it has an outcome, that is told;
+// if not, it was lost with an earlier process, or told as a failure and forgotten, and the
+// coordinator waits for nothing any more.
+func (n *Node) refuseReplay(ctx context.Context, s *protocol.Spec, err error) error {
 	switch {
+	case errors.Is(err, errAccepted) && s.Kind == protocol.KindSign:
+		switch kept, failed := n.keepsOutcome(ctx, s.SID()); {
+		case failed != nil:
+			return refuse(protocol.CodeStorage, "what is recorded of outcomes: %w", failed)
+		case !kept:
+			return &refusal{code: protocol.CodeCrashed, err: errNoResult}
+		}
+		return &refusal{code: protocol.CodeReplay, err: err}
 	case errors.Is(err, errReplay):
 		return &refusal{code: protocol.CodeReplay, err: err}
 	case errors.Is(err, errHorizon):
 		return &refusal{code: protocol.CodeExpired, err: err}
 	}
 	return refuse(protocol.CodeStorage, "what is recorded of requests: %w", err)
+}
+
+// errNoResult reports an attempt of which there is nothing to tell any more.
+var errNoResult = errors.New("this party accepted the attempt before, it has ended, and no result of it is kept: try again")
+
+// keepsOutcome tells whether an ended session has an outcome to tell, and has it told at
+// once. One in memory leaves it only when it is acknowledged, and one on disk may not have
+// been read yet; so it is looked for in this order.
+func (n *Node) keepsOutcome(ctx context.Context, sid protocol.SID) (bool, error) {
+	if n.outcomes.again(sid) {
+		return true, nil
+	}
+	_, err := n.cfg.Store.Get(ctx, kindOutcome, sid.String())
+	if errors.Is(err, keystore.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // refuseForEver tells whether a keygen's attempt is never accepted from now on: it
