@@ -338,8 +338,7 @@ func TestAMemberThatSaysTwoThings(t *testing.T) {
 				if !m.apart {
 					c.net.Mesh(a.Node, b.Node)
 				}
-				_, err := a.node.settle(t.Context(), key.Key, key.Epoch, retryLimit)
-				if err != nil {
+				if _, err := a.node.settle(t.Context(), key.Key, key.Epoch, retryLimit); err != nil {
 					t.Error(err)
 				}
 				if state := a.stateOf(t, key); state != m.a {
