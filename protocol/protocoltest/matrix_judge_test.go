@@ -22,7 +22,7 @@ type verdict struct {
 	wrong    int // honest members that an honest one blames
 	changed  int // shares
 	finals   int // of honest members, after a bad message
-	hops     int // from the receipt of a bad message to the end, at most
+	hops     int // from the receipt of a bad message, or of what shows it, to the end, at most, where its author is to be named
 	took     time.Duration
 	reasons  []protocol.Reason
 }
@@ -58,7 +58,10 @@ func (r *run) judge(m *mallory, played *protocoltest.Played) *verdict {
 			}
 		}
 		if (e.Bad || e.Shown) && m.attack.timed() {
-			v.hops, v.took = max(v.hops, e.Hops), max(v.took, e.Took)
+			v.took = max(v.took, e.Took)
+			if !m.attack.nameless() {
+				v.hops = max(v.hops, e.Hops)
+			}
 		}
 		v.disk(r, peer, e)
 	}

@@ -49,7 +49,7 @@ func (m *matrix) report(t *testing.T) {
 			without++
 		}
 	}
-	fmt.Fprintf(&b, "seed %d: %d attacks; from a bad message, or what shows that it was one, to the end at most %d hops, %v of real time; final messages after a bad one: %d\n",
+	fmt.Fprintf(&b, "seed %d: %d attacks; from a bad message, or what shows that it was one, to the end at most %d hops if its author is named, %v of real time; final messages after a bad one: %d\n",
 		m.seed, attacks, total.hops, total.took.Round(time.Millisecond), total.finals)
 	fmt.Fprintf(&b, "result: cells=%d as_expected=%d unattributed=%d panics=%d leaks=%d wrong_culprits=%d changed_shares=%d\n",
 		cells, expected, without, total.panics, total.leaks, total.wrong, total.changed)
