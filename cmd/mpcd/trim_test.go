@@ -4,6 +4,7 @@ import (
 	"context"
 	"runtime"
 	"runtime/metrics"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,11 +15,20 @@ import (
 func TestTrim(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
+		var mu sync.Mutex // virtual time orders what follows; the race detector does not know
 		var use heapUse
 		var freed []time.Duration
 		trim := trimmer{
-			read: func() heapUse { return use },
-			free: func() { freed, use.spare = append(freed, time.Since(began)), 0 },
+			read: func() heapUse {
+				mu.Lock()
+				defer mu.Unlock()
+				return use
+			},
+			free: func() {
+				mu.Lock()
+				defer mu.Unlock()
+				freed, use.spare = append(freed, time.Since(began)), 0
+			},
 		}
 		ctx, stop := context.WithCancel(t.Context())
 		ended := make(chan error)
@@ -27,7 +37,9 @@ func TestTrim(t *testing.T) {
 		// step lets looks pass, between which a worker allocates so much.
 		step := func(looks int, allocates uint64) {
 			for range looks {
+				mu.Lock()
 				use.allocated += allocates
+				mu.Unlock()
 				<-time.After(trimEvery)
 				synctest.Wait()
 			}
