@@ -151,7 +151,11 @@ func TestECDSAKeygenViolations(t *testing.T) {
 			if !errors.Is(err, tss.ErrMessage) || !slices.Equal(protocol.Culprits(err), []protocol.PeerID{"bob"}) {
 				t.Errorf("the guard: %v", err)
 			}
-			t.Logf("alone: %s; guarded: %v", v.alone, err)
+			where := "alone"
+			if v.show == nil {
+				where = "alone, in the long tests"
+			}
+			t.Logf("%s: %s; guarded: %v", where, v.alone, err)
 		})
 	}
 	if result, err := s.guarded(&violation{change: func(*scene, proto.Message) {}}); result == nil {
