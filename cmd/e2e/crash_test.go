@@ -22,7 +22,10 @@ import (
 // often that happens. TestPauses of cmd/mpcd shows the supervisor's part in it, and
 // BenchmarkWorkerBack measures the whole; these tests, which run on machines that do
 // other things too, only find out whether something waits for a time limit.
-const backPromised = time.Second
+const (
+	backPromised = time.Second
+	backAtMost   = 15 * time.Second
+)
 
 // faultVariable names the file with the payload whose signing panics in builds with
 // the tag faults.
@@ -81,7 +84,7 @@ func TestAPanicEndsTheWorkerOnly(t *testing.T) {
 	awaitFault(t, p1)
 	since := time.Now()
 	signWhenBack(t, c, eddsa)
-	wantWithin(t, "a party whose worker had panicked signed", since, backPromised)
+	wantBackSoon(t, since)
 	wantBack(t, p1, before, 1)
 
 	for _, id := range replaceable {
@@ -128,8 +131,18 @@ func TestCrashesAgainAndAgain(t *testing.T) {
 		since, before := time.Now(), runFile(t, p1)
 		killWorker(t, p1, before)
 		signWhenBack(t, c, account)
-		wantWithin(t, "a party whose worker was killed signed", since, backPromised)
+		wantBackSoon(t, since)
 		wantBack(t, p1, before, before.Restarts+1)
+	}
+}
+
+// wantBackSoon logs how long it took until a party signed again after a crash.
+func wantBackSoon(t *testing.T, since time.Time) {
+	t.Helper()
+	took := time.Since(since)
+	t.Logf("a party whose worker had crashed signed after %v (promised: %v)", took.Round(time.Millisecond), backPromised)
+	if took > backAtMost {
+		t.Errorf("a party whose worker had crashed signed after %v, want at most %v", took, backAtMost)
 	}
 }
 
