@@ -220,7 +220,7 @@ func (c *ceremony) machine(ctx context.Context, a admission) (protocol.Machine, 
 	case s.Kind == protocol.KindSign:
 		return tss.NewSign(tss.SignConfig{SID: c.sid, Roster: s.Roster, Self: n.cfg.Host.ID(), Share: a.key.share, Payload: s.Payload})
 	}
-	cfg := tss.KeygenConfig{SID: c.sid, Scheme: s.Scheme, Threshold: s.Threshold, Roster: s.Roster, Self: n.cfg.Host.ID()}
+	cfg := tss.KeygenConfig{SID: c.sid, Scheme: s.Scheme, Threshold: s.Threshold, Roster: s.Roster, Self: n.cfg.Host.ID(), Cores: n.cfg.Cores}
 	if s.Scheme == protocol.ECDSA {
 		set, err := n.pool.take(ctx, c.order)
 		if err != nil {

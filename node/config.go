@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"time"
 
 	"github.com/meshmpc/mpcd/keystore"
@@ -53,6 +54,9 @@ type Config struct {
 	PoolTarget   int           // sets of pre-parameters to keep; 0: DefaultPoolTarget, External: none; negative: none
 	DrainTimeout time.Duration // how long a stop waits for running sessions; 0: DefaultDrainTimeout
 	MaxSessions  int           // sessions at a time; 0: DefaultMaxSessions; see MaxSessionsPerCoordinator
+	// Cores is how many processors what computes for long has together; 0: GOMAXPROCS,
+	// of which a daemon may have more than there are processors.
+	Cores int
 	// MaxPresignatures bounds the presignatures held; 0: DefaultMaxPresignatures,
 	// negative: none. See MaxPresignaturesPerKey.
 	MaxPresignatures int
@@ -77,8 +81,11 @@ func (c *Config) Validate() error {
 	if c.DrainTimeout == 0 {
 		c.DrainTimeout = DefaultDrainTimeout
 	}
-	if c.DrainTimeout < 0 || c.MaxSessions < 0 {
-		return errors.New("node: drain timeout and session limit must not be negative")
+	if c.DrainTimeout < 0 || c.MaxSessions < 0 || c.Cores < 0 {
+		return errors.New("node: drain timeout, session limit and number of cores must not be negative")
+	}
+	if c.Cores == 0 {
+		c.Cores = runtime.GOMAXPROCS(0)
 	}
 	if c.MaxSessions == 0 {
 		c.MaxSessions = DefaultMaxSessions

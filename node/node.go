@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -80,7 +79,7 @@ func New(cfg Config) (*Node, error) {
 	n := &Node{
 		cfg: cfg, conduct: newConduct(cfg.DataDir), jobs: NewJobs(logJob), keys: newKeyring(cfg.Store), shares: newUserShares(cfg.Store, cfg.Host), seal: seal, asks: newAskLimit(), resolver: newResolver(), endorses: newPaces(endorseEvery, endorseBurst), crash: injected(),
 		early: newEarly(), beatNow: make(chan struct{}, 1), sessions: make(map[protocol.SID]*ceremony), refusing: make(map[protocol.PeerID]int), idle: make(chan struct{}), listening: make(chan struct{}),
-		cores: newCores(runtime.NumCPU()), live: live{of: make(map[protocol.PeerID]int)},
+		cores: newCores(cfg.Cores), live: live{of: make(map[protocol.PeerID]int)},
 	}
 	n.presigns, n.presignPaces = newPresigns(n.beat), newPaces(presignEvery, presignBurst)
 	n.pool = newPool(cfg.Store, &n.quiet, n.cores, max(cfg.PoolTarget, 0))

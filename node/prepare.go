@@ -20,7 +20,7 @@ func Prepare(ctx context.Context, store *keystore.Store, n int) error {
 		if err != nil || have >= n {
 			return err
 		}
-		set, err := stock.generate(ctx, tss.Effort{Workers: runtime.NumCPU()})
+		set, err := stock.generate(ctx, tss.Effort{Workers: runtime.GOMAXPROCS(0)})
 		if err != nil {
 			return fmt.Errorf("pre-parameters: %w", err)
 		}

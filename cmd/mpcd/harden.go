@@ -15,9 +15,12 @@ func forbidCoreDumps() {
 
 // overcommitCores lets the runtime run four threads a core, unless the operator
 // has chosen: the long exponentiations of a ceremony, and of the making of
-// pre-parameters, would otherwise hold up the short steps of other sessions.
-func overcommitCores() {
+// pre-parameters, would otherwise hold up the short steps of other sessions. It returns how many
+// cores there are for this process: a container's limit counts.
+func overcommitCores() (cores int) {
+	cores = runtime.GOMAXPROCS(0)
 	if os.Getenv("GOMAXPROCS") == "" {
-		runtime.GOMAXPROCS(4 * runtime.GOMAXPROCS(0))
+		runtime.GOMAXPROCS(4 * cores)
 	}
+	return cores
 }

@@ -28,6 +28,7 @@ type partyConfig struct {
 	Master    keystore.MasterKey
 	PreParams int // sets of pre-parameters to keep in stock
 	Presigned int // presignatures held at most
+	Cores     int // that this process has; not a setting
 }
 
 func partyCommand() *cli.Command {
@@ -103,7 +104,7 @@ func newPartyConfig(c *cli.Context) (partyConfig, error) {
 func runParty(c *cli.Context, cfg partyConfig, w *worker) (err error) {
 	cfg.Log.apply()
 	forbidCoreDumps()
-	overcommitCores()
+	cfg.Cores = overcommitCores()
 	dir, err := openDataDir(cfg.daemonConfig, p2p.RoleParty, p2p.RoleDelegate)
 	if err != nil {
 		return err
@@ -135,6 +136,7 @@ func (d *dataDir) party(c *cli.Context, cfg partyConfig, store *keystore.Store) 
 	part, err := node.New(node.Config{
 		Host: host, Store: store, Network: d.network.Name, PoolTarget: cfg.PreParams, MaxPresignatures: cfg.Presigned,
 		DataDir: d.path, PlainUserShares: d.network.PlainUserShares, DrainTimeout: cfg.Drain, Software: software(), Labels: d.self.Labels,
+		Cores: cfg.Cores,
 		Watch: d.worker, Interrupted: d.worker.Interrupted,
 	})
 	if err != nil {

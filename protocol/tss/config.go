@@ -15,6 +15,9 @@ type KeygenConfig struct {
 	Roster    []protocol.Member // all n members, in the order of the key
 	Self      protocol.PeerID
 	PreParams *PreParams // ECDSA: a fresh set, used up by NewKeygen; EdDSA: nil
+	// Cores is on how many goroutines the library verifies the proofs of an ECDSA keygen;
+	// 0: GOMAXPROCS.
+	Cores int
 }
 
 // Validate checks everything but the numbers in the pre-parameters.
@@ -28,6 +31,9 @@ func (c *KeygenConfig) Validate() error {
 	}
 	if err := validateRoster(c.Roster, c.Self); err != nil {
 		return err
+	}
+	if c.Cores < 0 {
+		return fmt.Errorf("%w: %d cores", ErrConfig, c.Cores)
 	}
 	if needs := c.Scheme == protocol.ECDSA; needs != (c.PreParams != nil) {
 		return fmt.Errorf("%w: pre-parameters are for ECDSA, and it needs them", ErrConfig)

@@ -43,11 +43,15 @@ func (s *suite) keygenMachine(c KeygenConfig) (protocol.Machine, error) {
 		return nil, err
 	}
 	m := newMachine(s.keygen, newRoster(peersOf(c.Roster), keys, c.Self))
+	params := s.parameters(m.roster, c.Threshold)
+	if c.Cores > 0 {
+		params.SetConcurrency(c.Cores)
+	}
 	m.runner, err = s.newKeygen(&keygenSetup{
 		config: &c,
 		suite:  s,
 		roster: m.roster,
-		params: s.parameters(m.roster, c.Threshold),
+		params: params,
 		out:    m.out,
 	})
 	if err != nil {

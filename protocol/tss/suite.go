@@ -4,7 +4,6 @@ import (
 	"crypto/elliptic"
 	"fmt"
 	"math/big"
-	"runtime"
 	"sync"
 
 	tsslib "github.com/bnb-chain/tss-lib/v2/tss"
@@ -64,13 +63,8 @@ func suiteOf(scheme protocol.Scheme) (*suite, error) {
 
 // parameters is the one place that turns t signers into the library's threshold,
 // the degree t - 1 of the polynomial.
-//
-// The library verifies the DLN proofs of a keygen on so many goroutines; by default as many
-// as GOMAXPROCS, which in the daemons is several times the cores.
 func (s *suite) parameters(r *roster, signers int) *tsslib.Parameters {
-	p := tsslib.NewParameters(s.curve, tsslib.NewPeerContext(r.ids), r.ids[r.self], len(r.ids), signers-1)
-	p.SetConcurrency(runtime.NumCPU())
-	return p
+	return tsslib.NewParameters(s.curve, tsslib.NewPeerContext(r.ids), r.ids[r.self], len(r.ids), signers-1)
 }
 
 // collect polls the channel on which a party of the library leaves its result.
