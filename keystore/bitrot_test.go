@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/dgraph-io/badger/v4"
 )
 
 // Single bytes of Badger's own files rot: the store refuses to open and says so, or
@@ -65,6 +67,35 @@ func TestBitRotInTheLog(t *testing.T) {
 		}
 		noError(t, os.RemoveAll(work))
 	}
+}
+
+// A process that is killed while it makes a log, at its start or when one is full, leaves
+// one that is too short. Nothing is in it, and everything else is there, whatever the folder is called.
+func TestAnUnfinishedLogIsNoDamage(t *testing.T) {
+	live := filepath.Join(t.TempDir(), "live")
+	s := openAt(t, live)
+	put(t, s, aRecord("r0"))
+	for _, name := range []string{"00002.mem", "000002.vlog"} {
+		for _, size := range []int{0, 1, 7, 8, 19, 20, 21} {
+			work := filepath.Join(t.TempDir(), `a[1\`)
+			noError(t, os.CopyFS(work, os.DirFS(live))) // as a kill leaves it
+			noError(t, os.WriteFile(filepath.Join(work, dbName, name), make([]byte, size), fileMode))
+			if !openRotten(t, work, []string{"r0"}, 0) {
+				t.Errorf("%s of %d bytes: it does not open", name, size)
+			}
+		}
+	}
+	fresh := filepath.Join(t.TempDir(), "fresh", dbName)
+	noError(t, os.MkdirAll(fresh, dirMode))
+	for _, name := range []string{badger.KeyRegistryFileName, badger.ManifestFilename} {
+		data, err := os.ReadFile(filepath.Join(live, dbName, name))
+		noError(t, err)
+		noError(t, os.WriteFile(filepath.Join(fresh, name), data, fileMode))
+	}
+	noError(t, os.WriteFile(filepath.Join(fresh, "000001.vlog"), nil, fileMode))
+	db, err := OpenDB(fresh)
+	noError(t, err)
+	noError(t, db.Close())
 }
 
 // openRotten opens the folder and reads the records, of which some may be lost. It

@@ -33,12 +33,9 @@ func OpenDB(dir string) (*badger.DB, error) {
 	if err := os.MkdirAll(dir, dirMode); err != nil {
 		return nil, fmt.Errorf("make database folder: %w", err)
 	}
-	if err := probeLock(dir); err != nil {
-		return nil, err
-	}
 	opt := dbOptions(dir)
-	if err := checkFiles(opt); err != nil {
-		return nil, fmt.Errorf("open database: %w", err)
+	if err := alone(dir, func() error { return checkFiles(opt) }); err != nil {
+		return nil, err
 	}
 	db, err := openBadger(opt)
 	if err != nil {
@@ -80,18 +77,21 @@ func openBadger(opt badger.Options) (db *badger.DB, err error) {
 	return db, err
 }
 
-// probeLock gives ErrInUse where Badger would give a text: Badger flocks the folder
-// itself and writes its process id to LOCK.
-func probeLock(dir string) error {
-	f, err := os.Open(dir)
+// alone calls f under Badger's lock of the folder, and gives ErrInUse where Badger would
+// give a text: Badger flocks the folder itself and writes its process id to LOCK.
+func alone(dir string, f func() error) error {
+	folder, err := os.Open(dir)
 	if err != nil {
 		return fmt.Errorf("open database: %w", err)
 	}
-	defer func() { _ = f.Close() }()
-	if err := flock(f); errors.Is(err, syscall.EWOULDBLOCK) {
+	defer func() { _ = folder.Close() }()
+	if err := flock(folder); errors.Is(err, syscall.EWOULDBLOCK) {
 		return inUse(dir, filepath.Join(dir, "LOCK"))
 	} else if err != nil {
 		return fmt.Errorf("lock database %s: %w", dir, err)
+	}
+	if err := f(); err != nil {
+		return fmt.Errorf("open database: %w", err)
 	}
 	return nil
 }

@@ -65,32 +65,66 @@ func checkFiles(opt badger.Options) (err error) {
 
 // checkLogs refuses a log whose header names a key of Badger's encryption, which is off
 // here (OpenDB). Badger finds it too, but calls it a wrong key, and where the log is a
-// memtable's it goes on holding what it has opened.
+// memtable's it goes on holding what it has opened. Logs of no bytes, as a process leaves that is
+// killed between making and sizing one, are removed: Badger would refuse to open beside them.
 func checkLogs(dir string) error {
-	for _, pattern := range []string{"*.mem", "*.vlog"} {
-		names, err := filepath.Glob(filepath.Join(dir, pattern))
+	empty := 0
+	for _, suffix := range []string{".mem", ".vlog"} {
+		names, err := filesOf(dir, suffix)
 		if err != nil {
 			return err
 		}
 		for _, name := range names {
-			var key [8]byte // the header begins with the key's number
-			f, err := os.Open(name)
+			size, err := checkLog(name)
+			if err == nil && size == 0 {
+				empty++
+				err = os.Remove(name)
+			}
 			if err != nil {
 				return err
 			}
-			_, err = io.ReadFull(f, key[:])
-			_ = f.Close()
-			switch {
-			case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-				// Badger writes the header of a log that has none yet.
-			case err != nil:
-				return err
-			case key != [8]byte{}:
-				return rotten(name, errors.New("its header is altered"))
-			}
 		}
 	}
-	return nil
+	if empty == 0 {
+		return nil
+	}
+	return SyncDir(dir)
+}
+
+// checkLog returns how much of the number of a key, with which a log's header begins, is there.
+func checkLog(name string) (size int, err error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = f.Close() }()
+	var key [8]byte
+	size, err = io.ReadFull(f, key[:])
+	switch {
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return size, nil // Badger writes the header anew
+	case err != nil:
+		return size, err
+	case key != [8]byte{}:
+		return size, rotten(name, errors.New("its header is altered"))
+	}
+	return size, nil
+}
+
+// filesOf lists the files in dir with a suffix. The folder's name may be anything, so it is no
+// pattern.
+func filesOf(dir, suffix string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, e := range entries {
+		if filepath.Ext(e.Name()) == suffix {
+			names = append(names, filepath.Join(dir, e.Name()))
+		}
+	}
+	return names, nil
 }
 
 // checkTail refuses a manifest that ends in an unreadable entry when there are tables
@@ -100,7 +134,7 @@ func checkTail(f *os.File, end int64, m badger.Manifest) error {
 	if err != nil || info.Size() == end {
 		return err
 	}
-	names, err := filepath.Glob(filepath.Join(filepath.Dir(f.Name()), "*.sst"))
+	names, err := filesOf(filepath.Dir(f.Name()), ".sst")
 	if err != nil {
 		return err
 	}
