@@ -26,7 +26,7 @@ const (
 // means that the failure cannot be attributed; this party is never a culprit of
 // its own.
 type Blame struct {
-	Round    int
+	Round    int // of the message that shows it; without one, the round that was played
 	Culprits []PeerID
 	Reason   Reason
 	Evidence *Evidence // what the culprit signed, where that can be shown; nil otherwise

@@ -35,7 +35,7 @@ func partyCommand() *cli.Command {
 	flags := []cli.Flag{
 		list(setListen, "MPC_LISTEN", defaultP2PListen, "`MULTIADDR` for other nodes to dial"),
 		masterKey.flag(),
-		number(setPreParams, "MPC_PREPARAMS", node.DefaultPoolTarget, "`SETS` of pre-parameters to keep in stock: a new ECDSA key uses one, and waits when there is none"),
+		number(setPreParams, "MPC_PREPARAMS", node.DefaultPoolTarget, "`SETS` of pre-parameters to keep in stock: a new ECDSA key uses one, and takes seconds longer when there is none"),
 		number(setMaxPresignatures, "MPC_MAX_PRESIGNATURES", node.DefaultMaxPresignatures, "`COUNT` of presignatures, of all keys, that this party holds at most, in memory (36 KB each); 0: it makes none"),
 	}
 	return daemonCommand("party", "run a party: it holds shares and signs with others", flags, func(c *cli.Context) error {
@@ -142,11 +142,11 @@ func (d *dataDir) party(c *cli.Context, cfg partyConfig, store *keystore.Store) 
 	if err != nil {
 		return errors.Join(refuse(err), host.Close())
 	}
-	d.worker.ready(host.Listening())
 	withdraw, err := d.announce(host.Addrs(), nil)
-	if err != nil {
+	if err != nil { // no room on the disk, say: the supervisor tries again
 		return errors.Join(err, host.Close())
 	}
 	defer withdraw()
+	d.worker.ready(host.Listening())
 	return serve(c.Context, part, host, store, newTrimmer())
 }

@@ -24,7 +24,7 @@ import (
 // that others count on, and somebody may know how to crash it: its successor follows at
 // once or, so that crashes right after the start do not eat a core, when apart has passed
 // since its own start. The next one is ready a tenth of a second later. What ends workers
-// before they are ready is nothing that others can do: those pauses grow.
+// before they are ready is hardly ever something that others can do: those pauses grow.
 const (
 	apart        = 250 * time.Millisecond // from start to start; a start takes 30 ms of CPU
 	restartFirst = 250 * time.Millisecond

@@ -70,7 +70,7 @@ func (m *machine) blameSender(msg *protocol.Message, format string, args ...any)
 // blameFor blames who sent a message.
 func (m *machine) blameFor(reason protocol.Reason, msg *protocol.Message, err error) error {
 	return &protocol.Blame{
-		Round:    m.round,
+		Round:    msg.Round,
 		Culprits: []protocol.PeerID{msg.From},
 		Reason:   reason,
 		Err:      fmt.Errorf("%w: %w", ErrMessage, err),
