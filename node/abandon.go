@@ -154,6 +154,7 @@ func (n *Node) drop(ctx context.Context, s *protocol.Spec, word *protocol.Abando
 	id := shareID(s.Key, s.Epoch)
 	delete(n.resolver.heard, id)
 	delete(n.resolver.abandons, id)
+	delete(n.resolver.silent, id)
 	log.Warnw("a pending share was dropped: a member has never signed the certificate and never will, so that there is no key", "key", s.Key, "attempt", s.Attempt, "sid", word.SID.Short(), "member", word.Party)
 	return nil
 }

@@ -388,6 +388,12 @@ func TestAWordDropsNothingWhileAMemberIsAway(t *testing.T) {
 		if ans := c.coord.answer(a.ID(), next); ans.Code != protocol.CodeReplay || !slices.Equal(ans.Peers, []protocol.PeerID{b.ID()}) || !strings.Contains(ans.Detail, b.ID()) {
 			t.Errorf("the next attempt: %+v, want that it waits for %s", ans, b.ID())
 		}
+		for a.node.resolver.prompt.allow(next.Coordinator) { // quick retries
+		}
+		next.Attempt++
+		if ans := c.coord.answer(a.ID(), next); ans.Code != protocol.CodeReplay || !slices.Equal(ans.Peers, []protocol.PeerID{b.ID()}) {
+			t.Errorf("when nobody is asked: %+v, want that it waits for %s, and not for %s, which is here", ans, b.ID(), liar.ID())
+		}
 		if state := a.stateOf(t, key); state != keystore.StatePending {
 			t.Fatalf("a has %q", state)
 		}

@@ -198,17 +198,28 @@ func (n *Node) decide(ctx context.Context, asked *protocol.Spec, silent []protoc
 	if word != nil { // all had answered before it was kept
 		return verdict{}, n.drop(ctx, &record.Spec, word)
 	}
+	r.silent[shareID(asked.Key, asked.Epoch)] = silence{asked.SID(), slices.Clone(silent)}
 	words := r.abandoned(record, cert)
 	if len(words) == 0 {
 		return verdict{state: state, waiting: unsigned(&record.Spec, cert)}, nil
 	}
-	silent = slices.DeleteFunc(silent, func(p protocol.PeerID) bool {
-		return slices.ContainsFunc(words, func(a *protocol.Abandon) bool { return a.Party == p })
-	})
-	if len(silent) > 0 {
+	if silent = without(silent, words); len(silent) > 0 {
 		return verdict{state: state, waiting: silent}, nil
 	}
 	return verdict{}, n.drop(ctx, &record.Spec, words[0])
+}
+
+// silence is who has not answered the last inquiry about an attempt.
+type silence struct {
+	sid     protocol.SID
+	members []protocol.PeerID
+}
+
+// without removes the members that have said that they never sign.
+func without(members []protocol.PeerID, words []*protocol.Abandon) []protocol.PeerID {
+	return slices.DeleteFunc(members, func(p protocol.PeerID) bool {
+		return slices.ContainsFunc(words, func(a *protocol.Abandon) bool { return a.Party == p })
+	})
 }
 
 // unsigned lists the members whose signature is not known.
@@ -245,7 +256,8 @@ func (n *Node) resolveEarlier(ctx context.Context, s *protocol.Spec) error {
 	return &refusal{code: protocol.CodeReplay, peers: v.waiting, err: err}
 }
 
-// standing is what is known of a share without asking anybody.
+// standing is what is known of a share without asking anybody. Once a member has said that
+// it never signs, those have to come back that were silent when all were last asked.
 func (n *Node) standing(ctx context.Context, keyID string, epoch uint32) (verdict, error) {
 	r := n.resolver
 	r.mu.Lock()
@@ -258,5 +270,12 @@ func (n *Node) standing(ctx context.Context, keyID string, epoch uint32) (verdic
 		return verdict{state: state}, err
 	}
 	cert := r.gather(n.cfg.Host, record, nil)
-	return verdict{state: state, waiting: unsigned(&record.Spec, &cert)}, nil
+	waiting := unsigned(&record.Spec, &cert)
+	if words := r.abandoned(record, &cert); len(words) > 0 {
+		if last, asked := r.silent[shareID(keyID, epoch)]; asked && last.sid == record.Spec.SID() {
+			waiting = slices.Clone(last.members)
+		}
+		waiting = without(waiting, words)
+	}
+	return verdict{state: state, waiting: waiting}, nil
 }

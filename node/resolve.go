@@ -38,6 +38,7 @@ type resolver struct {
 	mu        sync.Mutex // held over reading a state and saving the next one, never over sending
 	heard     map[string]*protocol.Certificate
 	abandons  map[string]map[protocol.PeerID]*protocol.Abandon // as heard; by share id
+	silent    map[string]silence                               // by share id
 	inquiries map[*inquiry]struct{}
 }
 
@@ -45,7 +46,7 @@ func newResolver() *resolver {
 	return &resolver{
 		desk: newDesk(), prompt: newPaces(rate.Every(promptEvery), promptBurst),
 		heard: make(map[string]*protocol.Certificate), abandons: make(map[string]map[protocol.PeerID]*protocol.Abandon),
-		inquiries: make(map[*inquiry]struct{}),
+		silent: make(map[string]silence), inquiries: make(map[*inquiry]struct{}),
 	}
 }
 
@@ -124,6 +125,7 @@ func (r *resolver) forget(pending map[string]bool) {
 	defer r.mu.Unlock()
 	maps.DeleteFunc(r.heard, func(id string, _ *protocol.Certificate) bool { return !pending[id] })
 	maps.DeleteFunc(r.abandons, func(id string, _ map[protocol.PeerID]*protocol.Abandon) bool { return !pending[id] })
+	maps.DeleteFunc(r.silent, func(id string, _ silence) bool { return !pending[id] })
 }
 
 // keygens returns the sessions under way that make a key. They complete it, or
