@@ -250,7 +250,7 @@
 // takes turns: as many steps at a time as there are processors, those of the oldest
 // session first, signings before keygens but for one turn in four, and presignings after
 // all others, on all processors but one. A keygen that finds no pre-parameters in stock generates them
-// in such turns too, one keygen at a time. That a signing is
+// in such turns too, one keygen at a time: the oldest, for which a younger one stops. That a signing is
 // accepted is told when it has not ended within 100 ms; what is refused, at once. Progress is reported ten times a second at most, and not at all of a
 // session that is over before; heartbeats go out four times a second at most, but for
 // the one that says that this party stops. An ended session keeps nothing but the

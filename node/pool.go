@@ -31,8 +31,8 @@ type pool struct {
 	target  int
 	changed func() // the stock has changed
 	wake    chan struct{}
-	urgent  idle          // while keygens wait for sets
-	urgency chan struct{} // full while one of them generates its own
+	urgent  idle  // while keygens wait for sets
+	urgency place // of the one of them that generates its own
 
 	// generate makes a set for the stock, hurry a part of one for a keygen that waits. What
 	// an interrupted call has found, the next one of either uses.
@@ -44,7 +44,7 @@ func newPool(s *keystore.Store, quiet *idle, cores *cores, target int) *pool {
 	primes := new(tss.Generator)
 	return &pool{
 		store: s, quiet: quiet, cores: cores, target: target, changed: func() {}, wake: make(chan struct{}, 1),
-		urgency: make(chan struct{}, 1), generate: primes.Generate, hurry: primes.Generate,
+		generate: primes.Generate, hurry: primes.Generate,
 	}
 }
 

@@ -16,23 +16,34 @@ import (
 // without end it has its part, as other steps of keygens have.
 const urgentTurn = 50 * time.Millisecond
 
-// generateNow makes a set for a keygen that waits, one at a time in this process: several
-// at once would each take longer, and no first one would be earlier. A refill under way stops
-// meanwhile, and what it has found is used.
+// generateNow makes a set for a keygen that waits, one at a time in this process, for the
+// oldest first: several at once would each take longer, and no first one would be earlier.
+// A refill under way stops meanwhile, as does a younger keygen, and what they have found is
+// used.
 func (p *pool) generateNow(ctx context.Context, order uint64) (*tss.PreParams, error) {
 	defer p.urgent.begin()()
-	select {
-	case p.urgency <- struct{}{}:
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
+	for {
+		set, err := p.inPlace(ctx, order)
+		if !errors.Is(err, errOlder) {
+			return set, err
+		}
 	}
-	defer func() { <-p.urgency }()
+}
+
+// inPlace is generateNow until an older keygen comes, whose search this one would hold up:
+// then it ends with errOlder.
+func (p *pool) inPlace(ctx context.Context, order uint64) (*tss.PreParams, error) {
+	there, leave, err := p.urgency.enter(ctx, order)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
 	set, err := p.fromStock(ctx) // there may be one meanwhile
 	if !errors.Is(err, keystore.ErrNotFound) {
 		return set, err
 	}
 	log.Infow("no pre-parameters in stock; generating a set now")
-	return p.search(ctx, order)
+	return p.search(there, order)
 }
 
 // search makes a set with a worker on each processor that the keygen gets in its turn.
@@ -41,7 +52,7 @@ func (p *pool) search(ctx context.Context, order uint64) (*tss.PreParams, error)
 	defer stop(nil)
 	var (
 		working sync.WaitGroup
-		first   sync.Once
+		mu      sync.Mutex
 		set     *tss.PreParams
 	)
 	for range p.cores.all {
@@ -49,10 +60,12 @@ func (p *pool) search(ctx context.Context, order uint64) (*tss.PreParams, error)
 			s := seat{cores: p.cores, order: order}
 			defer s.leave()
 			found, err := p.hurry(ctx, tss.Effort{Workers: 1, Pause: s.step})
-			first.Do(func() { // good or bad, it ends the others
+			stop(err) // the first end, good or bad, ends the others
+			if found != nil {
+				mu.Lock()
+				defer mu.Unlock()
 				set = found
-				stop(err)
-			})
+			}
 		})
 	}
 	working.Wait()

@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -75,6 +76,66 @@ func TestOneKeygenAtATimeGenerates(t *testing.T) {
 		}
 		if p.cores.free != p.cores.all || p.urgent.busy() {
 			t.Errorf("%d processors are free, urgent: %v", p.cores.free, p.urgent.busy())
+		}
+	})
+}
+
+// The oldest keygen that finds no stock generates: a younger one that has begun, whose steps
+// come after those of the keygens between, makes way for it, and they have their sets in the
+// order in which they began, whenever they came.
+func TestTheOldestKeygenGenerates(t *testing.T) {
+	opened, _ := newTestPool(t, 0)
+	synctest.Test(t, func(t *testing.T) {
+		p := newPool(opened.store, new(idle), newCores(2), 0)
+		const steps = 100
+		p.hurry = (&slowSets{steps: steps}).make
+		var (
+			mu      sync.Mutex
+			order   []uint64
+			waiting sync.WaitGroup
+			rounds  sync.WaitGroup
+		)
+		take := func(keygen uint64) {
+			waiting.Go(func() {
+				if _, err := p.take(t.Context(), keygen); err != nil {
+					t.Error(err)
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				order = append(order, keygen)
+			})
+			synctest.Wait()
+		}
+		take(90)
+		ctx, stop := context.WithCancel(t.Context())
+		for range 2 * p.cores.all { // of a keygen between
+			rounds.Go(func() {
+				for ctx.Err() == nil && p.cores.enter(ctx, keygens, 50) == nil {
+					<-time.After(10 * time.Millisecond)
+					p.cores.leave(keygens)
+				}
+			})
+		}
+		<-time.After(2 * urgentTurn)
+		start := time.Now()
+		take(30)
+		take(80)
+		take(10)
+		take(20)
+		<-time.After(4 * (steps + 20) * time.Millisecond)
+		mu.Lock()
+		if got := slices.Clone(order); !slices.Equal(got, []uint64{10, 20, 30}) {
+			t.Errorf("%v had their sets in %v, want the three that are older than the keygen between", got, time.Since(start))
+		}
+		mu.Unlock()
+		stop()
+		waiting.Wait()
+		rounds.Wait()
+		if !slices.Equal(order, []uint64{10, 20, 30, 80, 90}) {
+			t.Errorf("they had their sets in the order %v", order)
+		}
+		if p.cores.free != p.cores.all || p.urgent.busy() || p.urgency.end != nil || len(p.urgency.waiting) != 0 {
+			t.Errorf("%d processors are free, urgent: %v, place: %+v", p.cores.free, p.urgent.busy(), &p.urgency)
 		}
 	})
 }
