@@ -50,7 +50,46 @@ func TestWhatComesTooLateIsNotTakenIn(t *testing.T) {
 	})
 }
 
-// TestWhoHasWaitedForPeopleWaitsForItsTurn, however long that takes, also after a restart, and as
+// TestWhoHasWaitedForPeopleLeavesTheQueueToOthers: there may be more of them than there are places in it.
+func TestWhoHasWaitedForPeopleLeavesTheQueueToOthers(t *testing.T) {
+	for _, restarts := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			c := newCore(t, "p1", "p2", "p3")
+			ann := newApprover(t)
+			key, _ := c.finished(c.keygenWith(engine.KeygenRequest{Approvers: protocol.Approvers{M: 1, Keys: [][]byte{ann.spki}}}))
+			other := c.account(2, 3)
+			c.narrow(1, 20)
+			c.all(script{mute: true})
+			var ids []string
+			for range 30 {
+				id, err := c.engine.Sign(engine.SignRequest{Account: key.Account, Payload: []byte("m"), Externals: -1})
+				if err != nil {
+					t.Fatal(err)
+				}
+				c.approve(ann, id, 12*time.Hour)
+				ids = append(ids, id)
+			}
+			if restarts {
+				c.restart()
+			}
+			time.Sleep(time.Second)
+			mine := c.askSigns(other, 2)
+			if _, waiting := c.engine.Queue(); waiting < 30 { // after a restart two are at work: one was, and one came first
+				t.Fatalf("%d wait", waiting)
+			}
+			for range 2 {
+				for _, id := range c.running(ids...) {
+					c.cancel(id)
+				}
+			}
+			if len(c.running(mine[0])) != 1 {
+				t.Error("another's first session is not at work after two turns")
+			}
+		})
+	}
+}
+
+// TestWhoHasWaitedForPeopleWaitsForItsTurn, for longer than others, also after a restart, and as
 // long as approvals are good: it was taken in before, and people have done their part.
 func TestWhoHasWaitedForPeopleWaitsForItsTurn(t *testing.T) {
 	for _, restarts := range []bool{false, true} {

@@ -43,12 +43,14 @@
 //	ECDSA keygens               a sixth of these  waits
 //	with users' devices         half as many, of their own: people take minutes
 //	of each that wait           MaxQueue (1024)   too_many_sessions, with the time to stay away
-//	that wait for people        10000             too_many_sessions, with a minute to stay away
+//	that wait for people, or
+//	for their turn after that   10000             too_many_sessions, with a minute to stay away
 //
 // The time of a session begins with its turn, and nobody waits longer than five minutes for it. Whose turn would
 // come later than in four, by the pace of the last turns and the queue of its account, is not taken in; before as
 // many turns have come as there are places, or two and a minute, nobody can tell. A session that has
-// waited for people waits for its turn as long as its approvals are good, and is never sent away. A
+// waited for people is never sent away: it waits for its turn for up to an hour, as long as its approvals are good, in its
+// account's queue but in none of the MaxQueue places, so that no number of them has others refused. A
 // session that waits holds a goroutine and what it was asked with. It can be cancelled. When the
 // coordinator stops, nobody gets a turn any more: callers are told, and Resume queues the sessions again,
 // all but those that need the user's share: these fail. Approvals that run out in the queue end the session, too.

@@ -45,7 +45,7 @@ const (
 	maxFrameQueue = 1024
 	recordFirst   = time.Second // before events that could not be written are written again
 	recordMost    = 30 * time.Second
-	maxWaiting    = 10000                 // sessions that wait for people
+	maxWaiting    = 10000                 // sessions that wait for people, or for their turn after that
 	busyFirst     = 50 * time.Millisecond // before a party that has no room is asked again
 	busyMost      = 2 * time.Second
 	busySoon      = 10 // times; later busyLong
@@ -57,11 +57,13 @@ const (
 // fingerprints before their devices accept.
 const consentTimeout = 10 * time.Minute
 
-// TurnTimeout is the longest that a session waits for its turn. Who would wait for longer than mostWait, by the
+// TurnTimeout is the longest that a session waits for its turn, and PatientTimeout the same for one that has waited for
+// people: what they did is not to be lost, nor should they wonder tomorrow at what is signed then. Who would wait for longer than mostWait, by the
 // pace at which turns come, is not taken in: others may come whose turns are before his.
 const (
-	TurnTimeout = 5 * time.Minute
-	mostWait    = TurnTimeout * 4 / 5
+	TurnTimeout    = 5 * time.Minute
+	PatientTimeout = time.Hour
+	mostWait       = TurnTimeout * 4 / 5
 )
 
 // Bounds of what is done at a time. A party takes 64 sessions of a coordinator, some of which

@@ -35,7 +35,7 @@ func (e *Engine) takeBack(r *runner) {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	r.place = newPlace(kindOfWork(&r.req), laneOf(&r.req))
+	r.place = r.newPlace()
 	if r.resumed != nil {
 		e.turns.give(r.place)
 	} else {

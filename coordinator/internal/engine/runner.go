@@ -37,7 +37,7 @@ type runner struct {
 	quiet     time.Time // before this, a party that is missing may just not be connected yet
 	suspects
 	restored  bool              // taken up after a restart
-	patient   bool              // waits for its turn for as long as its approvals are good
+	patient   bool              // it has waited for people: it waits for its turn for longer, see PatientTimeout
 	begun     *registry.Batch   // the beginning of the last attempt; nil: it is in the log
 	spared    int               // attempts that are not counted
 	plain     int               // attempts that failed and taught nothing about the parties

@@ -5,7 +5,9 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"strconv"
+	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/meshmpc/mpcd/coordinator/internal/pool"
@@ -75,7 +77,7 @@ func TestFirstAttemptEndsWithItsSession(t *testing.T) {
 	}
 	e.mustBook(parties)
 	e.register(a)
-	r.first, r.place = a, e.joinLocked(quickWork, "a")
+	r.first, r.place = a, e.joinLocked(newPlace(quickWork, "a"))
 
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(&cancellation{})
@@ -104,6 +106,54 @@ func TestTooManyWaitForPeople(t *testing.T) {
 	}
 	delete(e.runners, "0")
 	if _, err := e.enter("one more", &waiting); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestPatienceEnds, also where no approval does: what people wanted an hour ago they may not want any more.
+func TestPatienceEnds(t *testing.T) {
+	for patient, want := range map[bool]time.Duration{false: 5 * time.Minute, true: time.Hour} {
+		synctest.Test(t, func(t *testing.T) {
+			e := newTestEngine(t)
+			for range DefaultMaxSessions {
+				e.joinLocked(newPlace(quickWork, "busy"))
+			}
+			r := e.newRunner("s", registry.NewSession{Kind: protocol.KindKeygen, Scheme: protocol.EdDSA, Expires: time.Now().Add(time.Minute)})
+			if err := e.cfg.Registry.Append(registry.Event{Stream: registry.SessionStream("s"), Type: registry.SessionCreated, Session: &r.req}); err != nil {
+				t.Fatal(err)
+			}
+			close(r.durable)
+			r.patient = patient
+			r.place = e.joinLocked(r.newPlace())
+			began := time.Now()
+			if r.takeTurn(t.Context()) {
+				t.Fatal("its turn came")
+			}
+			s := e.cfg.Registry.Session("s")
+			if took := time.Since(began); took != want || s.Status != registry.StatusExpired || s.Problem.Code != registry.CodeSessionTimeout || !strings.Contains(s.Problem.Detail, want.String()) {
+				t.Errorf("patient %v: %s after %v, %+v", patient, s.Status, took, s.Problem)
+			}
+		})
+	}
+}
+
+// TestPatientSessionsCountAsWaiting: people could fill the memory with them otherwise.
+func TestPatientSessionsCountAsWaiting(t *testing.T) {
+	e := newTestEngine(t)
+	waiting := registry.NewSession{Kind: protocol.KindKeygen, Wait: registry.WaitUser}
+	for i := range DefaultMaxSessions + maxWaiting {
+		id := strconv.Itoa(i)
+		if _, err := e.enter(id, &waiting); err != nil {
+			t.Fatal(err)
+		}
+		p := newPlace(quickWork, "a")
+		p.patient = true
+		e.joinLocked(p)
+	}
+	if _, err := e.enter("one more", &waiting); err == nil {
+		t.Errorf("one more is taken in, when %d wait for their turn", e.turns.waiting())
+	}
+	if _, err := e.enter("of another", &registry.NewSession{Kind: protocol.KindKeygen, Owner: "b"}); err != nil {
 		t.Error(err)
 	}
 }

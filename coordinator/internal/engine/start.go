@@ -167,7 +167,7 @@ func (e *Engine) launch(r *runner) {
 func (e *Engine) enter(id string, s *registry.NewSession) (*place, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	people := len(e.runners) - e.turns.working() - e.turns.waiting()
+	people := len(e.runners) - e.turns.working() - e.turns.waiting() + e.turns.enduring()
 	kind := kindOfWork(s)
 	switch {
 	case e.draining:
@@ -177,7 +177,7 @@ func (e *Engine) enter(id string, s *registry.NewSession) (*place, error) {
 	case s.Wait != "" && people >= maxWaiting:
 		return nil, &registry.Problem{
 			Code: registry.CodeTooManySessions, Retry: mostRetry, // people come, or do not, in minutes
-			Detail: fmt.Sprintf("%d sessions wait for people already: cancel some, or try again later", people),
+			Detail: fmt.Sprintf("%d sessions wait for people already, or for their turn after that: cancel some, or try again later", people),
 		}
 	}
 	if s.Wait == "" && !e.turns.isFree(kind) {
@@ -189,7 +189,7 @@ func (e *Engine) enter(id string, s *registry.NewSession) (*place, error) {
 	if s.Wait != "" {
 		return nil, nil
 	}
-	return e.joinLocked(kind, laneOf(s)), nil
+	return e.joinLocked(newPlace(kind, laneOf(s))), nil
 }
 
 // mayQueue refuses a session for which there is no place in the queue, or none from which its turn would
@@ -246,8 +246,7 @@ func (e *Engine) known(id string) bool {
 }
 
 // joinLocked lets a session take its turn. The caller holds e.mu.
-func (e *Engine) joinLocked(kind workKind, account string) *place {
-	p := newPlace(kind, account)
+func (e *Engine) joinLocked(p *place) *place {
 	e.turns.join(p, time.Now())
 	e.noteIdle()
 	return p

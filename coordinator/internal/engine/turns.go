@@ -22,14 +22,15 @@ const (
 //
 // It is not safe for concurrent use, and keeps no time but the one it is given.
 type turns struct {
-	most   [workKinds]int // places; quick and heavy work share those of quick work
-	atWork [workKinds]int
-	lanes  [workKinds]map[string]*list.Element // of rings, by account
-	rings  [workKinds]*list.List               // of *lane, the next one in front
-	length [workKinds]int                      // places that are waited for
-	pace   [workKinds]pace
-	turn   bool // heavy work is asked first the next time
-	closed bool // nobody is called any more
+	most    [workKinds]int // places; quick and heavy work share those of quick work
+	atWork  [workKinds]int
+	lanes   [workKinds]map[string]*list.Element // of rings, by account
+	rings   [workKinds]*list.List               // of *lane, the next one in front
+	length  [workKinds]int                      // places that are waited for
+	patient [workKinds]int                      // of those, by sessions that have waited for people
+	pace    [workKinds]pace
+	turn    bool // heavy work is asked first the next time
+	closed  bool // nobody is called any more
 }
 
 // lane is an account's queue.
@@ -42,6 +43,7 @@ type lane struct {
 type place struct {
 	kind    workKind
 	account string
+	patient bool          // it has waited for people, and was taken in before: see mayWait
 	given   chan struct{} // closed when the session may begin
 	waits   *list.Element // in its lane; nil: it does not wait
 	has     bool
@@ -77,17 +79,19 @@ func (t *turns) hasRoom(kind workKind) bool {
 // mayWait reports whether one more of a kind may wait for an account's turn, when most of the kind
 // may wait in all. A lane may grow while it is shorter than what is left of the queue, so that
 // one alone takes half of it, and there is room for others whatever one asks
-// for. The last places, reserved, are for those that have fewer than few waiting.
+// for. The last places, reserved, are for those that have fewer than few waiting. Who is patient takes none of these
+// places: there may be any number of them, which is no reason to refuse another account; to its own lane they count.
 func (t *turns) mayWait(kind workKind, account string, most int) bool {
 	const few, reserved = 8, 8 // an eighth
 	waiting := 0
 	if at := t.lanes[kind][account]; at != nil {
 		waiting = at.Value.(*lane).waiting.Len()
 	}
-	if t.length[kind] >= most {
+	queued := t.length[kind] - t.patient[kind]
+	if queued >= most {
 		return false
 	}
-	return waiting < few || waiting < most-most/reserved-t.length[kind]
+	return waiting < few || waiting < most-most/reserved-queued
 }
 
 // turnsTo counts the turns up to that of the next session that would wait for an account's turn, its own
@@ -124,6 +128,14 @@ func (t *turns) waiting() (n int) {
 	return n
 }
 
+// enduring counts those of them that have waited for people before.
+func (t *turns) enduring() (n int) {
+	for _, k := range t.patient {
+		n += k
+	}
+	return n
+}
+
 // join gives a place, or puts it at the end of its account's lane.
 func (t *turns) join(p *place, now time.Time) {
 	if t.isFree(p.kind) {
@@ -137,6 +149,9 @@ func (t *turns) join(p *place, now time.Time) {
 		t.lanes[p.kind][p.account] = at
 	}
 	p.waits = at.Value.(*lane).waiting.PushBack(p)
+	if p.patient {
+		t.patient[p.kind]++
+	}
 	if t.length[p.kind]++; t.length[p.kind] == 1 {
 		t.pace[p.kind] = pace{began: now} // what was before says nothing of this queue
 	}
@@ -167,6 +182,9 @@ func (t *turns) remove(p *place) {
 	l.waiting.Remove(p.waits)
 	p.waits = nil
 	t.length[p.kind]--
+	if p.patient {
+		t.patient[p.kind]--
+	}
 	if l.waiting.Len() == 0 {
 		t.rings[p.kind].Remove(at)
 		delete(t.lanes[p.kind], p.account)

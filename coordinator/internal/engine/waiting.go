@@ -41,11 +41,11 @@ func (r *runner) await(ctx context.Context) bool {
 }
 
 // proceed lets a session that waited for people take its turn. It was taken in long ago, and what people
-// have done for it is not to be lost: it waits for as long as its approvals are good.
+// have done for it is not to be lost: it waits for up to PatientTimeout, as long as its approvals are good.
 func (r *runner) proceed(ctx context.Context, s *registry.Session) bool {
 	r.req, r.patient = s.NewSession, true
 	r.e.mu.Lock()
-	r.place = r.e.joinLocked(kindOfWork(&r.req), laneOf(&r.req))
+	r.place = r.e.joinLocked(r.newPlace())
 	r.e.mu.Unlock()
 	if !r.takeTurn(ctx) {
 		return false
@@ -62,12 +62,13 @@ func (r *runner) takeTurn(ctx context.Context) bool {
 	if !r.place.waited {
 		return ctx.Err() == nil || r.mayEnd(ctx)
 	}
-	var late, lapsed <-chan time.Time
-	if !r.patient {
-		timer := time.NewTimer(TurnTimeout)
-		defer timer.Stop()
-		late = timer.C
+	most := TurnTimeout
+	if r.patient {
+		most = PatientTimeout
 	}
+	late := time.NewTimer(most)
+	defer late.Stop()
+	var lapsed <-chan time.Time
 	if d, limited := r.lapseIn(); limited {
 		timer := time.NewTimer(d)
 		defer timer.Stop()
@@ -77,9 +78,9 @@ func (r *runner) takeTurn(ctx context.Context) bool {
 	case <-r.place.given:
 		r.req.Expires = r.e.sessionDeadline(&r.req) // its time begins now
 		return true
-	case <-late:
+	case <-late.C:
 		r.giveUp(&registry.Problem{
-			Code: registry.CodeSessionTimeout, Detail: fmt.Sprintf("the session waited %v for its turn: the coordinator has more to do than it can", TurnTimeout),
+			Code: registry.CodeSessionTimeout, Detail: fmt.Sprintf("the session waited %v for its turn: the coordinator has more to do than it can", most),
 		})
 	case <-lapsed:
 		r.giveUp(ranOut())
@@ -92,6 +93,13 @@ func (r *runner) takeTurn(ctx context.Context) bool {
 		return r.mayEnd(ctx)
 	}
 	return false
+}
+
+// newPlace is what the session waits for.
+func (r *runner) newPlace() *place {
+	p := newPlace(kindOfWork(&r.req), laneOf(&r.req))
+	p.patient = r.patient
+	return p
 }
 
 // giveUp ends a session that has not had its turn.
