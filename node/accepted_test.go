@@ -5,6 +5,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/meshmpc/mpcd/keystore"
 	"github.com/meshmpc/mpcd/p2p/p2ptest"
 	"github.com/meshmpc/mpcd/protocol"
 )
@@ -77,6 +78,65 @@ func TestAnAcceptedSigningWithoutAnOutcomeIsOver(t *testing.T) {
 		if code := c.copyOf(key, 0); code != protocol.CodeReplay {
 			t.Errorf("the keygen: %q", code)
 		}
+	})
+}
+
+// A copy of a proposal that was refused, because its outcome is kept, has that told again at once,
+// as the first one had.
+func TestARefusedCopyHasTheOutcomeToldAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, p2ptest.Config{Transport: p2ptest.Simulated}, 2, nil)
+		key, cert := c.key(protocol.EdDSA, 2)
+		p := c.parties[0]
+		c.coord.mutely(true)
+		spec := c.coord.sign(key, digest(1), c.peers())
+		checkSignatures(t, spec, cert, c.coord.run(spec))
+		after(2 * writeAfter)
+		p.restart()
+		c.net.Mesh(c.hosts()...)
+		before := c.coord.offered(p.ID())
+		for range 3 {
+			start := time.Now()
+			if code := c.copyOf(spec, 0); code != protocol.CodeReplay {
+				t.Errorf("%q", code)
+			}
+			c.coord.await("the outcome again", time.Minute, func() bool { return c.coord.offers[p.ID()] > before })
+			if took := time.Since(start); took > redeliverFirst/2 {
+				t.Errorf("the outcome was told after %v", took)
+			}
+			after(redeliverFirst / 2) // whatever else comes by itself
+			before = c.coord.offered(p.ID())
+		}
+	})
+}
+
+// What was refused because the store failed is looked at anew when it is proposed again, and
+// what was kept of the refusal is forgotten without it.
+func TestAPassingFailureOfTheStoreIsNotRepeated(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, p2ptest.Config{Transport: p2ptest.Simulated}, 2, nil)
+		key, cert := c.key(protocol.EdDSA, 2)
+		p := c.parties[0]
+		spec := c.coord.sign(key, digest(1), c.peers())
+		p.put(t, keystore.Record{
+			Header: keystore.Header{Kind: kindRequest, ID: spec.Session, Account: spec.Account, State: keystore.StateUsed}, Payload: []byte("not a request"),
+		})
+		for range 2 {
+			if code := c.copyOf(spec, 0); code != protocol.CodeStorage {
+				t.Fatalf("while it cannot be read: %q", code)
+			}
+		}
+		if err := p.store.Delete(t.Context(), kindRequest, spec.Session); err != nil {
+			t.Fatal(err)
+		}
+		if code := c.copyOf(spec, 0); code != "" {
+			t.Fatalf("when it can: %q", code)
+		}
+		p.node.forgetEnded(time.Now().Add(2 * linger)) // the refusals
+		if !p.node.underWay(spec.SID()) {
+			t.Error("the session was forgotten with its refusal")
+		}
+		checkSignatures(t, spec, cert, c.coord.run(spec))
 	})
 }
 

@@ -63,16 +63,27 @@ func (n *Node) propose(from protocol.PeerID, p proposal) {
 	}
 }
 
-// tellAgain is for a copy of the proposal of a signing that has ended here: a result that is
-// not acknowledged is told again. A failure was told once, which may be lost; then the
-// answer says that nothing more comes.
+// tellAgain is for a copy of the proposal of a signing that has ended here, or was refused because
+// it had ended before: a result that is not acknowledged is told again. A failure was told
+// once, which may be lost; then the answer says that nothing more comes.
 func (c *ceremony) tellAgain() {
-	if c.spec.Kind != protocol.KindSign || !c.ended() || !c.accepted() {
+	if c.spec.Kind != protocol.KindSign || !c.ended() {
 		return
 	}
-	if known := c.node.outcomes.again(c.sid); !known && !c.told {
+	if known := c.node.outcomes.again(c.sid); !known && !c.told && c.accepted() {
 		c.decide(&refusal{code: protocol.CodeCrashed, err: errNoResult})
 	}
+}
+
+// passing tells whether a session was refused for what may have passed: the store did not
+// do what it was asked for. Its proposal is then looked at as if it had not come before.
+func (c *ceremony) passing() bool {
+	if !c.ended() {
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.answered != nil && c.answered.Code == protocol.CodeStorage
 }
 
 // refuse sends a refusal, unless too many are on their way to the coordinator.
@@ -106,7 +117,7 @@ func (n *Node) enlist(from protocol.PeerID, p proposal) (c *ceremony, known bool
 	spec, sid := p.spec, p.spec.SID()
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if c := n.sessions[sid]; c != nil {
+	if c := n.sessions[sid]; c != nil && !c.passing() {
 		return c, true, nil
 	}
 	c = newCeremony(n, sid, p)

@@ -233,6 +233,8 @@
 // acknowledged. If there is none, because a power cut came before it was written or because
 // a failure is told once, the answer is protocol.CodeCrashed: nothing comes any more, and
 // another attempt may follow. Every other proposal under a used id is a replay.
+// What was refused because the store failed (protocol.CodeStorage) is looked at anew when its
+// proposal comes again; every other refusal is repeated.
 //
 // # What waits for the disk
 //

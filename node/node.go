@@ -258,7 +258,9 @@ func (n *Node) forgetEnded(now time.Time) {
 		if !found {
 			return
 		}
-		delete(n.sessions, e.sid)
+		if n.sessions[e.sid] == e.ceremony { // and not one of the same proposal that came later
+			delete(n.sessions, e.sid)
+		}
 	}
 }
 
