@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/meshmpc/mpcd/keystore"
 	"github.com/meshmpc/mpcd/p2p/p2ptest"
 	"github.com/meshmpc/mpcd/protocol"
 )
@@ -206,4 +207,41 @@ func TestAResultThatIsNotToldIsNotSettled(t *testing.T) {
 	if _, err := s.perform(t.Context(), out, nil); codeOf(err) != protocol.CodeStorage || s.told {
 		t.Errorf("told %v, %v", s.told, err)
 	}
+}
+
+// What earlier versions have written of requests, without the attempt's id, is read: it
+// refuses what it has always refused, and is forgotten in its time.
+func TestRequestsOfEarlierVersionsAreRead(t *testing.T) {
+	type earlier struct {
+		Content [32]byte `cbor:"1,keyasint"`
+		Attempt uint32   `cbor:"2,keyasint"`
+		Until   int64    `cbor:"3,keyasint"`
+		Kept    bool     `cbor:"4,keyasint,omitempty"`
+	}
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, p2ptest.Config{Transport: p2ptest.Simulated}, 2, nil)
+		key, _ := c.key(protocol.EdDSA, 2)
+		p := c.parties[0]
+		spec := c.coord.sign(key, digest(1), c.peers())
+		content, err := contentOf(spec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		payload, err := protocol.Marshal(earlier{Content: content, Attempt: spec.Attempt, Until: spec.Deadline().Unix()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.put(t, keystore.Record{
+			Header: keystore.Header{Kind: kindRequest, ID: spec.Session, Account: spec.Account, State: keystore.StateUsed}, Payload: payload,
+		})
+		if code := c.copyOf(spec, 0); code != protocol.CodeReplay {
+			t.Errorf("the same attempt: %q", code)
+		}
+		if err := p.node.forgetRequests(t.Context(), spec.Deadline().Add(time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := p.store.Get(t.Context(), kindRequest, spec.Session); !errors.Is(err, keystore.ErrNotFound) {
+			t.Errorf("it is not forgotten: %v", err)
+		}
+	})
 }

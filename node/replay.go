@@ -23,7 +23,7 @@ type request struct {
 	// certificate of an attempt that this request refuses.
 	Kept bool `cbor:"4,keyasint,omitempty"`
 	// SID is that of the highest attempt; zero: it was accepted by an earlier version.
-	SID protocol.SID `cbor:"5,keyasint"`
+	SID protocol.SID `cbor:"5,keyasint,omitzero"`
 }
 
 // A horizon is the latest deadline of the keygens that this party has said it will
