@@ -2,6 +2,8 @@ package coordinator
 
 import (
 	"fmt"
+	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -156,4 +158,132 @@ func TestRestartOfTheCoordinatorAlone(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestWhoIsNotConnectedYetMayHaveTheSignature: after a restart of the coordinator, no other attempt is made as long
+// as a signer may just not be there, although another one has nothing left.
+func TestWhoIsNotConnectedYetMayHaveTheSignature(t *testing.T) {
+	for _, code := range []protocol.Code{protocol.CodeCrashed, protocol.CodeNoPresign, protocol.CodeReplay} {
+		synctest.Test(t, func(t *testing.T) {
+			c := newPresigner(t, 0, "p1", "p2")
+			account := c.presigning(2, 1, time.Hour)
+			c.wantStock(account, 1, 10*time.Second)
+			c.all(script{hold: true})
+			id := c.signsDigest(account)
+			time.Sleep(time.Second)
+			c.stop()
+			c.net.party("p1").set(script{hold: true, refuses: func(*protocol.Spec) protocol.Code { return code }})
+			c.net.party("p2").set(script{dead: true})
+			c.run(c.cfg)
+			time.Sleep(9 * time.Second)
+			if s := c.registry.Session(id); s.Status != registry.StatusRunning || s.Attempt != 1 {
+				t.Fatalf("%s: %s in attempt %d", code, s.Status, s.Attempt)
+			}
+			c.net.party("p2").set(script{})
+			if s, took := c.finished(id); s.Status != registry.StatusCompleted || s.Attempt != 1 || took > 100*time.Millisecond {
+				t.Errorf("%s: %s in attempt %d after %v: %+v", code, s.Status, s.Attempt, took, s.Problem)
+			}
+		})
+	}
+}
+
+// TestNobodyIsWaitedForWhoHasSpoken: a signer that is back and has no result tells none in the next moment; one that
+// does not come back within ten seconds is not waited for.
+func TestNobodyIsWaitedForWhoHasSpoken(t *testing.T) {
+	for back, want := range map[time.Duration]time.Duration{0: 300 * time.Millisecond, 4 * time.Second: 4300 * time.Millisecond, time.Minute: 10 * time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			c := newCore(t, "p1", "p2", "p3")
+			account := c.account(3, 3)
+			c.all(script{mute: true})
+			id := c.sign(account)
+			time.Sleep(time.Second)
+			c.stop()
+			c.net.party("p1").set(script{mute: true, refuses: lost(1)})
+			if back > 0 {
+				c.net.party("p2").set(script{dead: true})
+			}
+			began := time.Now()
+			c.run(c.cfg)
+			time.Sleep(back)
+			if back < time.Minute {
+				c.net.party("p2").set(script{mute: true})
+			}
+			for ; ; time.Sleep(10 * time.Millisecond) {
+				if ended := c.endedAt(id, 1); !ended.IsZero() {
+					if took := ended.Sub(began); took < want || took > want+600*time.Millisecond { // it is asked twice a second
+						t.Errorf("back after %v: the attempt ended after %v, not %v", back, took, want)
+					}
+					return
+				}
+			}
+		})
+	}
+}
+
+// endedAt returns when an attempt of a session failed, zero if it has not.
+func (c *core) endedAt(id string, attempt uint32) time.Time {
+	c.t.Helper()
+	events, err := c.registry.Events(registry.SessionStream(id), 0, 1000)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	for _, e := range events {
+		if e.Type == registry.AttemptFailed && e.Attempt == attempt {
+			return e.Time
+		}
+	}
+	return time.Time{}
+}
+
+// TestWhoCannotAnswerNowIsAskedAgain: it had accepted, so that this says nothing of what became of that.
+func TestWhoCannotAnswerNowIsAskedAgain(t *testing.T) {
+	for _, first := range []protocol.Code{protocol.CodeBusy, protocol.CodeDraining, protocol.CodeStorage} {
+		synctest.Test(t, func(t *testing.T) {
+			c := newCore(t, "p1", "p2")
+			account := c.account(2, 2)
+			c.all(script{mute: true})
+			id := c.sign(account)
+			time.Sleep(time.Second)
+			c.stop()
+			for _, p := range c.net.order {
+				var asked atomic.Int32
+				p.set(script{refuses: func(s *protocol.Spec) protocol.Code {
+					if s.Kind == protocol.KindSign && s.Attempt == 1 && asked.Add(1) <= 3 {
+						return first
+					}
+					return lost(1)(s)
+				}})
+			}
+			c.run(c.cfg)
+			if s, took := c.finished(id); s.Status != registry.StatusCompleted || s.Attempt != 3 || took > 3*time.Second {
+				t.Errorf("%s, then party_crashed: %s in attempt %d after %v: %+v", first, s.Status, s.Attempt, took, s.Problem)
+			}
+		})
+	}
+}
+
+// TestACrashExcusesNobodyElse: who has a broken disk is left out, also when another one that seemed to refuse has crashed.
+func TestACrashExcusesNobodyElse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCore(t, "p1", "p2", "p3", "p4")
+		account := c.account(3, 4)
+		c.all(script{wordless: true, hold: true})
+		id := c.sign(account)
+		time.Sleep(time.Second)
+		first := c.specOf(id)
+		peers := first.Peers()
+		c.answers(c.net.at(peers[0]), id, protocol.CodeReplay)
+		time.Sleep(20 * time.Millisecond)
+		c.fails(peers[1], first.SID(), &protocol.Failure{Code: protocol.CodeStorage, Detail: "disk broken"})
+		time.Sleep(20 * time.Millisecond)
+		c.answers(c.net.at(peers[0]), id, protocol.CodeCrashed)
+		time.Sleep(time.Second)
+		if next := c.specOf(id); next.Attempt != 2 || slices.Contains(next.Peers(), peers[1]) || !slices.Contains(next.Peers(), peers[0]) {
+			t.Errorf("attempt %d is made by %v, not without %s", next.Attempt, next.Peers(), peers[1])
+		}
+		c.all(script{})
+		if s, _ := c.finished(id); s.Status != registry.StatusCompleted || s.Attempt != 2 {
+			t.Errorf("%s in attempt %d: %+v", s.Status, s.Attempt, s.Problem)
+		}
+	})
 }

@@ -34,10 +34,13 @@ type attempt struct {
 	broken chan error           // attempt.started could not be written
 	begun  *registry.Batch      // attempt.started; nil: it is in the log since before a restart
 
-	claimed []claim              // what members say of each other
-	verdict *ending              // how it ends, once grace is over
-	grace   <-chan time.Time     // for what others have to say; nil without a verdict
-	doubted *member              // the verdict is that it refused, if it does not say that it has crashed
+	claimed []claim // what members say of each other
+	verdict *ending // how it ends, once grace is over
+	doubt   *ending // the same, if doubted, who refused, does not say that it has crashed; see final
+	doubted *member
+	grace   <-chan time.Time     // for what others have to say; nil without a verdict or doubt
+	long    bool                 // grace is for those, too, who have not come back since the restart
+	quiet   time.Time            // after a restart: until then somebody may just not be connected yet
 	saving  bool                 // keygen: members have begun to save their shares
 	missed  int                  // members that were lost since
 	back    chan protocol.PeerID // one of them answers again
@@ -54,6 +57,7 @@ type member struct {
 	rejected bool   // its record was wrong
 	failed   bool   // it has given up
 	lost     bool   // it answers no pings
+	back     bool   // it has said since the restart what is left of the attempt: a result would be here in a moment
 	said     string // why it has failed
 	told     bool   // it has given a reason of its own for that
 	far      bool   // keygen: it is in the last round, or beyond
@@ -149,10 +153,8 @@ func (a *attempt) next(ctx context.Context) *ending {
 			return &ending{stopped: true}
 		case wasCancelled(ctx):
 			return &ending{ended: true}
-		case a.verdict != nil:
-			return a.verdict
 		}
-		return a.expired()
+		return cmp.Or(a.final(), a.expired())
 	case err := <-a.broken:
 		log.Errorw("an attempt could not be recorded", "session", a.session, "error", err)
 		return &ending{problem: &registry.Problem{Code: registry.CodeStorage, Detail: "the coordinator could not record the session: its disk may be full"}}
@@ -164,7 +166,7 @@ func (a *attempt) next(ctx context.Context) *ending {
 		a.returned(peer)
 		return nil
 	case <-a.grace:
-		return a.verdict
+		return a.final()
 	case in := <-a.in:
 		return a.take(ctx, in)
 	}
@@ -188,10 +190,13 @@ func (a *attempt) take(ctx context.Context, in inbound) *ending {
 
 func (a *attempt) answer(ctx context.Context, m *member, ans *protocol.Answer) *ending {
 	askedAgain := a.resumed && m.accepted && a.spec.Kind == protocol.KindSign
-	if askedAgain && ans.Code == protocol.CodeBusy {
+	if askedAgain && isPassing(ans.Code) {
 		return nil // and so it is once more
 	}
 	m.settle()
+	if ans.Code == "" || ans.Code == protocol.CodeCrashed || ans.Code == protocol.CodeNoPresign {
+		a.cameBack(m)
+	}
 	switch {
 	case m.finished, m.failed:
 		return nil
@@ -229,13 +234,19 @@ func (a *attempt) answer(ctx context.Context, m *member, ans *protocol.Answer) *
 		faults: []registry.PartyProblem{fault},
 	}
 	switch doubtful := a.mayHaveSigned(ans.Code); {
-	case doubtful && a.verdict == nil: // then it, or another one, says so in a moment
-		a.verdict, a.grace, a.doubted = end, time.After(blameGrace), m
+	case doubtful && !a.isPending(): // then it, or another one, says so in a moment
+		a.doubt, a.doubted = end, m
+		a.wait()
 		return nil
 	case doubtful && a.resumed: // all of them may have
 		return nil
 	}
 	return end
+}
+
+// isPassing reports whether a party that refuses for this reason may do what it is asked for a moment later.
+func isPassing(refused protocol.Code) bool {
+	return refused == protocol.CodeBusy || refused == protocol.CodeDraining || refused == protocol.CodeStorage
 }
 
 // mayHaveSigned reports whether a signer that refuses with this code may have accepted before, without a word: it
@@ -257,7 +268,7 @@ func (a *attempt) hasNoRoom(m *member, fault registry.PartyProblem) *ending {
 // blamed for that: whether it is back is asked before the next attempt.
 func (a *attempt) miss(peer protocol.PeerID) *ending {
 	m := a.members[peer]
-	if m.heard.Load() != 0 || a.verdict != nil {
+	if m.heard.Load() != 0 || a.isPending() {
 		return nil
 	}
 	fault := registry.PartyProblem{Party: m.Party, Code: protocol.CodeUnreachable, Detail: "it does not answer"}

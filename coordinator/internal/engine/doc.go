@@ -100,8 +100,10 @@
 // Every session has a deadline, which leaves time for two attempts, and for three at a
 // signature that other signers could make. When the coordinator stops, sessions that still
 // run stay open in the registry, and Resume takes them up again: it proposes the
-// same spec to those that have not answered, of a signing to all, and waits for what is missing. An attempt in
-// which somebody had given up ends soon.
+// same spec to those that have not answered, of a signing to all, and waits for what is missing. A signer that had
+// accepted, and is busy, stops or cannot reach its disk now, is asked again. When signers have nothing
+// left, and others have not come back, these get ten seconds from the start instead of 300 ms: they may have the
+// signature. An attempt in which somebody had given up before ends soon.
 //
 // # Presignatures
 //

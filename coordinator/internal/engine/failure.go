@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -12,6 +13,7 @@ import (
 // failure takes what a member says when it gives up.
 func (a *attempt) failure(ctx context.Context, m *member, f *protocol.Failure) *ending {
 	m.settle()
+	a.cameBack(m)
 	if m.finished || m.rejected || m.failed { // a copy, or of no interest any more
 		a.e.cfg.Registry.Note(a.e.ackFailure(m.Peer, a.sid))
 		return nil
@@ -40,11 +42,35 @@ func (a *attempt) failure(ctx context.Context, m *member, f *protocol.Failure) *
 	return a.conclude(ctx, m, f.Code, end)
 }
 
-// believe drops the verdict that a member has refused, for it has crashed.
+// believe drops the doubt that a member has refused, for it has crashed. What others have said stays.
 func (a *attempt) believe(m *member) {
-	if m == a.doubted {
-		a.verdict, a.grace, a.doubted = nil, nil, nil
+	if m != a.doubted {
+		return
 	}
+	a.doubt, a.doubted = nil, nil
+	if a.verdict == nil {
+		a.grace, a.long = nil, false
+	}
+}
+
+// isPending reports whether the attempt is about to end.
+func (a *attempt) isPending() bool { return a.verdict != nil || a.doubt != nil }
+
+// final is how an attempt ends that is about to; nil: it is not.
+func (a *attempt) final() *ending {
+	if a.doubt == nil || a.verdict == nil {
+		return cmp.Or(a.doubt, a.verdict)
+	}
+	return a.doubt.and(a.verdict)
+}
+
+// and joins what has come later to an ending. The first problem is told unless the later one names more.
+func (end *ending) and(later *ending) *ending {
+	if len(later.problem.Parties) <= len(end.problem.Parties) { // it names nobody new
+		later.problem = end.problem
+	}
+	later.faults, later.crashed = slices.Concat(end.faults, later.faults), later.crashed && end.crashed
+	return later
 }
 
 // crashed takes a signer's answer that it had accepted the proposal, and that nothing is left of that: its
@@ -115,20 +141,47 @@ func (a *attempt) conclude(ctx context.Context, m *member, code protocol.Code, e
 		a.interrupt(ctx, m, code, end)
 		return nil
 	case a.verdict != nil:
-		if len(end.problem.Parties) <= len(a.verdict.problem.Parties) { // it names nobody new
-			end.problem = a.verdict.problem
-		}
-		end.faults, end.crashed = slices.Concat(a.verdict.faults, end.faults), end.crashed && a.verdict.crashed
+		a.verdict = a.verdict.and(end)
+	case a.doubt != nil:
 		a.verdict = end
 	case code == protocol.CodeProtocol, code == protocol.CodeDisagreement, end.crashed:
-		a.verdict, a.grace = end, time.After(blameGrace)
+		a.verdict = end
+		a.wait()
 	default:
 		return end
 	}
-	if a.any(func(m *member) bool { return !m.finished && !m.failed && !m.rejected && !m.lost && !a.isProven(m) }) {
+	if a.any(a.mayTell) {
 		return nil
 	}
-	return end
+	return a.final()
+}
+
+// mayTell reports whether something that matters may still come from a member.
+func (a *attempt) mayTell(m *member) bool {
+	return !m.finished && !m.failed && !m.rejected && !m.lost && !a.isProven(m)
+}
+
+// wait gives the others time for what they have to say. Signers may have the signature and, after a
+// restart of the coordinator, not be connected yet.
+func (a *attempt) wait() {
+	a.grace, a.long = time.After(blameGrace), false
+	if left := time.Until(a.quiet); left > blameGrace && a.isMissing() {
+		a.grace, a.long = time.After(left), true
+	}
+}
+
+// isMissing reports whether a signer of a resumed attempt has not come back yet.
+func (a *attempt) isMissing() bool {
+	return a.resumed && a.spec.Kind == protocol.KindSign && a.any(func(m *member) bool { return a.mayTell(m) && !m.back })
+}
+
+// cameBack takes note that a member has said what is left of a resumed attempt. When all have, nobody is
+// waited for any longer than usual.
+func (a *attempt) cameBack(m *member) {
+	m.back = true
+	if a.long && !a.isMissing() {
+		a.grace, a.long = time.After(blameGrace), false
+	}
 }
 
 // isProven reports whether nothing that a member could still say would matter.

@@ -76,7 +76,7 @@ func (e *Engine) restore(s *registry.Session) (*runner, error) {
 
 func (e *Engine) restoreAttempt(s *registry.Session, spec *protocol.Spec, now time.Time) *attempt {
 	a := &attempt{
-		e: e, session: s.ID, req: s.NewSession, spec: spec, sid: spec.SID(), deadline: spec.Deadline(), resumed: true,
+		e: e, session: s.ID, req: s.NewSession, spec: spec, sid: spec.SID(), deadline: spec.Deadline(), resumed: true, quiet: now.Add(resumeQuiet),
 		members: make(map[protocol.PeerID]*member, len(s.Members)), in: make(chan inbound, inboxSize),
 		lost: make(chan protocol.PeerID, len(s.Members)), broken: make(chan error, 1), back: make(chan protocol.PeerID, len(s.Members)),
 	}
