@@ -182,6 +182,49 @@ func TestGeneratingMakesWayForSignings(t *testing.T) {
 	})
 }
 
+// What generates keeps its processors for a turn once it has waited for them, and no longer: a
+// signing that comes meanwhile waits for the end of that turn, one that comes later for a step.
+func TestASigningWaitsForOneTurnOfWhatGenerates(t *testing.T) {
+	opened, _ := newTestPool(t, 0)
+	synctest.Test(t, func(t *testing.T) {
+		p := newPool(opened.store, new(idle), newCores(2), 0)
+		p.hurry = (&slowSets{steps: 1000}).make
+		enter := func() (waited time.Duration) {
+			t.Helper()
+			start := time.Now()
+			if err := p.cores.enter(t.Context(), signings, 200); err != nil {
+				t.Fatal(err)
+			}
+			return time.Since(start)
+		}
+		for range p.cores.all {
+			enter()
+		}
+		generated := make(chan error, 1)
+		go func() {
+			_, err := p.take(t.Context(), 100)
+			generated <- err
+		}()
+		synctest.Wait() // its workers wait
+		for range p.cores.all {
+			p.cores.leave(signings)
+		}
+		const step = time.Millisecond
+		<-time.After(urgentTurn / 5)
+		if waited := enter(); waited < urgentTurn/2 || waited > urgentTurn*4/5+2*step {
+			t.Errorf("a signing that came in the first fifth of the turn waited for %v of %v", waited, urgentTurn)
+		}
+		p.cores.leave(signings) // the worker that made way has a new turn, and the other one none
+		if waited := enter(); waited > 2*step {
+			t.Errorf("a signing that came after the turn waited for %v", waited)
+		}
+		p.cores.leave(signings)
+		if err := <-generated; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // A keygen that is cancelled while it waits, or while it generates, holds up nobody.
 func TestAWaitForPreParametersEnds(t *testing.T) {
 	opened, _ := newTestPool(t, 0)
