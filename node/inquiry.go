@@ -272,10 +272,13 @@ func (n *Node) standing(ctx context.Context, keyID string, epoch uint32) (verdic
 	cert := r.gather(n.cfg.Host, record, nil)
 	waiting := unsigned(&record.Spec, &cert)
 	if words := r.abandoned(record, &cert); len(words) > 0 {
+		members := slices.Clone(waiting)
 		if last, asked := r.silent[shareID(keyID, epoch)]; asked && last.sid == record.Spec.SID() {
-			waiting = slices.Clone(last.members)
+			members = slices.Clone(last.members)
 		}
-		waiting = without(waiting, words)
+		if members = without(members, words); len(members) > 0 { // or it is settled when they are asked next
+			waiting = members
+		}
 	}
 	return verdict{state: state, waiting: waiting}, nil
 }
