@@ -86,7 +86,7 @@ var meanings = map[string]meaning{
 	codeRateLimited:              {http.StatusTooManyRequests, "The key makes more calls than it may; Retry-After says when to call again."},
 	codeBlocked:                  {http.StatusTooManyRequests, "Too many calls from this address had no right key; Retry-After says when to call again."},
 	codeStreams:                  {http.StatusTooManyRequests, "Too many event streams are open."},
-	registry.CodeTooManySessions: {http.StatusTooManyRequests, "Too many sessions wait for their turn, or for people, or its turn would not come within five minutes. Retry-After says when there may be room."},
+	registry.CodeTooManySessions: {http.StatusTooManyRequests, "Too many sessions wait for their turn, or for people, or its turn would come later than in four minutes, by the pace of the last ones. Retry-After says when there may be room."},
 
 	registry.CodeStorage:        {http.StatusInternalServerError, "The coordinator could not write to its disk. What is not recorded is given up, and no result of it is given out."},
 	registry.CodeInternal:       {http.StatusInternalServerError, "The coordinator failed; its log tells why, under the request's id."},

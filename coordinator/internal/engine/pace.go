@@ -37,13 +37,15 @@ func (p *pace) lately(now time.Time) (seen int, took time.Duration) {
 const steady = time.Minute
 
 // predict estimates how long so many turns take; false: too few have come to tell. Those who began
-// together may all end in the next moment, so it is as many as there are places that tell.
+// together may all end in the next moment, so it is as many as there are places that tell. Where these take long,
+// all of them are expected now: that is too early, never too late, and grows with the time that none comes in.
 func (p *pace) predict(turns, places int, now time.Time) (time.Duration, bool) {
 	seen, took := p.lately(now)
-	if seen < 2 || seen < min(places, len(p.times)-1) && took < steady {
+	all := min(places, len(p.times)-1)
+	if seen < 2 || seen < all && took < steady {
 		return 0, false
 	}
-	return time.Duration(float64(took) * float64(turns) / float64(seen)), true
+	return time.Duration(float64(took) * float64(turns) / float64(max(seen, all))), true
 }
 
 // wait estimates for how long a caller should stay away while so many turns come.

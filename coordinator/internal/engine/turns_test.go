@@ -321,10 +321,34 @@ func TestPaceIsKnownWhenAllPlacesHaveChanged(t *testing.T) {
 		now = now.Add(30 * time.Second)
 		slow.note(now)
 	}
+	if d, known := slow.predict(16, 48, now); !known || d != 30*time.Second {
+		t.Errorf("%v, %v for 16 turns when 48 may come at any moment, 90 s after they began", d, known)
+	}
+	if d, known := slow.predict(16, 48, now.Add(90*time.Second)); !known || d != time.Minute {
+		t.Errorf("%v, %v when no turn has come since", d, known)
+	}
+	for range 45 {
+		now = now.Add(30 * time.Second)
+		slow.note(now)
+	}
 	if d, known := slow.predict(10, 48, now); !known || d != 5*time.Minute {
 		t.Errorf("%v, %v for 10 turns at two a minute", d, known)
 	}
-	if d, known := slow.predict(10, 48, now.Add(90*time.Second)); !known || d != 10*time.Minute {
-		t.Errorf("%v, %v when no turn has come since", d, known)
+}
+
+// TestSlowWorkThatBeganTogetherIsNotSlow: all of it ends soon after the first of it.
+func TestSlowWorkThatBeganTogetherIsNotSlow(t *testing.T) {
+	q := newTurnsTest(t, DefaultMaxSessions)
+	var working []*place
+	for i := range 8 + 12 {
+		working = append(working, q.ask(heavyWork, fmt.Sprint(i)))
+	}
+	q.now = q.now.Add(70 * time.Second)
+	for i, p := range working[:8] {
+		q.leave(p, q.now)
+		if late, is := q.lateness(newPlace(heavyWork, "new"), mostWait, q.now); is {
+			t.Errorf("after %d of 8 have ended: %v", i+1, mostWait+late)
+		}
+		q.now = q.now.Add(100 * time.Millisecond)
 	}
 }
