@@ -32,6 +32,7 @@ type script struct {
 	stalls      bool                                   // accepts signings, and then takes no part in them: nobody finishes
 
 	presign  protocol.Code // refuses every presigning
+	room     int           // presignatures that it holds at most, and refuses more; 0: any number
 	noHold   bool          // accepts presignings, and never holds what they make
 	holdsFor time.Duration // so long it holds what they make; 0: as long as it is asked to
 

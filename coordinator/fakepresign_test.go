@@ -22,6 +22,9 @@ func (p *party) presign(s *protocol.Spec) {
 	if now := time.Now(); s.Deadline().After(now.Add(3*time.Minute)) || time.Unix(s.HoldUntil, 0).After(s.Deadline().Add(24*time.Hour)) {
 		p.net.t.Errorf("a presigning that parties refuse: it expires at %v and is held until %v", s.Deadline(), time.Unix(s.HoldUntil, 0))
 	}
+	if act.room > 0 && p.holds() >= act.room {
+		act.presign = protocol.CodeBusy
+	}
 	p.net.deliver(p.ID(), protocol.Frame{Answer: &protocol.Answer{SID: sid, Code: act.presign}})
 	if act.presign != "" || act.noHold {
 		return

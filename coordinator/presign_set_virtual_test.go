@@ -341,3 +341,43 @@ func TestManyAccountsThatAskHoldNobodyUp(t *testing.T) {
 		}
 	})
 }
+
+// TestSmallPartiesMakeRoom: a party that holds few presignatures holds some of each account that signs, not only of those
+// that came first; but one that is busy with sessions is not taken for full.
+func TestSmallPartiesMakeRoom(t *testing.T) {
+	for _, sessions := range []int{0, 1} {
+		synctest.Test(t, func(t *testing.T) {
+			c := newPresigner(t, 2, "p1", "p2")
+			var accounts []string
+			for range 3 {
+				accounts = append(accounts, c.presigning(2, 0, 0))
+			}
+			for _, p := range c.net.order {
+				p.mu.Lock()
+				p.busy = sessions
+				p.mu.Unlock()
+			}
+			c.all(script{room: 4})
+			for _, account := range accounts[:2] {
+				c.signs(account)
+				time.Sleep(10 * time.Second)
+				if n := c.stock(account); n != 2 {
+					t.Fatalf("%d presignatures", n)
+				}
+			}
+			c.signs(accounts[2])
+			time.Sleep(time.Minute)
+			var stock []int
+			for _, account := range accounts {
+				stock = append(stock, c.stock(account))
+			}
+			want := []int{1, 2, 1} // the oldest gave up its own, and shares what is free with the new one
+			if sessions > 0 {
+				want = []int{2, 2, 0}
+			}
+			if !slices.Equal(stock, want) {
+				t.Errorf("%d sessions: the accounts have %v, not %v", sessions, stock, want)
+			}
+		})
+	}
+}

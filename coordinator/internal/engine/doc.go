@@ -129,7 +129,9 @@
 //     If a party was gone or busy, the presignature is lost and nothing else. If a party does not have
 //     it, or the attempt fails otherwise, all that the same parties have made is dropped,
 //     and others presign for the account, as far as there are others.
-//   - Who is too busy to presign is asked again after 0.5 s, then after twice as long each time, up to 30 s; who
+//   - Who is too busy to presign is asked again after 0.5 s, then after twice as long each time, up to 30 s. If
+//     it may be full (it holds 256 of ours, or was busy four times on end and is in no session), one account that keeps
+//     some by default, and has signed least lately, gives up its own for one that has none. Who
 //     was silent, has broken the protocol or has lost a presignature without a restart, after 10 s and
 //     up to ten minutes. Others are asked meanwhile, if they are enough.
 //

@@ -29,6 +29,7 @@ const (
 	maxPresigning    = 4               // at a time
 	maxLooks         = 256             // accounts of those most in need that a look goes through, and as many others
 	fullParty        = 256             // a party that holds so many of ours may be busy because of them
+	fullAfter        = 8 * restFirst   // or one that is busy again and again, and in no session: the pause that it is at then
 )
 
 // presignature is one that all of its parties hold, or are about to.

@@ -57,7 +57,7 @@ func (s *stock) target(a *registry.Account, now time.Time) int {
 }
 
 // makeRoom drops what the account keeps that has signed least lately of those that keep some
-// by default with this party, which has no room for more. One that keeps none yet goes
+// by default with this party, which has no room for more, as it seems. One that keeps none yet goes
 // first. The caller holds s.mu.
 func (s *stock) makeRoom(peer protocol.PeerID, than *shelf) {
 	oldest, account, held := than.used, "", 0
@@ -73,7 +73,7 @@ func (s *stock) makeRoom(peer protocol.PeerID, than *shelf) {
 			oldest, account = sh.used, id
 		}
 	}
-	if len(than.ready) > 0 || held < fullParty || account == "" {
+	if len(than.ready) > 0 || account == "" || held < fullParty && !s.seemsFull(peer) {
 		return
 	}
 	s.drop(func(p *presignature) string {
@@ -82,6 +82,16 @@ func (s *stock) makeRoom(peer protocol.PeerID, than *shelf) {
 		}
 		return "others need the room more"
 	})
+}
+
+// seemsFull reports whether a party that is busy may be so because of the presignatures that it holds: how many it
+// takes is its own affair, see --max-presignatures. It is busy for a moment, too, when it presigns for
+// somebody else, and as long as a session runs; so it has to say it four times, each time after twice the pause,
+// and to be in no session. The caller holds s.mu.
+func (s *stock) seemsFull(peer protocol.PeerID) bool {
+	p := s.pauses[pauseOfParty(peer)]
+	known, ok := s.e.cfg.Pool.Party(peer)
+	return p != nil && p.next > fullAfter && ok && known.Sessions == 0 && known.Held > 0
 }
 
 // asks reports whether an account asks for presignatures itself.
