@@ -344,7 +344,8 @@ func (t *target) values(m mutation) []attack {
 		all = append(all, t.lists("shorter", -1)...)
 		all = append(all, broken("envelope", func(data []byte) []byte { return data[:len(data)/2] }))
 	case oversize:
-		whole("by 170 KiB", func(b []byte) []byte { return append(b, make([]byte, 170<<10)...) })
+		// More than any message may have, and less than an envelope: that would be nobody's.
+		whole("to 170 KiB", func(b []byte) []byte { return append(b, make([]byte, 170<<10-len(b))...) })
 		whole("by a field", func(b []byte) []byte { return append(b, 0xfa, 0x07, 1, 'x') }) // field 127, length 1
 		each("with a leading zero", t.fields(), func(_ *mallory, b []byte) []byte { return append([]byte{0}, b...) })
 		each("by 1 KiB", t.fields(), func(_ *mallory, b []byte) []byte { return append(b, make([]byte, 1<<10)...) })
