@@ -162,14 +162,24 @@ func (n *fakeNet) Ping(ctx context.Context, peer protocol.PeerID) (time.Duration
 	return time.Millisecond, ctx.Err()
 }
 
+// onProposal has f told of every proposal from now on.
+func (n *fakeNet) onProposal(f func(*protocol.Spec)) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.proposed = f
+}
+
 func (n *fakeNet) Send(ctx context.Context, to protocol.PeerID, channel string, data []byte) error {
 	f, err := protocol.DecodeFrame(data)
 	if err != nil || channel != protocol.ChannelDispatch {
 		n.t.Errorf("the coordinator sent a bad frame on %s: %v", channel, err)
 		return err
 	}
-	if n.proposed != nil && f.Propose != nil {
-		n.proposed(&f.Propose.Spec)
+	n.mu.Lock()
+	proposed := n.proposed
+	n.mu.Unlock()
+	if proposed != nil && f.Propose != nil {
+		proposed(&f.Propose.Spec)
 	}
 	n.mu.Lock()
 	n.sent = append(n.sent, *f)

@@ -67,6 +67,7 @@ func TestWhoHasWaitedForPeopleLeavesTheQueueToOthers(t *testing.T) {
 					t.Fatal(err)
 				}
 				c.approve(ann, id, 12*time.Hour)
+				synctest.Wait()
 				ids = append(ids, id)
 			}
 			if restarts {
@@ -107,6 +108,7 @@ func TestWhoHasWaitedForPeopleWaitsForItsTurn(t *testing.T) {
 					t.Fatal(err)
 				}
 				c.approve(ann, id, life)
+				synctest.Wait() // it has joined the queue before the next one, and a restart knows it
 				return id
 			}
 			ids := []string{sign(time.Hour), sign(time.Hour), sign(time.Hour), sign(time.Hour)} // each takes 187 s at most

@@ -237,11 +237,11 @@ func TestSessionWithoutAnAttemptIsRunAfterARestart(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c.net.proposed = func(s *protocol.Spec) {
+		c.net.onProposal(func(s *protocol.Spec) {
 			if c.registry.Session("s").Attempt != s.Attempt {
 				t.Error("it is proposed before it is on record: after another crash it would be once more")
 			}
-		}
+		})
 		c.restart()
 		s, _ := c.finished("s")
 		if s.Status != registry.StatusCompleted || s.Attempt != 2 { // the first may have been proposed
@@ -257,7 +257,7 @@ func TestNoAttemptBeforeTheLastOneIsOnRecord(t *testing.T) {
 		c := newCore(t, "p1", "p2", "p3", "p4")
 		account := c.account(2, 4)
 		last := make(map[string]uint32) // highest number by session
-		c.net.proposed = func(s *protocol.Spec) {
+		c.net.onProposal(func(s *protocol.Spec) {
 			c.net.mu.Lock()
 			defer c.net.mu.Unlock()
 			last[s.Session] = max(last[s.Session], s.Attempt)
@@ -268,7 +268,7 @@ func TestNoAttemptBeforeTheLastOneIsOnRecord(t *testing.T) {
 			if on+1 < s.Attempt {
 				t.Errorf("attempt %d is proposed, and the log ends with attempt %d", s.Attempt, on)
 			}
-		}
+		})
 		for _, p := range c.net.order[:3] {
 			p.set(script{refuse: protocol.CodeStorage})
 		}

@@ -142,11 +142,11 @@ func (d *dataDir) party(c *cli.Context, cfg partyConfig, store *keystore.Store) 
 	if err != nil {
 		return errors.Join(refuse(err), host.Close())
 	}
+	d.worker.ready(host.Listening()) // first: who reads the run file may count on the supervisor
 	withdraw, err := d.announce(host.Addrs(), nil)
-	if err != nil { // no room on the disk, say: the supervisor tries again
+	if err != nil {
 		return errors.Join(err, host.Close())
 	}
 	defer withdraw()
-	d.worker.ready(host.Listening())
 	return serve(c.Context, part, host, store, newTrimmer())
 }
