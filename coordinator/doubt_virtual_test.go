@@ -160,7 +160,7 @@ func TestWaitedForIsAWord(t *testing.T) {
 			}})
 		}
 		hard := 0
-		for range 8 {
+		for i := 0; i < 8 || hard == 0 && i < 100; i++ { // who signs is left to chance
 			c.shuffle()
 			s, _ := c.finished(c.sign(account))
 			if s.Status != registry.StatusCompleted || s.Attempt > 3 || hasPart(s, liar) {
