@@ -98,8 +98,11 @@ func TestAPresigningTakesAProcessor(t *testing.T) {
 			n.cores.leave(signings)
 		}
 		nothing("a session was live")
-		if n.cores.free != n.cores.all {
-			t.Errorf("it keeps a processor: %d are free", n.cores.free)
+		n.cores.mu.Lock()
+		free := n.cores.free
+		n.cores.mu.Unlock()
+		if free != n.cores.all {
+			t.Errorf("it keeps a processor: %d are free", free)
 		}
 		end()
 		c.coord.await("the presignature", time.Minute, func() bool { return len(c.coord.held[sid]) == 2 })
