@@ -98,10 +98,7 @@ func TestAPresigningTakesAProcessor(t *testing.T) {
 			n.cores.leave(signings)
 		}
 		nothing("a session was live")
-		n.cores.mu.Lock()
-		free := n.cores.free
-		n.cores.mu.Unlock()
-		if free != n.cores.all {
+		if free := n.cores.unused(); free != n.cores.all {
 			t.Errorf("it keeps a processor: %d are free", free)
 		}
 		end()
