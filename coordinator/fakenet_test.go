@@ -192,10 +192,14 @@ func (n *fakeNet) Send(ctx context.Context, to protocol.PeerID, channel string, 
 	if lost {
 		return nil
 	}
-	if p == nil || p.isDead() {
+	if p == nil {
 		return errUnreachable
 	}
-	n.spawn(func() { p.handle(f) })
+	act := p.now()
+	if act.dead {
+		return errUnreachable
+	}
+	n.spawn(func() { p.handle(f, act) })
 	return ctx.Err()
 }
 

@@ -116,13 +116,14 @@ func (p *party) heartbeat() []byte {
 	return data
 }
 
-// handle acts on a frame of the coordinator.
-func (p *party) handle(f *protocol.Frame) {
+// handle acts on a frame of the coordinator by the script that was set when it
+// came: what is handled late must not meet the script of the next step.
+func (p *party) handle(f *protocol.Frame, act script) {
 	switch {
 	case f.Propose != nil:
-		p.propose(f.Propose)
+		p.propose(f.Propose, act)
 	case f.ShareRequest != nil:
-		p.shareRequest(f.ShareRequest)
+		p.shareRequest(f.ShareRequest, act)
 	case f.Cancel != nil:
 		p.mu.Lock()
 		p.stopped[f.Cancel.SID] = true
@@ -141,9 +142,8 @@ func (p *party) handle(f *protocol.Frame) {
 	}
 }
 
-func (p *party) propose(f *protocol.Propose) {
+func (p *party) propose(f *protocol.Propose, act script) {
 	s, sid := &f.Spec, f.Spec.SID()
-	act := p.now()
 	answer := protocol.Answer{SID: sid, Code: act.refuse}
 	if act.refuses != nil {
 		answer.Code = act.refuses(s)

@@ -114,8 +114,7 @@ func (p *party) checkUserShare(f *protocol.Propose) protocol.Code {
 }
 
 // shareRequest answers as a node does.
-func (p *party) shareRequest(q *protocol.ShareRequest) {
-	act := p.now()
+func (p *party) shareRequest(q *protocol.ShareRequest, act script) {
 	if act.shareMute {
 		return
 	}

@@ -66,7 +66,8 @@ func onHost(t *testing.T, fake *fakeNet, node *p2ptest.Node, coordinator protoco
 			t.Errorf("the coordinator sent a bad frame: %v", err)
 			return
 		}
-		fake.spawn(func() { p.handle(f) })
+		act := p.now()
+		fake.spawn(func() { p.handle(f, act) })
 	}})
 	if err != nil {
 		t.Fatal(err)
