@@ -68,11 +68,13 @@ func (b *pubsubBridge) isOpen(p peer.ID) (bool, <-chan struct{}) {
 	return b.open[p], b.changed
 }
 
-// awaitNoStream waits until pubsub has no stream to the peer, or ctx ends.
-func (b *pubsubBridge) awaitNoStream(ctx context.Context, p peer.ID) {
+// awaitNoStream waits until pubsub has no stream to the peer, or only one that is of use,
+// or ctx ends: once a connection of the peer's start boot is admitted, whoever admitted it
+// has waited for the old stream, and a stream that is open now may be the new one's.
+func (b *pubsubBridge) awaitNoStream(ctx context.Context, p peer.ID, boot uint64) {
 	for {
 		open, changed := b.isOpen(p)
-		if !open {
+		if !open || b.h.peers.startedAnew(p, boot) {
 			return
 		}
 		select {
@@ -89,9 +91,11 @@ func (b *pubsubBridge) OnNewOutboundStream(p peer.ID, _ protocol.ID) { b.set(p, 
 // OnClosedOutboundStream is called by pubsub, which has just forgotten the
 // peer's subscriptions.
 func (b *pubsubBridge) OnClosedOutboundStream(p peer.ID) {
-	b.set(p, false)
-	b.h.topics.forget(p)
+	// First of all: what is admitted once the stream is told to be closed is not stale, for
+	// its hello waited for just that.
 	stale := b.h.peers.greeted(p)
+	b.h.topics.forget(p)
+	b.set(p, false)
 	b.h.tasks.spawn(func() {
 		mended := false
 		for _, c := range stale {

@@ -152,3 +152,15 @@ func Accounts(relay *Host) int {
 	relay.ledger.tidy()
 	return len(relay.ledger.accounts)
 }
+
+// AwaitNoStream waits as a hello does of a peer's start boot, for so long at the most.
+func AwaitNoStream(t testing.TB, h *Host, id PeerID, boot uint64, most time.Duration) {
+	t.Helper()
+	p, err := peer.Decode(id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), most)
+	defer cancel()
+	h.bridge.awaitNoStream(ctx, p, boot)
+}

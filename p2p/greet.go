@@ -219,7 +219,7 @@ func (h *Host) settle(ctx context.Context, p peer.ID, boot uint64) {
 	if len(old) > 0 || len(h.peers.greeted(p)) == 0 {
 		ctx, cancel := context.WithTimeout(ctx, settleTime)
 		defer cancel()
-		h.bridge.awaitNoStream(ctx, p)
+		h.bridge.awaitNoStream(ctx, p, boot)
 	}
 }
 

@@ -144,6 +144,21 @@ func (r *registry) greeted(p peer.ID) (conns []network.Conn) {
 	return conns
 }
 
+// startedAnew tells whether the peer is admitted over an open connection of its start
+// boot, or of a later one.
+func (r *registry) startedAnew(p peer.ID, boot uint64) bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if st := r.peers[p]; st != nil {
+		for c, cs := range st.conns {
+			if cs.boot >= max(boot, 1) && !c.IsClosed() {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // admit records a hello that passed on c; onExpiry is called when the
 // credential ends. fresh tells whether the peer, or this start of it, was not
 // admitted before. The error is ErrTooManyGuests, or ErrUnreachable when c closed
