@@ -276,7 +276,10 @@ func TestNoAttemptBeforeTheLastOneIsOnRecord(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if s, _ := c.finished(id); s.Status != registry.StatusFailed || last[id] < 2 {
+		s, _ := c.finished(id)
+		c.net.mu.Lock() // a proposal may be on its way once more
+		defer c.net.mu.Unlock()
+		if s.Status != registry.StatusFailed || last[id] < 2 {
 			t.Errorf("%s in attempt %d, proposed were %d: %+v", s.Status, s.Attempt, last[id], s.Problem)
 		}
 	})
