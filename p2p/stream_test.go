@@ -30,7 +30,7 @@ func TestFramesKeepTheirOrder(t *testing.T) {
 			const frames = 2000
 			got := make(chan uint32, frames)
 			a, b := pair(t, transport, func(_ p2p.PeerID, f []byte) { got <- binary.BigEndian.Uint32(f) })
-			ctx := within(t, 20*time.Second)
+			ctx := within(t, time.Minute)
 			for i := range uint32(frames) {
 				if err := a.Send(ctx, b.ID(), "direct", binary.BigEndian.AppendUint32(nil, i)); err != nil {
 					t.Fatal(err)
@@ -74,7 +74,7 @@ func TestConcurrentSends(t *testing.T) {
 					close(done)
 				}
 			})
-			ctx := within(t, 30*time.Second)
+			ctx := within(t, time.Minute)
 			var all sync.WaitGroup
 			for i := range byte(senders) {
 				all.Go(func() {
@@ -92,6 +92,8 @@ func TestConcurrentSends(t *testing.T) {
 			select {
 			case <-done:
 			case <-ctx.Done():
+				mu.Lock()
+				defer mu.Unlock()
 				t.Fatalf("%d of %d frames came", total, senders*each)
 			}
 		})
@@ -100,7 +102,7 @@ func TestConcurrentSends(t *testing.T) {
 
 func TestSendRefuses(t *testing.T) {
 	a, b := pair(t, p2ptest.TCP, func(p2p.PeerID, []byte) {})
-	ctx := within(t, 10*time.Second)
+	ctx := within(t, time.Minute)
 	if err := b.Send(ctx, a.ID(), "direct", make([]byte, 1<<20+1)); !errors.Is(err, p2p.ErrTooLarge) {
 		t.Errorf("a byte too many: %v, want ErrTooLarge", err)
 	}
@@ -136,22 +138,28 @@ func TestSendRefuses(t *testing.T) {
 // What a peer sends never ends the daemon: a receiver's panic, a frame above the
 // channel's limit and a role that may not send cost that stream.
 func TestBadFramesCostTheStream(t *testing.T) {
-	got := make(chan string, 10)
-	a, b := pair(t, p2ptest.QUIC, func(_ p2p.PeerID, f []byte) {
+	got := make(chan string, 4)
+	take := func(_ p2p.PeerID, f []byte) {
+		select {
+		case got <- string(f):
+		default: // more than were waited for; whoever blocks here holds up the end of the host
+		}
+	}
+	a, b := pair(t, p2ptest.QUIC, func(from p2p.PeerID, f []byte) {
 		if string(f) == "panic" {
 			panic("as asked")
 		}
-		got <- string(f)
+		take(from, f)
 	})
 	if err := b.Handle(p2p.Channel{Name: "dispatch", MaxFrame: 8, Roles: []p2p.Role{p2p.RoleCoordinator}, Receive: func(from p2p.PeerID, _ []byte) {
 		t.Errorf("a frame of %s on the coordinator's channel", from)
 	}}); err != nil {
 		t.Fatal(err)
 	}
-	if err := b.Handle(p2p.Channel{Name: "small", MaxFrame: 8, Receive: func(_ p2p.PeerID, f []byte) { got <- string(f) }}); err != nil {
+	if err := b.Handle(p2p.Channel{Name: "small", MaxFrame: 8, Receive: take}); err != nil {
 		t.Fatal(err)
 	}
-	ctx := within(t, 10*time.Second)
+	ctx := within(t, time.Minute)
 	send := func(channel, frame string) {
 		t.Helper()
 		if err := a.Send(ctx, b.ID(), channel, []byte(frame)); err != nil {
@@ -160,18 +168,18 @@ func TestBadFramesCostTheStream(t *testing.T) {
 	}
 	rejected := func(n uint64) {
 		t.Helper()
-		p2ptest.Eventually(t, 5*time.Second, "the stream was reset", func() bool { return b.Stats().FramesRejected == n })
+		p2ptest.Eventually(t, 30*time.Second, "the stream was reset", func() bool { return b.Stats().FramesRejected == n })
 	}
 	send("direct", "panic")
 	rejected(1)
 	send("small", "more than eight bytes")
 	rejected(2)
-	send("dispatch", "ok")
+	a.Send(ctx, b.ID(), "dispatch", []byte("ok")) //nolint:errcheck // the reset may come before all is written
 	rejected(3)
-	p2ptest.Eventually(t, 5*time.Second, "both channels work again", func() bool {
+	p2ptest.Eventually(t, 30*time.Second, "both channels work again", func() bool {
 		send("direct", "again")
 		send("small", "again")
-		return len(got) >= 4
+		return len(got) == cap(got)
 	})
 	if b.Stats().Panics != 1 {
 		t.Errorf("%d panics were counted, want 1", b.Stats().Panics)
@@ -185,7 +193,7 @@ func TestStreamsEndWithThePeer(t *testing.T) {
 		t.Run(string(transport), func(t *testing.T) {
 			net := p2ptest.New(t, p2ptest.Config{Transport: transport})
 			party, coordinator := net.Add(p2p.RoleParty), net.Add(p2p.RoleCoordinator)
-			ctx := within(t, 20*time.Second)
+			ctx := within(t, time.Minute)
 			for range 3 {
 				guest := net.Add(p2p.RoleExternal, net.Invite(coordinator, time.Hour))
 				arrived := make(chan struct{}, 10)
@@ -207,7 +215,7 @@ func TestStreamsEndWithThePeer(t *testing.T) {
 					t.Errorf("%d streams are kept for one guest", got)
 				}
 				guest.Stop()
-				p2ptest.Eventually(t, 10*time.Second, "nothing is kept for a guest that is gone", func() bool { return p2p.OpenOut(party.Host) == 0 })
+				p2ptest.Eventually(t, 30*time.Second, "nothing is kept for a guest that is gone", func() bool { return p2p.OpenOut(party.Host) == 0 })
 			}
 		})
 	}
