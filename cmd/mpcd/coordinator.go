@@ -113,12 +113,12 @@ func runCoordinator(c *cli.Context, cfg coordinatorConfig) (err error) {
 	if err != nil {
 		return errors.Join(refuse(err), host.Close())
 	}
+	defer onHangup(part.Reload)() // before the run file tells whom to signal: SIGHUP ends a process that does not listen
 	withdraw, err := dir.announce(host.Addrs(), part.Addrs())
 	if err != nil {
 		return errors.Join(err, host.Close())
 	}
 	defer withdraw()
-	defer onHangup(part.Reload)()
 	return serve(c.Context, part, host)
 }
 

@@ -17,7 +17,7 @@ func TestHangupReloads(t *testing.T) {
 		}
 		select {
 		case <-reloads:
-		case <-time.After(10 * time.Second):
+		case <-time.After(awaitLimit):
 			t.Fatal("SIGHUP reloads nothing")
 		}
 	}

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
+	"fmt"
 	"net"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -30,6 +33,7 @@ func crashoccupied(ts *testscript.TestScript, _ bool, args []string) {
 	before := runOf(ts, args[0])
 	i := slices.IndexFunc(before.Addresses, func(a string) bool { return strings.Contains(a, "/tcp/") })
 	ts.Check(syscall.Kill(before.PID, syscall.SIGSTOP))
+	awaitUntil(ts, "the supervisor stops", func() bool { return stopped(ts, before.PID) })
 	ts.Check(syscall.Kill(before.WorkerPID, syscall.SIGKILL))
 	taken := listenAt(ts, "127.0.0.1:"+strings.Split(before.Addresses[i], "/")[4])
 	ts.Check(syscall.Kill(before.PID, syscall.SIGCONT))
@@ -41,20 +45,40 @@ func crashoccupied(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 // listenAt listens at an address as soon as nobody else does.
-func listenAt(ts *testscript.TestScript, address string) net.Listener {
+func listenAt(ts *testscript.TestScript, address string) (l net.Listener) {
+	awaitUntil(ts, address+" is free", func() bool {
+		var err error
+		l, err = net.Listen("tcp", address)
+		return err == nil
+	})
+	return l
+}
+
+// stopped tells whether no thread of a process runs any more: they stop one after the
+// other, and one that does not yet could start a worker, see proc_pid_stat(5).
+func stopped(ts *testscript.TestScript, pid int) bool {
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+	ts.Check(err)
+	for _, file := range threads {
+		stat, err := os.ReadFile(file)
+		if at := bytes.LastIndex(stat, []byte(") ")); err != nil || at < 0 || stat[at+2] != 'T' {
+			return false
+		}
+	}
+	return len(threads) > 0
+}
+
+// awaitUntil waits until something holds.
+func awaitUntil(ts *testscript.TestScript, what string, holds func() bool) {
 	deadline := time.NewTimer(awaitLimit)
 	defer deadline.Stop()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
-	for {
-		l, err := net.Listen("tcp", address)
-		if err == nil {
-			return l
-		}
+	for !holds() {
 		select {
 		case <-tick.C:
 		case <-deadline.C:
-			ts.Fatalf("%v", err)
+			ts.Fatalf("wait until %s: %v are over", what, awaitLimit)
 		}
 	}
 }
@@ -77,18 +101,10 @@ func runOf(ts *testscript.TestScript, dir string) runFile {
 
 // awaitRun waits until run.json is as wanted.
 func awaitRun(ts *testscript.TestScript, dir string, holds func(runFile) bool) runFile {
-	deadline := time.NewTimer(awaitLimit)
-	defer deadline.Stop()
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		if run := runOf(ts, dir); holds(run) {
-			return run
-		}
-		select {
-		case <-tick.C:
-		case <-deadline.C:
-			ts.Fatalf("run.json of %s is not as wanted after %v: %+v", dir, awaitLimit, runOf(ts, dir))
-		}
-	}
+	var run runFile
+	awaitUntil(ts, "run.json of "+dir+" is as wanted", func() bool {
+		run = runOf(ts, dir)
+		return holds(run)
+	})
+	return run
 }
