@@ -29,15 +29,16 @@ type fakeAPI struct {
 	joins   int
 	refuse  *rest.Problem // of a join
 
-	net      *p2ptest.Network
-	coord    *p2ptest.Node
-	passLife time.Duration
+	net   *p2ptest.Network
+	coord *p2ptest.Node
+	// passLife says how long the pass of a join is good; joins are counted from 1.
+	passLife func(join int) time.Duration
 }
 
 // newAPI serves an invite. network says whether there is one to join.
 func newAPI(tb testing.TB, invite rest.InviteInfo, network bool) *fakeAPI {
 	tb.Helper()
-	a := &fakeAPI{tb: tb, invite: invite, ended: make(chan struct{}), passLife: time.Hour}
+	a := &fakeAPI{tb: tb, invite: invite, ended: make(chan struct{}), passLife: func(int) time.Duration { return time.Hour }}
 	a.session = rest.Session{ID: invite.SessionID, Kind: invite.Kind, Status: "created", AccountID: invite.AccountID}
 	if network {
 		a.net = p2ptest.New(tb, p2ptest.Config{Transport: p2ptest.TCP})
@@ -91,12 +92,13 @@ func (a *fakeAPI) join(w http.ResponseWriter, r *http.Request) {
 		problem(w, a.refuse)
 		return
 	}
-	pass, err := a.coord.IssuePass(req.PeerID, time.Now().Add(a.passLife))
+	expires := time.Now().Add(a.passLife(a.joins))
+	pass, err := a.coord.IssuePass(req.PeerID, expires)
 	if err != nil {
 		a.tb.Error(err)
 	}
 	a.answer(w, rest.Joined{
-		SessionID: a.invite.SessionID, JoinToken: "token", Pass: pass, ExpiresAt: time.Now().Add(a.passLife),
+		SessionID: a.invite.SessionID, JoinToken: "token", Pass: pass, ExpiresAt: expires,
 		Network: rest.NetworkInfo{
 			Name: a.net.Name, AuthorityKey: base64.StdEncoding.EncodeToString(a.net.Authority), Bootstrap: a.net.Nodes[0].Addrs(),
 		},
@@ -118,9 +120,7 @@ func (a *fakeAPI) getSession(w http.ResponseWriter, r *http.Request) {
 func (a *fakeAPI) events(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/event-stream")
 	fmt.Fprint(w, ": hello\n\n")
-	if err := http.NewResponseController(w).Flush(); err != nil {
-		a.tb.Error(err)
-	}
+	_ = http.NewResponseController(w).Flush() // fails if the device has left meanwhile
 	select {
 	case <-r.Context().Done():
 	case <-a.ended:

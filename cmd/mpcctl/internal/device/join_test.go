@@ -14,6 +14,9 @@ import (
 	"github.com/meshmpc/mpcd/p2p/p2ptest"
 )
 
+// patience is for what comes within seconds, unless the machine has other things to do.
+const patience = 2 * time.Minute
+
 func keygenInvite() rest.InviteInfo {
 	return rest.InviteInfo{
 		SessionID: "session-1", Kind: rest.KindCoManagedKeygen, UserID: "alice", AccountID: "account-1", KeygenSessionID: "session-1",
@@ -105,7 +108,7 @@ func TestTheSessionEnds(t *testing.T) {
 		_, err := joinWith(t.Context(), f, a, user)
 		done <- err
 	}()
-	p2ptest.Eventually(t, 20*time.Second, "the device to join", func() bool { return user.count(EventJoined) == 1 })
+	p2ptest.Eventually(t, patience, "the device to join", func() bool { return user.count(EventJoined) == 1 })
 	a.end("cancelled", &rest.Problem{Code: "cancelled", Detail: "the session was cancelled on request"})
 	var ended *SessionError
 	if err := <-done; !errors.As(err, &ended) || !strings.Contains(err.Error(), "cancelled on request") {
@@ -130,17 +133,22 @@ func TestThePassIsRenewed(t *testing.T) {
 	f := openWith(t, testFolder(t), newKey(t))
 	defer closeFolder(t, f)
 	a := newAPI(t, keygenInvite(), true)
-	a.passLife = 3 * time.Second
+	a.passLife = func(join int) time.Duration {
+		if join < 3 {
+			return 4 * time.Second // enough for a slow machine to come into the network before its end
+		}
+		return time.Hour // with the last one the device stays
+	}
 	ctx, leave := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() {
 		_, err := joinWith(ctx, f, a, &person{})
 		done <- err
 	}()
-	p2ptest.Eventually(t, 30*time.Second, "a third join", func() bool { return a.joined() >= 3 })
-	p2ptest.Eventually(t, 30*time.Second, "the device to be admitted", func() bool {
-		_, in := a.coord.Member(f.Peer())
-		return in
+	p2ptest.Eventually(t, patience, "a third join", func() bool { return a.joined() == 3 })
+	p2ptest.Eventually(t, patience, "the device to be admitted with the third pass", func() bool {
+		m, in := a.coord.Member(f.Peer())
+		return in && time.Until(m.Expires) > time.Minute
 	})
 	leave()
 	if err := <-done; !errors.Is(err, context.Canceled) {
