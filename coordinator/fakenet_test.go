@@ -35,14 +35,14 @@ type fakeNet struct {
 	mu      sync.Mutex
 	parties map[protocol.PeerID]*party
 	order   []*party
-	receive func(protocol.PeerID, []byte)    // how a frame of a party reaches the coordinator; nil: not at all
-	routes  map[protocol.PeerID]func([]byte) // instead of receive, for parties on real hosts
-	secrets map[string][]byte                // by key id
-	allowed map[string]protocol.Approvers    // by key id: what its members remember
-	joined  map[protocol.SID]map[protocol.PeerID]bool
-	sent    []protocol.Frame              // what the coordinator sent
-	named   map[protocol.SID]protocol.SID // presignatures, and the signing that names each
-	drop    int                           // so many of its next frames are lost
+	receive func(protocol.PeerID, []byte)               // how a frame of a party reaches the coordinator; nil: not at all
+	routes  map[protocol.PeerID]func([]byte)            // instead of receive, for parties on real hosts
+	secrets map[string][]byte                           // by key id
+	allowed map[string]protocol.Approvers               // by key id: what its members remember
+	joined  map[protocol.SID]map[protocol.PeerID]script // who accepted what, and by which script
+	sent    []protocol.Frame                            // what the coordinator sent
+	named   map[protocol.SID]protocol.SID               // presignatures, and the signing that names each
+	drop    int                                         // so many of its next frames are lost
 	work    sync.WaitGroup
 	down    chan struct{}
 
@@ -70,7 +70,7 @@ func (i identity) Sign(data []byte) []byte { return ed25519.Sign(i.key, data) }
 func newFakeNet(t testing.TB, names ...string) *fakeNet {
 	n := &fakeNet{
 		t: t, id: newIdentity(t), parties: make(map[protocol.PeerID]*party), secrets: make(map[string][]byte), allowed: make(map[string]protocol.Approvers),
-		joined: make(map[protocol.SID]map[protocol.PeerID]bool), down: make(chan struct{}),
+		joined: make(map[protocol.SID]map[protocol.PeerID]script), down: make(chan struct{}),
 	}
 	for _, name := range names {
 		n.order = append(n.order, n.add(&party{identity: newIdentity(t), name: name, boot: 1, delegate: strings.HasPrefix(name, "delegate")}))
@@ -159,7 +159,7 @@ func (n *fakeNet) Ping(ctx context.Context, peer protocol.PeerID) (time.Duration
 		<-ctx.Done() // as a host that is gone: nothing comes back
 		return 0, errors.Join(errUnreachable, ctx.Err())
 	}
-	return time.Millisecond, ctx.Err()
+	return time.Millisecond, nil // also when it is late to look at ctx: a party that is there is not gone because the machine is busy
 }
 
 // onProposal has f told of every proposal from now on.
@@ -253,18 +253,18 @@ func (n *fakeNet) count(pick func(*protocol.Frame) bool) int {
 	return c
 }
 
-// join counts who accepted and returns who is to deliver once everyone has.
-func (n *fakeNet) join(s *protocol.Spec, peer protocol.PeerID) (ready []*party) {
+// join counts who accepted, by a script, and returns who is to deliver once everyone has.
+func (n *fakeNet) join(s *protocol.Spec, peer protocol.PeerID, act script) (ready []*party) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	sid := s.SID()
 	if n.joined[sid] == nil {
-		n.joined[sid] = make(map[protocol.PeerID]bool)
+		n.joined[sid] = make(map[protocol.PeerID]script)
 	}
-	if n.joined[sid][peer] {
+	if _, again := n.joined[sid][peer]; again {
 		return nil
 	}
-	n.joined[sid][peer] = true
+	n.joined[sid][peer] = act
 	if len(n.joined[sid]) < len(s.Roster) {
 		return nil
 	}
@@ -272,6 +272,19 @@ func (n *fakeNet) join(s *protocol.Spec, peer protocol.PeerID) (ready []*party) 
 		ready = append(ready, n.parties[m.Peer])
 	}
 	return ready
+}
+
+// actOf returns the script by which a party accepted: what it does late must not meet
+// the script of the next step. If it was never asked it is the script of now.
+func (n *fakeNet) actOf(s *protocol.Spec, peer protocol.PeerID) script {
+	n.mu.Lock()
+	act, ok := n.joined[s.SID()][peer]
+	p := n.parties[peer]
+	n.mu.Unlock()
+	if ok {
+		return act
+	}
+	return p.now()
 }
 
 // secret returns the whole key of an account.

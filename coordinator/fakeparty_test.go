@@ -153,7 +153,7 @@ func (p *party) propose(f *protocol.Propose, act script) {
 		p.net.t.Errorf("the coordinator proposed an invalid spec: %v", err)
 	}
 	if s.Kind == protocol.KindPresign {
-		p.presign(s)
+		p.presign(s, act)
 		return
 	}
 	if s.Kind == protocol.KindSign {
@@ -201,15 +201,15 @@ func (p *party) propose(f *protocol.Propose, act script) {
 	if act.stalls && s.Kind == protocol.KindSign {
 		return
 	}
-	for _, ready := range p.net.join(s, p.ID()) {
+	for _, ready := range p.net.join(s, p.ID(), act) {
 		p.net.spawn(func() { ready.finish(s) })
 	}
 }
 
 // finish delivers the party's outcome.
 func (p *party) finish(s *protocol.Spec) {
-	act := p.now()
-	if act.mute || act.dead {
+	act := p.net.actOf(s, p.ID())
+	if act.mute || p.isDead() {
 		return
 	}
 	if act.late > 0 && p.net.isSpoiled(s) {
@@ -257,7 +257,7 @@ func (p *party) finish(s *protocol.Spec) {
 // isSpoiled reports whether a member gives up, and the others because of it.
 func (n *fakeNet) isSpoiled(s *protocol.Spec) bool {
 	return slices.ContainsFunc(s.Peers(), func(peer protocol.PeerID) bool {
-		blame := n.at(peer).now().blame
+		blame := n.actOf(s, peer).blame
 		return blame != nil && blame(s) != nil
 	})
 }
@@ -265,7 +265,7 @@ func (n *fakeNet) isSpoiled(s *protocol.Spec) bool {
 // quitter returns a member that gives up, if there is one.
 func (n *fakeNet) quitter(s *protocol.Spec) protocol.PeerID {
 	for _, peer := range s.Peers() {
-		if n.at(peer).now().quits != nil {
+		if n.actOf(s, peer).quits != nil {
 			return peer
 		}
 	}

@@ -17,8 +17,8 @@ type fakeHeld struct {
 }
 
 // presign takes part in a presigning. The party's script may say otherwise.
-func (p *party) presign(s *protocol.Spec) {
-	sid, act := s.SID(), p.now()
+func (p *party) presign(s *protocol.Spec, act script) {
+	sid := s.SID()
 	if now := time.Now(); s.Deadline().After(now.Add(3*time.Minute)) || time.Unix(s.HoldUntil, 0).After(s.Deadline().Add(24*time.Hour)) {
 		p.net.t.Errorf("a presigning that parties refuse: it expires at %v and is held until %v", s.Deadline(), time.Unix(s.HoldUntil, 0))
 	}
@@ -29,7 +29,7 @@ func (p *party) presign(s *protocol.Spec) {
 	if act.presign != "" || act.noHold {
 		return
 	}
-	for _, ready := range p.net.join(s, p.ID()) {
+	for _, ready := range p.net.join(s, p.ID(), act) {
 		p.net.spawn(func() { ready.hold(s) })
 	}
 }

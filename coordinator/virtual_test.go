@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
+	"maps"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -353,7 +354,10 @@ func TestFramesOfStrangersAreIgnored(t *testing.T) {
 		outsider := slices.IndexFunc(c.net.order, func(p *party) bool {
 			return !slices.ContainsFunc(s.Members, func(m registry.Member) bool { return m.Peer == p.ID() })
 		})
-		for sid := range c.net.joined {
+		c.net.mu.Lock()
+		joined := maps.Clone(c.net.joined)
+		c.net.mu.Unlock()
+		for sid := range joined {
 			c.net.deliver(c.net.order[outsider].ID(), protocol.Frame{Outcome: &protocol.Outcome{SID: sid, Failure: &protocol.Failure{Code: protocol.CodeInternal}}})
 		}
 		c.net.deliver(c.net.order[0].ID(), protocol.Frame{Cancel: &protocol.Cancel{}})
