@@ -32,6 +32,7 @@ func TestHelloRefusals(t *testing.T) {
 			elsewhere := p2ptest.New(t, p2ptest.Config{Transport: transport, Name: "elsewhere"})
 			forged := p2ptest.New(t, p2ptest.Config{Transport: transport}) // the same name, another authority
 			server := net.Add(p2p.RoleParty)
+			tries := 0
 			for name, c := range map[string]struct {
 				from *p2ptest.Network
 				want error
@@ -40,23 +41,36 @@ func TestHelloRefusals(t *testing.T) {
 				"another authority": {forged, p2p.ErrCredentialBadSignature},
 			} {
 				stranger := c.from.Add(p2p.RoleParty)
-				err := stranger.Reach(within(t, 5*time.Second), server)
-				var refused *p2p.RefusedError
-				if !errors.Is(err, p2p.ErrNotAdmitted) || !errors.As(err, &refused) {
-					t.Fatalf("%s: dialled with %v, want ErrNotAdmitted", name, err)
-				}
-				if !refused.ByRemote || !errors.Is(err, c.want) {
-					t.Errorf("%s: refused with %v, want %v by the other side", name, err, c.want)
+				refused, tried := isRefused(t, stranger, server)
+				tries += tried
+				if !errors.Is(refused, p2p.ErrNotAdmitted) || !refused.ByRemote || !errors.Is(refused, c.want) {
+					t.Errorf("%s: refused with %v, want %v by the other side", name, refused, c.want)
 				}
 				if _, met := server.Member(stranger.ID()); met {
 					t.Errorf("%s: was admitted", name)
 				}
 			}
-			if got := server.Stats(); got.Refused != 2 || got.Admitted != 0 {
-				t.Errorf("counted %+v, want 2 refused", got)
+			if got := server.Stats(); got.Refused < 2 || got.Refused > uint64(tries) || got.Admitted != 0 {
+				t.Errorf("counted %+v, want 2 refused, or %d that tried", got, tries)
 			}
 		})
 	}
+}
+
+// isRefused dials until it is told why it may not come in, and how often it did: the other
+// side waits half a second for that word to arrive, and on a machine that stalls for as long
+// its connection has ended by then.
+func isRefused(t *testing.T, from, to *p2ptest.Node) (refused *p2p.RefusedError, tries int) {
+	t.Helper()
+	p2ptest.Eventually(t, time.Minute, "it is told why it is refused", func() bool {
+		tries++
+		err := from.Reach(within(t, 20*time.Second), to)
+		if err == nil {
+			t.Fatal("it was let in")
+		}
+		return errors.As(err, &refused)
+	})
+	return refused, tries
 }
 
 // rawPeer is a peer that speaks libp2p and not our hello, unless told to.
@@ -79,7 +93,7 @@ func rawPeer(t *testing.T, key ed25519.PrivateKey, server *p2ptest.Node) host.Ho
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := h.Connect(within(t, 5*time.Second), *info); err != nil {
+	if err := h.Connect(within(t, 20*time.Second), *info); err != nil {
 		t.Fatal(err)
 	}
 	return h
@@ -98,7 +112,7 @@ func TestSilentPeerReachesNothing(t *testing.T) {
 	topic := join(t, server, "pool", nil)
 	_, key := newKey(t)
 	h := rawPeer(t, key, server)
-	ctx := within(t, 10*time.Second)
+	ctx := within(t, time.Minute)
 	ps, err := pubsub.NewGossipSub(ctx, h, pubsub.WithMessageSignaturePolicy(pubsub.StrictNoSign), pubsub.WithNoAuthor(),
 		pubsub.WithMessageIdFn(pubsub.DefaultMsgIdFn), pubsub.WithFloodPublish(true))
 	if err != nil {
@@ -130,7 +144,7 @@ func TestSilentPeerReachesNothing(t *testing.T) {
 	if err := topic.Publish(ctx, sealed(server, "for members")); err != nil {
 		t.Fatal(err)
 	}
-	p2ptest.Eventually(t, 8*time.Second, "the silent peer is disconnected", func() bool { return len(h.Network().ConnsToPeer(id)) == 0 })
+	p2ptest.Eventually(t, 30*time.Second, "the silent peer is disconnected", func() bool { return len(h.Network().ConnsToPeer(id)) == 0 })
 	soon, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
 	defer cancel()
 	if m, err := sub.Next(soon); err == nil {

@@ -26,7 +26,7 @@ func hosting(t testing.TB, transport p2ptest.Transport) (net *p2ptest.Network, p
 	net = p2ptest.New(t, p2ptest.Config{Transport: transport})
 	party, coordinator = net.Add(p2p.RoleParty), net.Add(p2p.RoleCoordinator)
 	guest = net.Add(p2p.RoleExternal, net.Invite(coordinator, time.Hour))
-	if err := guest.Reach(within(t, 5*time.Second), party); err != nil {
+	if err := guest.Reach(within(t, 20*time.Second), party); err != nil {
 		t.Fatal(err)
 	}
 	return net, party, coordinator, guest
@@ -48,11 +48,11 @@ func TestGuestChannels(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			ctx := within(t, 10*time.Second)
+			ctx := within(t, time.Minute)
 			for _, name := range []string{"everybody", "parties"} {
 				guest.Send(ctx, party.ID(), name, []byte("x")) //nolint:errcheck // the other side decides
 			}
-			p2ptest.Eventually(t, 5*time.Second, "both are rejected", func() bool { return party.Stats().FramesRejected == 2 })
+			p2ptest.Eventually(t, 30*time.Second, "both are rejected", func() bool { return party.Stats().FramesRejected == 2 })
 			if err := guest.Send(ctx, party.ID(), "direct", []byte("x")); err != nil {
 				t.Fatal(err)
 			}
@@ -72,7 +72,7 @@ func TestGuestTopics(t *testing.T) {
 	net, party, _, guest := hosting(t, p2ptest.TCP)
 	other := net.Add(p2p.RoleParty)
 	net.Mesh(party, other)
-	if err := guest.Reach(within(t, 5*time.Second), other); err != nil {
+	if err := guest.Reach(within(t, 20*time.Second), other); err != nil {
 		t.Fatal(err)
 	}
 	guest.Start()
@@ -110,20 +110,26 @@ func TestGuestTopics(t *testing.T) {
 			if c.heard {
 				allReady(t, a, b, mine)
 			}
-			round := 0
-			p2ptest.Eventually(t, 5*time.Second, "the other party hears the party", func() bool {
+			// Everybody goes on until those have heard who should: news of who is subscribed
+			// may be on its way, and a guest that has said too much on topics of others is
+			// away for a moment.
+			round, aHeard, bHeard, guestHeard := 0, false, false, false
+			p2ptest.Eventually(t, time.Minute, "the other party hears the party, and so do those named", func() bool {
 				for range 10 {
 					round++
 					say(t, mine, guest, fmt.Sprint("guest ", round))
 					say(t, a, party, fmt.Sprint("party ", round))
 				}
-				return heardFrom(t, b, party.ID())
+				bHeard = heardFrom(t, b, party.ID()) || bHeard
+				guestHeard = heardFrom(t, mine, party.ID()) || guestHeard
+				aHeard = heardFrom(t, a, guest.ID()) || aHeard
+				return bHeard && (!c.heard || guestHeard && aHeard)
 			})
-			if got := heardFrom(t, mine, party.ID()); got != c.heard {
-				t.Errorf("the guest heard the party: %v", got)
+			if guestHeard != c.heard {
+				t.Errorf("the guest heard the party: %v", guestHeard)
 			}
-			if got := heardFrom(t, a, guest.ID()); got != c.heard {
-				t.Errorf("the party heard the guest: %v", got)
+			if aHeard != c.heard {
+				t.Errorf("the party heard the guest: %v", aHeard)
 			}
 		})
 	}
@@ -131,7 +137,7 @@ func TestGuestTopics(t *testing.T) {
 
 func allReady(t *testing.T, topics ...*p2p.Topic) {
 	t.Helper()
-	ctx := within(t, 20*time.Second)
+	ctx := within(t, time.Minute)
 	errs := make(chan error, len(topics))
 	for _, topic := range topics {
 		go func() { errs <- topic.Ready(ctx) }()
@@ -145,7 +151,7 @@ func allReady(t *testing.T, topics ...*p2p.Topic) {
 
 func say(t *testing.T, topic *p2p.Topic, from *p2ptest.Node, body string) {
 	t.Helper()
-	if err := topic.Publish(within(t, time.Second), sealed(from, body)); err != nil {
+	if err := topic.Publish(within(t, 20*time.Second), sealed(from, body)); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -197,13 +203,13 @@ func rawGuest(t *testing.T, role p2p.Role) (h host.Host, server *p2ptest.Node, t
 // answers tells whether the peer reads a stream of the protocol given.
 func answers(t *testing.T, h host.Host, to peer.ID, proto protocol.ID, question []byte) bool {
 	t.Helper()
-	s, err := h.NewStream(network.WithNoDial(within(t, 5*time.Second), "test"), to, proto)
+	s, err := h.NewStream(network.WithNoDial(within(t, 20*time.Second), "test"), to, proto)
 	if err != nil {
 		return false
 	}
-	defer s.Reset()                                    //nolint:errcheck // the test is over
-	s.Write(question)                                  //nolint:errcheck // it may be reset by now
-	s.SetReadDeadline(time.Now().Add(4 * time.Second)) //nolint:errcheck // TCP has deadlines
+	defer s.Reset()                                     //nolint:errcheck // the test is over
+	s.Write(question)                                   //nolint:errcheck // it may be reset by now
+	s.SetReadDeadline(time.Now().Add(20 * time.Second)) //nolint:errcheck // TCP has deadlines
 	_, err = io.ReadFull(s, make([]byte, 2))
 	return err == nil
 }
@@ -237,11 +243,11 @@ func TestGuestAndDHT(t *testing.T) {
 				return p2p.InRoutingTable(t, server.Host, h.ID().String())
 			}
 			if member {
-				p2ptest.Eventually(t, 10*time.Second, "a member that serves the DHT is in the routing table", entered)
+				p2ptest.Eventually(t, 30*time.Second, "a member that serves the DHT is in the routing table", entered)
 				return
 			}
 			until := time.Now().Add(time.Second)
-			p2ptest.Eventually(t, 5*time.Second, "a second is over", func() bool {
+			p2ptest.Eventually(t, 30*time.Second, "a second is over", func() bool {
 				if entered() {
 					t.Fatal("a guest is in the routing table")
 				}
@@ -278,7 +284,7 @@ func TestTooManyGuests(t *testing.T) {
 	net := p2ptest.New(t, p2ptest.Config{})
 	coordinator := net.Add(p2p.RoleCoordinator)
 	party := net.Add(p2p.RoleParty, func(c *p2p.Config) { c.MaxGuests = 2 })
-	ctx := within(t, 20*time.Second)
+	ctx := within(t, time.Minute)
 	var guests []*p2ptest.Node
 	for range 3 {
 		guests = append(guests, net.Add(p2p.RoleExternal, net.Invite(coordinator, time.Hour)))
@@ -288,17 +294,16 @@ func TestTooManyGuests(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	err := guests[2].Reach(ctx, party)
-	var refused *p2p.RefusedError
-	if !errors.Is(err, p2p.ErrTooManyGuests) || !errors.As(err, &refused) || !refused.ByRemote {
-		t.Errorf("the third guest: %v, want ErrTooManyGuests", err)
+	refused, _ := isRefused(t, guests[2], party)
+	if !errors.Is(refused, p2p.ErrTooManyGuests) || !refused.ByRemote {
+		t.Errorf("the third guest: %v, want ErrTooManyGuests", refused)
 	}
-	t.Log(err)
+	t.Log(refused)
 	if err := coordinator.Reach(ctx, party); err != nil {
 		t.Errorf("a member: %v", err)
 	}
 	guests[0].Stop()
-	p2ptest.Eventually(t, 10*time.Second, "the third guest comes in when the first has left", func() bool {
+	p2ptest.Eventually(t, 30*time.Second, "the third guest comes in when the first has left", func() bool {
 		return guests[2].Reach(ctx, party) == nil
 	})
 }

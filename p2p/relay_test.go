@@ -61,7 +61,7 @@ func (s *session) handle(t testing.TB, n *p2ptest.Node) {
 // sendAll lets everybody send everybody a frame.
 func (s *session) sendAll(t testing.TB, nodes ...*p2ptest.Node) {
 	t.Helper()
-	ctx := within(t, 20*time.Second)
+	ctx := within(t, time.Minute)
 	for _, from := range nodes {
 		for _, to := range nodes {
 			if from == to {
@@ -70,7 +70,7 @@ func (s *session) sendAll(t testing.TB, nodes ...*p2ptest.Node) {
 			if err := from.Send(ctx, to.ID(), "direct", make([]byte, 100<<10)); err != nil {
 				t.Fatalf("%d to %d: %v", from.Index, to.Index, err)
 			}
-			p2ptest.Eventually(t, 5*time.Second, "a frame arrives", func() bool {
+			p2ptest.Eventually(t, 30*time.Second, "a frame arrives", func() bool {
 				s.mu.Lock()
 				defer s.mu.Unlock()
 				return s.frames[from.ID()+">"+to.ID()]
@@ -95,7 +95,7 @@ func TestGuestsMeetThroughARelay(t *testing.T) {
 			if !p2p.Relayed(t, a.Host, b.ID()) || !p2p.Relayed(t, b.Host, a.ID()) {
 				t.Error("the guests are connected without the relay: the test shows nothing")
 			}
-			if took, err := a.Ping(within(t, 5*time.Second), b.ID()); err != nil {
+			if took, err := a.Ping(within(t, 20*time.Second), b.ID()); err != nil {
 				t.Error(err)
 			} else {
 				t.Logf("ping through the relay: %v", took)
@@ -115,7 +115,7 @@ func TestGuestsMeetThroughARelay(t *testing.T) {
 func TestGuestsDoNotMeetWithoutARelay(t *testing.T) {
 	s := newSession(t, p2ptest.QUIC, func(c *p2p.Config) { c.Relay = false })
 	a, b := s.nodes[0], s.nodes[1]
-	p2ptest.Eventually(t, 5*time.Second, "the guests are at the bootstrap node", func() bool {
+	p2ptest.Eventually(t, 30*time.Second, "the guests are at the bootstrap node", func() bool {
 		_, metA := s.relay.Member(a.ID())
 		_, metB := s.relay.Member(b.ID())
 		return metA && metB
@@ -132,15 +132,15 @@ func TestGuestsDoNotMeetWithoutARelay(t *testing.T) {
 func TestCircuitAddresses(t *testing.T) {
 	s := newSession(t, p2ptest.TCP)
 	guest := s.nodes[0]
-	p2ptest.Eventually(t, 5*time.Second, "the guest has a slot", func() bool { return len(guest.Addrs()) > 0 })
+	p2ptest.Eventually(t, 30*time.Second, "the guest has a slot", func() bool { return len(guest.Addrs()) > 0 })
 	addr := guest.Addrs()[0]
 	if !strings.HasPrefix(addr, s.relay.Addrs()[0]+"/p2p-circuit/p2p/"+guest.ID()) {
 		t.Errorf("the guest is at %s", addr)
 	}
 	for name, reach := range map[string]func(*p2ptest.Node) error{
-		"ConnectAt": func(n *p2ptest.Node) error { return n.ConnectAt(within(t, 5*time.Second), addr) },
+		"ConnectAt": func(n *p2ptest.Node) error { return n.ConnectAt(within(t, 20*time.Second), addr) },
 		"Hint": func(n *p2ptest.Node) error {
-			return errors.Join(n.Hint(guest.ID(), addr), n.Connect(within(t, 5*time.Second), guest.ID()))
+			return errors.Join(n.Hint(guest.ID(), addr), n.Connect(within(t, 20*time.Second), guest.ID()))
 		},
 	} {
 		alone := s.net.Add(p2p.RoleParty, func(c *p2p.Config) { c.Bootstrap = nil })
