@@ -231,7 +231,7 @@ func TestStopWithinABound(t *testing.T) {
 	})
 	began := time.Now()
 	cl.stop()
-	if took := time.Since(began); took > 5*time.Second {
+	if took := time.Since(began); took > 15*time.Second { // less than the default, and than the session has
 		t.Errorf("stopping took %v", took)
 	}
 	p := problem(t, <-signed, http.StatusServiceUnavailable, "shutting_down")

@@ -107,7 +107,7 @@ func TestBlock(t *testing.T) {
 }
 
 func TestWhatDoesNotBlock(t *testing.T) {
-	f := NewFailures(FailuresConfig{})
+	f := NewFailures(FailuresConfig{Now: newClock().time})
 	for _, loopback := range []string{"127.0.0.1", "127.1.2.3", "::1"} {
 		a := netip.MustParseAddr(loopback)
 		for range 2 * blockAfter {
@@ -128,7 +128,7 @@ func TestWhatDoesNotBlock(t *testing.T) {
 }
 
 func TestIPv6IsCountedByNetwork(t *testing.T) {
-	f := NewFailures(FailuresConfig{})
+	f := NewFailures(FailuresConfig{Now: newClock().time}) // no minute ends in between
 	for i := range blockAfter {
 		f.Record(netip.MustParseAddr(fmt.Sprintf("2001:db8:0:1::%x", i)), UnknownKey)
 	}
@@ -142,7 +142,7 @@ func TestIPv6IsCountedByNetwork(t *testing.T) {
 
 func TestFailuresAreBounded(t *testing.T) {
 	var got []FailedAuth
-	f := NewFailures(FailuresConfig{Sink: func(a FailedAuth) { got = append(got, a) }})
+	f := NewFailures(FailuresConfig{Sink: func(a FailedAuth) { got = append(got, a) }, Now: newClock().time})
 	const callers = 3 * maxFailures
 	for i := range callers {
 		f.Record(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), UnknownKey)

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -159,12 +160,20 @@ func TestRetries(t *testing.T) {
 }
 
 func TestGivesUp(t *testing.T) {
-	to := newReceiver(t, false, func(int, received) int { return 500 })
-	r := newRig(t, func(c *Config) { c.Life = 200 * time.Millisecond })
+	var passed atomic.Int64
+	to := newReceiver(t, false, func(n int, _ received) int {
+		if n == 3 { // so much later that it is the last try
+			passed.Store(int64(2 * time.Hour))
+		}
+		return 500
+	})
+	r := newRig(t, func(c *Config) {
+		c.Life, c.Now = time.Hour, func() time.Time { return time.Now().Add(time.Duration(passed.Load())) }
+	})
 	id := r.create(to.URL)
 	r.write(created("1"), completed("1"))
 	d := r.settled(id, Failed, 1)[0]
-	if d.Tries < 2 || d.HTTP != 500 || d.Error != "status 500" || !d.NextTry.IsZero() {
+	if d.Tries != 3 || d.HTTP != 500 || d.Error != "status 500" || !d.NextTry.IsZero() {
 		t.Errorf("%+v", d)
 	}
 	n := len(to.all())
@@ -253,15 +262,16 @@ func TestOrder(t *testing.T) {
 func TestDeadAndSlowReceiversHoldUpNobody(t *testing.T) {
 	hang := make(chan struct{})
 	slow := newReceiver(t, false, func(int, received) int { <-hang; return 200 })
-	gone := newReceiver(t, false, nil)
-	gone.Close()
-	good := newReceiver(t, false, nil)
+	gone, good := newReceiver(t, false, nil), newReceiver(t, false, nil)
+	gone.Close() // when the good one has its port, which could be the same
 	r := newRig(t, func(*Config) {})
 	slowID, goneID, goodID := r.create(slow.URL), r.create(gone.URL), r.create(good.URL)
 	const n = 50
+	var events []registry.Event
 	for i := range n {
-		r.write(created(fmt.Sprint(i)), completed(fmt.Sprint(i)))
+		events = append(events, created(fmt.Sprint(i)), completed(fmt.Sprint(i)))
 	}
+	r.write(events...) // at once: after ten seconds calls of the slow one are given up, and made again
 	r.settled(goodID, Delivered, n)
 	if got := slow.peak(); got > maxCalls {
 		t.Errorf("%d calls at a time", got)
