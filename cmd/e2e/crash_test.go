@@ -3,6 +3,7 @@ package e2e
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -34,11 +35,12 @@ const faultVariable = "MPCD_FAULT_FILE"
 // crashable returns a cluster of its own whose p1 panics when it is told to.
 func crashable(t *testing.T) *cluster.Cluster {
 	t.Helper()
-	ctx, dir := waiting(t), t.TempDir()
-	binary, err := cluster.Build(ctx, filepath.Join(dir, "mpcd"), "faults")
+	dir := t.TempDir()
+	binary, err := cluster.Build(waiting(t), filepath.Join(dir, "mpcd"), "faults")
 	if err != nil {
 		t.Fatal(err)
 	}
+	ctx := waiting(t)
 	c, err := cluster.Prepare(ctx, cluster.Config{Dir: filepath.Join(dir, "cluster"), Binary: binary, PreParams: 1})
 	if err != nil {
 		t.Fatal(err)
@@ -91,7 +93,7 @@ func TestAPanicEndsTheWorkerOnly(t *testing.T) {
 		wantSignature(t, c, id)
 	}
 	wantAnswer(t, c, panicking)
-	wantEvent(t, c, panicking, "party_crashed")
+	wantEvent(t, c, panicking, "party_crashed", "party.lost") // the latter if two pings went by until it was back
 	wantSigners(t, mustSign(t, c, ecdsa), "p1", "p2")
 	wantSigners(t, mustSign(t, c, eddsa), "p1", "p2")
 	wantStack(t, p1)
@@ -102,12 +104,12 @@ func TestAPanicEndsTheWorkerOnly(t *testing.T) {
 // it.
 func TestResultsOutliveACrash(t *testing.T) {
 	c := shared(t, cluster.QUIC)
-	account := newAccount(t, c, cluster.ECDSA)
+	account := coldAccount(t, c)
 	p1 := c.Process("p1")
 	fixSigners(t, c, account, "p1", "p2")
 	before := runFile(t, p1)
-	id := begin(t, c, account, randomMessage())
-	waitRunning(t, c, account)
+	running, _ := inRounds(t, c, account, beginning(t, c, account))
+	id := running.ID
 	kill(t, c, "coordinator")
 	awaitLine(t, p1, func(l logLine) bool { return l.Msg == "session completed" && l.Session == id })
 	kill(t, c, "p2")
@@ -153,6 +155,12 @@ func killWorker(t *testing.T, p *cluster.Process, was cluster.RunInfo) {
 	if err := syscall.Kill(was.WorkerPID, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
+	awaitWorker(t, p, was)
+}
+
+// awaitWorker waits for the next worker of a party.
+func awaitWorker(t *testing.T, p *cluster.Process, was cluster.RunInfo) {
+	t.Helper()
 	err := cluster.Poll(waiting(t), func() (bool, error) {
 		run, err := p.RunFile()
 		return run.WorkerPID != was.WorkerPID, err
@@ -177,6 +185,15 @@ func begin(t *testing.T, c *cluster.Cluster, account cluster.Account, message []
 		t.Fatal(err)
 	}
 	return id
+}
+
+// beginning begins signatures for inRounds, and does not wait for them.
+func beginning(t testing.TB, c *cluster.Cluster, account cluster.Account) func(context.Context, string) {
+	return func(ctx context.Context, message string) {
+		if _, err := c.API.BeginSign(ctx, account.ID, cluster.SignRequest{Message: message}); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 func runFile(t testing.TB, p *cluster.Process) cluster.RunInfo {
@@ -217,9 +234,11 @@ func signWhenBack(t testing.TB, c *cluster.Cluster, account cluster.Account) {
 	}
 }
 
-// wantBack wants another worker of the same party at the same addresses.
+// wantBack wants another worker of the same party at the same addresses. Others may have come to a
+// result before it is ready.
 func wantBack(t *testing.T, p *cluster.Process, before cluster.RunInfo, restarts int) {
 	t.Helper()
+	awaitWorker(t, p, before)
 	after := runFile(t, p)
 	switch {
 	case !p.Running() || after.PID != before.PID:
@@ -264,15 +283,15 @@ func waitEnd(t *testing.T, c *cluster.Cluster, id string) cluster.Session {
 	return session
 }
 
-// wantEvent wants a word in the events of a session.
-func wantEvent(t *testing.T, c *cluster.Cluster, id, word string) {
+// wantEvent wants one of several words in the events of a session.
+func wantEvent(t *testing.T, c *cluster.Cluster, id string, words ...string) {
 	t.Helper()
 	resp, err := c.API.Do(waiting(t), "GET", "/api/v1/sessions/"+id+"/events", "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !bytes.Contains(resp.Body, []byte(word)) {
-		t.Errorf("the events of session %s do not say %q: %s", id, word, resp.Body)
+	if !slices.ContainsFunc(words, func(word string) bool { return bytes.Contains(resp.Body, []byte(word)) }) {
+		t.Errorf("the events of session %s do not say %q: %s", id, words, resp.Body)
 	}
 }
 

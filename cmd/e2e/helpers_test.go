@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/meshmpc/mpcd/cmd/e2e/cluster"
@@ -138,4 +139,49 @@ func setPresign(t testing.TB, c *cluster.Cluster, account cluster.Account, targe
 	if err := c.API.SetPresign(waiting(t), account.ID, target); err != nil {
 		t.Fatalf("PUT /api/v1/accounts/{id}/presign: %v", err)
 	}
+}
+
+// inRounds begins signatures, one after the other, until one is seen while all its parties are in
+// their rounds: a test that is not scheduled for a while may find that one is over already.
+func inRounds(t testing.TB, c *cluster.Cluster, account cluster.Account, begin func(ctx context.Context, message string)) (cluster.Session, []byte) {
+	t.Helper()
+	ctx := waiting(t)
+	for {
+		before := signings(t, c, account)
+		message := randomMessage()
+		begin(ctx, hex.EncodeToString(message))
+		var s cluster.Session
+		err := cluster.Poll(ctx, func() (bool, error) {
+			for _, s = range signings(t, c, account) {
+				if !slices.ContainsFunc(before, func(old cluster.Session) bool { return old.ID == s.ID }) {
+					return s.Done() || areInRounds(s.Parties), nil
+				}
+			}
+			return false, nil
+		})
+		switch {
+		case err != nil:
+			t.Fatalf("wait for a signature in its rounds: %v", err)
+		case !s.Done():
+			return s, message
+		case s.Status != "completed":
+			t.Fatalf("a signature is %s: %v", s.Status, s.Error)
+		}
+	}
+}
+
+// signings returns the sessions that have signed for an account, or do.
+func signings(t testing.TB, c *cluster.Cluster, account cluster.Account) []cluster.Session {
+	t.Helper()
+	var page struct {
+		Sessions []cluster.Session `json:"sessions"`
+	}
+	if err := c.API.Call(waiting(t), "GET", "/api/v1/sessions?kind=sign&account_id="+account.ID, nil, &page); err != nil {
+		t.Fatal(err)
+	}
+	return page.Sessions
+}
+
+func areInRounds(parties []cluster.PartyStatus) bool {
+	return len(parties) > 0 && !slices.ContainsFunc(parties, func(p cluster.PartyStatus) bool { return p.Round == 0 })
 }

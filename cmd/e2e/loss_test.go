@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"encoding/hex"
 	"errors"
 	"slices"
 	"testing"
@@ -55,23 +54,30 @@ func wantSigners(t *testing.T, got []string, want ...string) {
 	}
 }
 
-// wantTooFew wants a refusal that names exactly the missing parties.
+// wantTooFew wants a refusal that names exactly the missing parties. One that lives may be too
+// slow for its ping, and is named then, too: it is asked once more.
 func wantTooFew(t *testing.T, c *cluster.Cluster, account cluster.Account, missing ...string) {
 	t.Helper()
-	since := time.Now()
-	_, err := sign(waiting(t), c, account)
-	wantWithin(t, "too few parties were reported", since, tooFewWithin)
-	var problem *cluster.Problem
-	if !errors.As(err, &problem) || problem.Status != 503 || problem.Code != "too_few_parties" {
-		t.Fatalf("want a 503 problem too_few_parties, got %v", err)
-	}
-	var named []string
-	for _, p := range problem.Parties {
-		named = append(named, p.Name)
-	}
-	slices.Sort(named)
-	if !slices.Equal(named, missing) {
-		t.Errorf("the problem names %v, want %v: %v", named, missing, problem)
+	for ctx := waiting(t); ; {
+		since := time.Now()
+		_, err := sign(ctx, c, account)
+		wantWithin(t, "too few parties were reported", since, tooFewWithin)
+		var problem *cluster.Problem
+		if !errors.As(err, &problem) || problem.Status != 503 || problem.Code != "too_few_parties" {
+			t.Fatalf("want a 503 problem too_few_parties, got %v", err)
+		}
+		var named []string
+		for _, p := range problem.Parties {
+			named = append(named, p.Name)
+		}
+		slices.Sort(named)
+		if slices.Equal(named, missing) {
+			return
+		}
+		t.Logf("the problem names %v, want %v: %v", named, missing, problem)
+		if lacks := func(name string) bool { return !slices.Contains(named, name) }; slices.ContainsFunc(missing, lacks) {
+			t.Fatal("it does not name who is missing")
+		}
 	}
 }
 
@@ -89,26 +95,26 @@ func wantWithin(t *testing.T, what string, since time.Time, promised time.Durati
 // TestLossWhileSigning kills a party in the middle of a signature: another one
 // takes its place, and the caller sees nothing but a longer wait.
 func TestLossWhileSigning(t *testing.T) {
-	c := shared(t, cluster.TCP)
-	account := newAccount(t, c, cluster.ECDSA)
-	message := randomMessage()
-	id, err := c.API.BeginSign(waiting(t), account.ID, cluster.SignRequest{Message: hex.EncodeToString(message)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	lost := c.ByPeer(waitRunning(t, c, account).Parties[0].PeerID).Name
-	kill(t, c, lost)
-	session, err := c.API.Wait(waiting(t), id, func(cluster.Session) {})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if session.Status != "completed" || session.Attempt != 2 || session.Signature == nil {
-		t.Fatalf("%s was killed; the session is %s in attempt %d: %v", lost, session.Status, session.Attempt, session.Error)
-	}
-	if err := judge.ECDSA(account.PublicKey, message, session.Signature.RSV); err != nil {
-		t.Error(err)
-	}
-	if slices.Contains(signers(t, c, id), lost) {
-		t.Errorf("%s was killed and signed all the same", lost)
+	account := coldAccount(t, shared(t, cluster.TCP))
+	for ctx := waiting(t); ; {
+		c := shared(t, cluster.TCP)
+		running, message := inRounds(t, c, account, beginning(t, c, account))
+		lost := c.ByPeer(running.Parties[0].PeerID).Name
+		kill(t, c, lost)
+		session := waitEnd(t, c, running.ID)
+		if session.Status == "completed" && session.Attempt == running.Attempt && ctx.Err() == nil {
+			t.Logf("%s was killed when it had said all that it had to say: once more", lost)
+			continue
+		}
+		if session.Status != "completed" || session.Attempt == running.Attempt || session.Signature == nil {
+			t.Fatalf("%s was killed; the session is %s in attempt %d: %v", lost, session.Status, session.Attempt, session.Error)
+		}
+		if err := judge.ECDSA(account.PublicKey, message, session.Signature.RSV); err != nil {
+			t.Error(err)
+		}
+		if slices.Contains(signers(t, c, session.ID), lost) {
+			t.Errorf("%s was killed and signed all the same", lost)
+		}
+		return
 	}
 }

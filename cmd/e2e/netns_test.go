@@ -89,6 +89,6 @@ func dialIn(ctx context.Context, ns natns.Namespace, addr string) (net.Conn, err
 	if err := unix.Setns(int(f.Fd()), unix.CLONE_NEWNET); err != nil {
 		return nil, err
 	}
-	d := net.Dialer{Timeout: 5 * time.Second}
+	d := net.Dialer{Timeout: 30 * time.Second}
 	return d.DialContext(ctx, "tcp4", addr)
 }

@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"context"
-	"encoding/hex"
 	"os"
 	"path/filepath"
 	"strings"
@@ -132,18 +131,18 @@ func TestDrain(t *testing.T) {
 
 func drainWhileSigning(t *testing.T, c *cluster.Cluster, account cluster.Account, role string) {
 	t.Helper()
-	ctx := waiting(t)
 	type answer struct {
 		signed cluster.Signed
 		err    error
 	}
-	message := randomMessage()
-	answers := make(chan answer, 1)
-	go func() {
-		signed, err := c.API.Sign(ctx, account.ID, cluster.SignRequest{Message: hex.EncodeToString(message)})
-		answers <- answer{signed, err}
-	}()
-	session := waitRunning(t, c, account)
+	var answers chan answer
+	session, message := inRounds(t, c, account, func(ctx context.Context, message string) {
+		answers = make(chan answer, 1)
+		go func(answers chan<- answer) {
+			signed, err := c.API.Sign(ctx, account.ID, cluster.SignRequest{Message: message})
+			answers <- answer{signed, err}
+		}(answers)
+	})
 	name := "coordinator"
 	if role == cluster.RoleParty {
 		name = c.ByPeer(session.Parties[0].PeerID).Name
@@ -159,21 +158,4 @@ func drainWhileSigning(t *testing.T, c *cluster.Cluster, account cluster.Account
 	if a.signed.Session != session.ID {
 		t.Errorf("session %s signed, %s was under way", a.signed.Session, session.ID)
 	}
-}
-
-// waitRunning waits until the rounds of a signature for the account run.
-func waitRunning(t *testing.T, c *cluster.Cluster, account cluster.Account) cluster.Session {
-	t.Helper()
-	ctx := waiting(t)
-	var page struct {
-		Sessions []cluster.Session `json:"sessions"`
-	}
-	err := cluster.Poll(ctx, func() (bool, error) {
-		err := c.API.Call(ctx, "GET", "/api/v1/sessions?status=running&kind=sign&account_id="+account.ID, nil, &page)
-		return len(page.Sessions) > 0 && len(page.Sessions[0].Parties) > 0, err
-	})
-	if err != nil {
-		t.Fatalf("wait for a running signature: %v", err)
-	}
-	return page.Sessions[0]
 }

@@ -18,8 +18,8 @@ import (
 )
 
 // stopTimeout is how long a process may take to drain before it counts as
-// hanging.
-const stopTimeout = 45 * time.Second
+// hanging: three times the default bound of a drain.
+const stopTimeout = 90 * time.Second
 
 // Roles of processes, as mpcd's commands name them.
 const (
