@@ -39,8 +39,10 @@ func TestMasterKeyNeverPrints(t *testing.T) {
 		noError(t, err)
 		texts = append(texts, string(b))
 	}
+	// Two bytes in a row would be found in addresses, too, once in a thousand runs.
+	hexes, decimals := strings.Repeat("5c", 8), strings.Repeat("92", 8)
 	for _, text := range texts {
-		for _, leak := range []string{"5c5c", "5C5C", "9292", "92 92", "92,92", "0x5c, 0x5c", `\\\\`} {
+		for _, leak := range []string{hexes, strings.ToUpper(hexes), decimals, "92 92", "92,92", "0x5c, 0x5c", `\\\\`} {
 			if strings.Contains(text, leak) {
 				t.Errorf("the key is in %q", text)
 			}

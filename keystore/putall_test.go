@@ -34,14 +34,16 @@ func childPut() error {
 // A process is killed while it writes pairs, again and again: what was reported is
 // there, and no record is there without the other one.
 func TestKillWhileRecordsAreWrittenTogether(t *testing.T) {
-	const rounds, most = 15, 100 // more of them while the children die too early
+	const rounds = 15
 	dir := t.TempDir()
 	noError(t, openAt(t, dir).Close())
 	random := seeded(t)
+	life := lives{most: firstLife}
 	written, round := 0, 0
-	for ; round < rounds || (written == 0 && round < most); round++ {
-		reported := runCrash(t, "put", dir, random.Uint64())
+	for ; life.next(round, rounds); round++ {
+		reported := runCrash(t, "put", dir, random.Uint64(), life.most)
 		written += len(reported)
+		life.done = written > 0
 		s := openAt(t, dir)
 		for _, id := range reported {
 			for _, r := range pair(id) {

@@ -89,8 +89,27 @@ func TestConcurrentTakesAreDistinct(t *testing.T) {
 const (
 	crashDirEnv  = "KEYSTORE_TEST_DIR"
 	crashSeedEnv = "KEYSTORE_TEST_SEED"
+	crashLifeEnv = "KEYSTORE_TEST_LIFE"
 	crashTakers  = 2
+
+	firstLife = 8 * time.Millisecond // of a child, at the most
+	longLife  = 10 * time.Second
 )
+
+// lives gives children longer lives as long as all have died before they did anything, as on
+// a machine that is slow or whose disk is.
+type lives struct {
+	most time.Duration
+	done bool
+}
+
+// next is what the next child is told; ok is false when more rounds are no use.
+func (l *lives) next(round, rounds int) (ok bool) {
+	if round > 0 && !l.done {
+		l.most = min(2*l.most, longLife)
+	}
+	return round < rounds || (!l.done && round < rounds+20)
+}
 
 // openDoomed opens the store of a child, which is killed at a random moment soon.
 func openDoomed() (*Store, error) {
@@ -106,7 +125,11 @@ func openDoomed() (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	life := time.Duration(rand.New(rand.NewPCG(seed, 1)).Int64N(int64(8 * time.Millisecond)))
+	most, err := time.ParseDuration(os.Getenv(crashLifeEnv))
+	if err != nil {
+		return nil, err
+	}
+	life := time.Duration(rand.New(rand.NewPCG(seed, 1)).Int64N(int64(most)))
 	time.AfterFunc(life, func() { _ = syscall.Kill(os.Getpid(), syscall.SIGKILL) })
 	return s, nil
 }
@@ -147,25 +170,29 @@ func TestKillBetweenTakeAndUse(t *testing.T) {
 	noError(t, s.Close())
 	random := seeded(t)
 	handed := map[string]int{}
-	for round := range rounds {
-		for _, id := range runCrash(t, "take", dir, random.Uint64()) {
+	life := lives{most: firstLife}
+	round := 0
+	for ; life.next(round, rounds); round++ {
+		for _, id := range runCrash(t, "take", dir, random.Uint64(), life.most) {
 			handed[id]++
 			if handed[id] > 1 {
 				t.Fatalf("round %d: %s was handed out twice", round, id)
 			}
 		}
+		life.done = len(handed) > 0
 		checkPool(t, dir, handed, records, (round+1)*crashTakers)
 	}
-	t.Logf("%d of %d handed out in %d rounds", len(handed), records, rounds)
+	t.Logf("%d of %d handed out in %d rounds", len(handed), records, round)
 	if len(handed) == 0 {
 		t.Fatal("every child died too early: nothing was tested")
 	}
 }
 
-func runCrash(t *testing.T, child, dir string, seed uint64) []string {
+func runCrash(t *testing.T, child, dir string, seed uint64, life time.Duration) []string {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), childEnv+"="+child, crashDirEnv+"="+dir, fmt.Sprintf("%s=%d", crashSeedEnv, seed))
+	cmd.Env = append(os.Environ(), childEnv+"="+child, crashDirEnv+"="+dir,
+		fmt.Sprintf("%s=%d", crashSeedEnv, seed), crashLifeEnv+"="+life.String())
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
 	var exit *exec.ExitError
