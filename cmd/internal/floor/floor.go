@@ -149,7 +149,7 @@ func (f *floor) rate(scheme protocol.Scheme, length time.Duration) (answer, erro
 		work.Go(func() {
 			began := time.Now()
 			n := 0
-			for time.Since(began) < length && errs[core] == nil {
+			for (n == 0 || time.Since(began) < length) && errs[core] == nil {
 				_, errs[core] = k.sign(scheme, oneByOne)
 				n++
 			}
