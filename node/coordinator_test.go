@@ -35,6 +35,8 @@ type scripted struct {
 	replies  map[string]protocol.ShareReply // by request id
 	offers   map[p2p.PeerID]int             // outcomes received, copies included
 	changed  chan struct{}                  // closed at every frame
+	over     bool                           // the test is: nothing is acknowledged any more
+	acks     sync.WaitGroup                 // on their way
 }
 
 func newScripted(tb testing.TB, host *p2p.Host, network string, approver ed25519.PrivateKey) *scripted {
@@ -51,6 +53,12 @@ func newScripted(tb testing.TB, host *p2p.Host, network string, approver ed25519
 	if err != nil {
 		tb.Fatal(err)
 	}
+	tb.Cleanup(func() { // who logs after the end of the test makes it panic
+		s.mu.Lock()
+		s.over = true
+		s.mu.Unlock()
+		s.acks.Wait()
+	})
 	return s
 }
 
@@ -74,8 +82,8 @@ func (s *scripted) receive(from p2p.PeerID, data []byte) {
 	case f.Outcome != nil:
 		s.offers[from]++
 		put(s.outcomes, f.Outcome.SID, from, *f.Outcome)
-		if !s.mute && f.Outcome.Record != nil {
-			go s.send(from, protocol.Frame{Ack: &protocol.Ack{SID: f.Outcome.SID}})
+		if !s.mute && !s.over && f.Outcome.Record != nil {
+			s.acks.Go(func() { s.send(from, protocol.Frame{Ack: &protocol.Ack{SID: f.Outcome.SID}}) })
 		}
 	}
 	close(s.changed)
@@ -148,7 +156,7 @@ func (s *scripted) run(spec *protocol.Spec) map[p2p.PeerID]protocol.Outcome {
 func (s *scripted) result(spec *protocol.Spec) map[p2p.PeerID]protocol.Outcome {
 	s.tb.Helper()
 	sid := spec.SID()
-	s.await("the outcomes of "+string(spec.Kind), 3*time.Minute, func() bool { return len(s.outcomes[sid]) == len(spec.Roster) })
+	s.await("the outcomes of "+string(spec.Kind), 6*time.Minute, func() bool { return len(s.outcomes[sid]) == len(spec.Roster) })
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return maps.Clone(s.outcomes[sid])
@@ -207,7 +215,7 @@ func (s *scripted) answerWith(to p2p.PeerID, p protocol.Propose) protocol.Answer
 	s.tb.Helper()
 	sid := p.Spec.SID()
 	s.send(to, protocol.Frame{Propose: &p})
-	s.await("an answer", time.Minute, func() bool { _, ok := s.answers[sid][to]; return ok })
+	s.await("an answer", 3*time.Minute, func() bool { _, ok := s.answers[sid][to]; return ok })
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.answers[sid][to]
@@ -236,9 +244,18 @@ func (s *scripted) sign(key *protocol.Spec, payload []byte, peers []p2p.PeerID) 
 	spec := *key
 	spec.Kind, spec.Session, spec.Payload, spec.Recipient = protocol.KindSign, newID(s.tb), payload, nil
 	spec.Roster = membersOf(key, peers)
-	spec.Expires = time.Now().Add(time.Minute).Unix()
+	spec.Expires = time.Now().Add(s.life()).Unix()
 	s.authorise(&spec)
 	return &spec
+}
+
+// life is how long a signing or presigning may take. Over sockets the machine's own time passes,
+// and a busy one takes ten times as long, with the race detector ten times that.
+func (s *scripted) life() time.Duration {
+	if s.node == nil || s.node.Config.Simulated != nil {
+		return time.Minute
+	}
+	return 150 * time.Second
 }
 
 func (s *scripted) authorise(spec *protocol.Spec) {

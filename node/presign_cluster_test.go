@@ -75,7 +75,7 @@ func (s *scripted) presigning(key *protocol.Spec, peers []p2p.PeerID) *protocol.
 	spec := *key
 	spec.Kind, spec.Session, spec.Recipient, spec.Coordinator = protocol.KindPresign, newID(s.tb), nil, s.host.ID()
 	spec.Roster = membersOf(key, peers)
-	spec.Expires = time.Now().Add(time.Minute).Unix()
+	spec.Expires = time.Now().Add(s.life()).Unix()
 	spec.HoldUntil = time.Now().Add(s.hold).Unix()
 	return &spec
 }
@@ -94,7 +94,7 @@ func (c *cluster) presigned(spec *protocol.Spec) *protocol.Spec {
 		c.awaitQuiet()
 		sid := c.coord.propose(spec)
 		var refused bool
-		c.coord.await("a presignature", time.Minute, func() bool {
+		c.coord.await("a presignature", 3*time.Minute, func() bool {
 			for _, a := range c.coord.answers[sid] {
 				refused = refused || a.Code != ""
 				if a.Code != "" && a.Code != protocol.CodeBusy {
@@ -150,7 +150,7 @@ func (s *scripted) use(presigned *protocol.Spec, payload []byte) *protocol.Spec 
 func again(s *protocol.Spec) *protocol.Spec {
 	next := *s
 	next.Attempt++
-	next.Presign, next.Expires = nil, time.Now().Add(time.Minute).Unix()
+	next.Presign, next.Expires = nil, time.Now().Add(150*time.Second).Unix()
 	return &next
 }
 

@@ -20,14 +20,13 @@ func TestAPresignatureServesOneSigning(t *testing.T) {
 	specs := make([]*protocol.Spec, signings)
 	for i := range specs {
 		specs[i] = c.coord.use(presigned, digest(i))
-		specs[i].Expires = time.Now().Add(5 * time.Second).Unix()
 	}
 	for _, spec := range specs {
 		for _, m := range spec.Roster {
 			go c.coord.send(m.Peer, protocol.Frame{Propose: &protocol.Propose{Spec: *spec}})
 		}
 	}
-	c.coord.await("the answers", time.Minute, func() bool {
+	c.coord.await("the answers", 3*time.Minute, func() bool {
 		for _, spec := range specs {
 			sid := spec.SID()
 			for peer, o := range c.coord.outcomes[sid] { // who signs at once does not say before that it accepts
@@ -42,6 +41,7 @@ func TestAPresignatureServesOneSigning(t *testing.T) {
 		return true
 	})
 	accepted := make(map[p2p.PeerID][]int)
+	c.coord.mu.Lock() // who has signed may still say that it accepts
 	for i, spec := range specs {
 		for peer, a := range c.coord.answers[spec.SID()] {
 			switch a.Code {
@@ -53,6 +53,7 @@ func TestAPresignatureServesOneSigning(t *testing.T) {
 			}
 		}
 	}
+	c.coord.mu.Unlock()
 	one, two := accepted[c.parties[0].ID()], accepted[c.parties[1].ID()]
 	if len(one) != 1 || len(two) != 1 {
 		t.Fatalf("accepted: %v and %v, want one each", one, two)

@@ -22,7 +22,10 @@ func TestAPresignatureMakesASignature(t *testing.T) {
 			t.Run(fmt.Sprintf("%d-of-3 %v", need, members), func(t *testing.T) {
 				presigned := c.presign(key, members...)
 				c.awaitHeld(1, members...)
-				if held := c.coord.held[presigned.SID()][c.parties[members[0]].ID()]; held.Until != presigned.HoldUntil {
+				c.coord.mu.Lock()
+				held := c.coord.held[presigned.SID()][c.parties[members[0]].ID()]
+				c.coord.mu.Unlock()
+				if held.Until != presigned.HoldUntil {
 					t.Errorf("it is held until %d, want %d", held.Until, presigned.HoldUntil)
 				}
 				spec := c.coord.use(presigned, digest(i))

@@ -243,7 +243,9 @@ func TestPresigningsAreRefused(t *testing.T) {
 	if err := c.parties[0].node.presignRoom(key); !errors.As(err, new(*refusal)) || codeOf(err) != protocol.CodeBusy {
 		t.Errorf("one more than may be held: %v", err)
 	}
+	c.parties[1].node.mu.Lock()
 	c.parties[1].node.cfg.MaxPresignatures = -1
+	c.parties[1].node.mu.Unlock()
 	if err := c.parties[1].node.presignRoom(key); codeOf(err) != protocol.CodeBusy {
 		t.Errorf("none may be held: %v", err)
 	}
