@@ -110,8 +110,20 @@ func TestAMemberThatDoesNotReadItsAnswersHoldsUpNobodyElse(t *testing.T) {
 	}
 	eventually(t, "its answers are held up", func() bool { return waiting() == endorseWaiting })
 	eventually(t, "no slot is held for them", func() bool { return len(p.node.resolver.desk.slots) == 0 })
-	v, err := p.node.settle(t.Context(), key.Key, key.Epoch, retryLimit)
-	if err != nil || v.state != keystore.StateActive {
-		t.Errorf("%+v, %v", v, err)
-	}
+	asking, enough := context.WithCancel(t.Context())
+	settled := make(chan verdict, 1)
+	go func() {
+		v, err := p.node.settle(asking, key.Key, key.Epoch, time.Hour) // one member never answers
+		if err != nil {
+			t.Error(err)
+		}
+		settled <- v
+	}()
+	defer func() {
+		enough()
+		if v := <-settled; v.state != keystore.StateActive {
+			t.Errorf("%+v", v)
+		}
+	}()
+	c.awaitActive(t, key, 0)
 }

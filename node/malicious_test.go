@@ -295,6 +295,9 @@ func TestAMaliciousCoordinatorReplaysInVain(t *testing.T) {
 	c := newCluster(t, p2ptest.Config{Transport: p2ptest.QUIC}, 3, nil)
 	cl := newClient(c)
 	done := cl.request(digest(0))
+	done.Expires = time.Now().Add(10 * time.Minute).Unix() // a machine may be slow, and what has expired is no replay
+	long := func(a *protocol.Approval) { a.Expires = done.Expires }
+	done.Authorisation = []string{cl.approve(done, 0, long), cl.approve(done, 2, long)}
 	checkSignatures(t, done, cl.cert, c.coord.run(done))
 	replays := []attack{
 		{"the same attempt, another deadline", func(_ *client, s *protocol.Spec) { s.Expires++ }, protocol.CodeReplay},
@@ -333,6 +336,12 @@ func TestAMaliciousCoordinatorReplaysInVain(t *testing.T) {
 	if a := c.coord.answer(c.peers(0)[0], others); a.Code != protocol.CodeReplay {
 		t.Errorf("the same attempt with other members: %+v", a)
 	}
+	eventually(t, "the result is acknowledged", func() bool {
+		o := c.parties[0].node.outcomes
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		return o.pending[done.SID()] == nil
+	})
 	offers := c.coord.offered(c.peers(0)[0])
 	if a := c.coord.answer(c.peers(0)[0], done); a.Code != "" { // the copy of a proposal is answered, not run
 		t.Errorf("a copy: %+v", a)
