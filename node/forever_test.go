@@ -44,7 +44,15 @@ func TestWhatWasGivenUpIsRefusedWhenItsRequestWouldBeForgotten(t *testing.T) {
 		if a := c.coord.answer(p.ID(), third); a.Code != "" { // an accepted retry keeps the mark
 			t.Fatalf("%+v", a)
 		}
+		for _, p := range c.parties { // nobody has anything to do, and that takes its time
+			p.stop()
+			p.Stop()
+		}
 		<-time.After(27 * time.Minute)
+		for _, p := range c.parties {
+			p.Restart(true)
+			p.start()
+		}
 		if err := p.node.forgetRequests(t.Context(), time.Now().Add(24*time.Hour)); err != nil {
 			t.Fatal(err)
 		}

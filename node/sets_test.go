@@ -185,7 +185,10 @@ func restarts(t *testing.T, transport p2ptest.Transport, allowed time.Duration) 
 			if c.coord.node.Reach(t.Context(), again.Node) != nil || other.Reach(t.Context(), again.Node) != nil {
 				return false
 			}
-			return slices.ContainsFunc(c.coord.host.Peers(), func(p p2p.Peer) bool { return p.Peer == again.ID() && p.Boot == again.BootID() })
+			met := func(by *p2p.Host) bool {
+				return slices.ContainsFunc(by.Peers(), func(p p2p.Peer) bool { return p.Peer == again.ID() && p.Boot == again.BootID() })
+			}
+			return met(c.coord.host) && met(other.Host)
 		})
 	}
 }
