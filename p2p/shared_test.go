@@ -70,7 +70,7 @@ func exchange(ctx context.Context, round int, seats []*seat) error {
 // have noticed.
 func again(t testing.TB, seats []*seat, i int) {
 	t.Helper()
-	ctx, ids := within(t, 20*time.Second), make([]p2p.PeerID, len(seats))
+	ctx, ids := within(t, time.Minute), make([]p2p.PeerID, len(seats))
 	for j, s := range seats {
 		ids[j] = s.n.ID()
 		if err := s.topic.Ready(ctx); err != nil { // the news of earlier ones is no news any more
@@ -83,7 +83,7 @@ func again(t testing.TB, seats []*seat, i int) {
 	}
 	seats[i] = sit(t, seats[i].n, "k/1", ids)
 	for j, s := range seats {
-		p2ptest.Eventually(t, 10*time.Second, "that a member has left and come is noticed", func() bool {
+		p2ptest.Eventually(t, 30*time.Second, "that a member has left and come is noticed", func() bool {
 			return i == j || s.topic.Ready(ctx) == nil && s.topic.Moved().After(turn)
 		})
 	}
@@ -99,17 +99,17 @@ func TestComingAgainLosesNothing(t *testing.T) {
 				seed := rand.Uint64()
 				t.Logf("seed %d", seed)
 				chance := rand.New(rand.NewPCG(seed, 0))
-				net := p2ptest.New(t, p2ptest.Config{Transport: transport})
-				nodes := net.Pool(members)
-				net.Mesh(nodes...)
+				nodes := still(t, p2ptest.New(t, p2ptest.Config{Transport: transport}), members)
 				ids := p2ptest.IDs(nodes...)
 				seats := make([]*seat, members)
 				for i, n := range nodes {
 					seats[i] = sit(t, n, "k/1", ids)
 				}
-				ctx := within(t, time.Minute)
 				for round := range rounds {
-					if err := exchange(ctx, round, seats); err != nil {
+					ctx, done := context.WithTimeout(t.Context(), time.Minute)
+					err := exchange(ctx, round, seats)
+					done()
+					if err != nil {
 						t.Fatalf("round %d: %v", round, err)
 					}
 					for i := range seats {

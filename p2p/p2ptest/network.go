@@ -150,14 +150,19 @@ func (n *Network) Pool(parties int, changes ...func(*p2p.Config)) []*Node {
 }
 
 // Mesh connects all nodes to all; it knows their addresses from the nodes
-// themselves.
+// themselves. Over real sockets it tries again: on a machine that stalls, a
+// handshake or a hello runs out of time.
 func (n *Network) Mesh(nodes ...*Node) {
 	n.tb.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	for i, a := range nodes {
 		for _, b := range nodes[i+1:] {
-			if err := a.Reach(ctx, b); err != nil {
+			err := a.Reach(ctx, b)
+			for err != nil && n.Sim == nil && ctx.Err() == nil {
+				err = a.Reach(ctx, b)
+			}
+			if err != nil {
 				n.tb.Fatalf("node %d does not reach node %d: %v", a.Index, b.Index, err)
 			}
 		}

@@ -2,6 +2,7 @@ package p2ptest
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"testing"
 	"time"
@@ -24,12 +25,19 @@ type Node struct {
 func (n *Node) open() {
 	n.net.tb.Helper()
 	host, err := p2p.New(n.Config)
+	// A port that a node gives up for its restart may serve somebody else's dial meanwhile.
+	for until := time.Now().Add(portPatience); errors.Is(err, p2p.ErrListen) && n.net.Sim == nil && time.Now().Before(until); {
+		host, err = p2p.New(n.Config)
+	}
 	if err != nil {
 		n.net.tb.Fatalf("node %d: %v", n.Index, err)
 	}
 	n.Host = host
 	n.Config.Listen = fixed(host)
 }
+
+// portPatience is how long a node waits for its port.
+const portPatience = 10 * time.Second
 
 // fixed are the addresses that the system has chosen, without the peer id.
 func fixed(h *p2p.Host) []string {
