@@ -19,7 +19,8 @@ import (
 // config is what a test tells a process that it starts, on its standard input.
 // The process ends with that input.
 type config struct {
-	Listener, Dial string // TCP addresses: nothing but a listener, or a dialler
+	Listener, Dial string        // TCP addresses: nothing but a listener, or a dialler
+	Patience       time.Duration // of the dialler
 	Node           *node
 }
 
@@ -77,7 +78,7 @@ func serve() error {
 		<-ctx.Done()
 		return err
 	case cfg.Dial != "":
-		c, err := net.DialTimeout("tcp", cfg.Dial, time.Second)
+		c, err := net.DialTimeout("tcp", cfg.Dial, cfg.Patience)
 		if err == nil {
 			c.Close() //nolint:errcheck // it was only to be seen
 		}

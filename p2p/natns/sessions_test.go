@@ -191,7 +191,7 @@ func idOf(c p2p.Config) p2p.PeerID { return p2p.PeerOf(c.Identity.Public().(ed25
 // newSession starts all four. Guests know where the party is if hints is set.
 func newSession(t *testing.T, n *natns.Net, transport string, relay, hints bool) *session {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute) // it kills them
 	t.Cleanup(cancel)
 	net := newNetwork(t)
 	at := func(ip string) string {
@@ -223,16 +223,27 @@ func newSession(t *testing.T, n *natns.Net, transport string, relay, hints bool)
 }
 
 // waitHeard waits until a node has heard peers on the topic and by frames.
-func waitHeard(t *testing.T, p *process, peers ...p2p.PeerID) report {
+func waitHeard(t *testing.T, p *process, peers ...p2p.PeerID) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	waitReport(t, p, "everybody was heard", func(r report) bool {
+		return !slices.ContainsFunc(peers, func(id p2p.PeerID) bool {
+			return !slices.Contains(r.Topic, id) || !slices.Contains(r.Frames, id)
+		})
+	})
+}
+
+// waitReport waits until a node reports something.
+func waitReport(t *testing.T, p *process, what string, good func(report) bool) report {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	for {
 		r := p.next(t, ctx)
-		if !slices.ContainsFunc(peers, func(id p2p.PeerID) bool {
-			return !slices.Contains(r.Topic, id) || !slices.Contains(r.Frames, id)
-		}) {
+		if good(r) {
 			return r
+		}
+		if ctx.Err() != nil { // there is always another report
+			t.Fatalf("not within a minute: %s; the last report: %+v", what, r)
 		}
 	}
 }
@@ -250,15 +261,17 @@ func TestGuestsBehindNATs(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			begin := time.Now()
 			s := newSession(t, n, c.transport, true, c.hints)
-			a := waitHeard(t, s.guestA, s.idB, s.idParty)
-			b := waitHeard(t, s.guestB, s.idA, s.idParty)
+			waitHeard(t, s.guestA, s.idB, s.idParty)
+			waitHeard(t, s.guestB, s.idA, s.idParty)
 			waitHeard(t, s.party, s.idA, s.idB)
 			t.Logf("everybody heard everybody within %v", time.Since(begin))
+			// It may have been called before it has a slot of its own.
+			a := waitReport(t, s.guestA, "a guest has an address at the relay and is connected", func(r report) bool {
+				return r.Peers[s.idB] != "" && slices.ContainsFunc(r.Addrs, func(x string) bool { return strings.Contains(x, "/p2p-circuit/p2p/"+s.idA) })
+			})
+			b := waitReport(t, s.guestB, "the other one is connected", func(r report) bool { return r.Peers[s.idA] != "" })
 			if a.Peers[s.idB] != "relayed" || b.Peers[s.idA] != "relayed" {
 				t.Errorf("the guests' connections: %v, %v", a.Peers, b.Peers)
-			}
-			if !slices.ContainsFunc(a.Addrs, func(x string) bool { return strings.Contains(x, "/p2p-circuit/p2p/"+s.idA) }) {
-				t.Errorf("a guest's addresses: %v", a.Addrs)
 			}
 			t.Logf("to the party: %s", a.Peers[s.idParty])
 		})
@@ -274,7 +287,7 @@ func TestGuestsBehindNATsWithoutRelay(t *testing.T) {
 	waitHeard(t, s.guestA, s.idParty)
 	waitHeard(t, s.guestB, s.idParty)
 	waitHeard(t, s.party, s.idA, s.idB)
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	for until := time.Now().Add(8 * time.Second); time.Now().Before(until); {
 		a, b := s.guestA.next(t, ctx), s.guestB.next(t, ctx)
@@ -299,7 +312,7 @@ func TestGuestMoves(t *testing.T) {
 	begin := time.Now()
 	late := s.vouch.member(p2p.RoleParty, "/ip4/"+n.Public.IP+"/tcp/0")
 	late.Bootstrap = s.addrs
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	t.Cleanup(cancel)
 	p := start(t, n.Exec(ctx, n.Public, self(t)), config{Node: &node{Host: hostConfig{Config: late}, Members: []p2p.PeerID{idOf(late), s.idA}}})
 	t.Cleanup(p.end)
@@ -308,7 +321,7 @@ func TestGuestMoves(t *testing.T) {
 	}
 	took := time.Since(begin)
 	t.Logf("the guest was reached %v after it had moved", took)
-	if took > 15*time.Second {
+	if took > 40*time.Second { // a machine that is busy needs ten
 		t.Errorf("it was reached after %v", took)
 	}
 }
