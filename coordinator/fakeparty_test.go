@@ -98,18 +98,27 @@ func (p *party) now() script {
 
 func (p *party) isDead() bool { return p.now().dead }
 
-// heartbeat returns the next heartbeat, nil while the party gives none.
-func (p *party) heartbeat() []byte {
+// beat returns the next heartbeat, nil while the party gives none.
+func (p *party) beat() *protocol.Heartbeat {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.script.dead || p.script.silent {
 		return nil
 	}
 	p.seq++
-	data, err := protocol.SealHeartbeat(p.identity, protocol.Heartbeat{
-		Network: testNetwork, Boot: p.boot, Seq: p.seq, Time: time.Now().UnixMilli(), Software: "test", Stock: 3, Held: len(p.presigned.held), Sessions: p.busy, Draining: p.draining,
-		SealKey: p.sealKey,
-	})
+	return &protocol.Heartbeat{
+		Version: protocol.HeartbeatVersion, Network: testNetwork, Peer: p.ID(), Boot: p.boot, Seq: p.seq, Time: time.Now().UnixMilli(),
+		Software: "test", Stock: 3, Held: len(p.presigned.held), Sessions: p.busy, Draining: p.draining, SealKey: p.sealKey,
+	}
+}
+
+// heartbeat returns the next heartbeat as it goes over the network, nil while there is none.
+func (p *party) heartbeat() []byte {
+	h := p.beat()
+	if h == nil {
+		return nil
+	}
+	data, err := protocol.SealHeartbeat(p.identity, *h)
 	if err != nil {
 		p.net.t.Errorf("heartbeat: %v", err)
 	}

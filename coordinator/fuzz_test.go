@@ -3,8 +3,6 @@ package coordinator
 import (
 	"bytes"
 	"net/http"
-	"net/http/httptest"
-	"strings"
 	"sync"
 	"testing"
 
@@ -99,12 +97,6 @@ func FuzzRequests(f *testing.F) {
 
 // serve makes a call without a connection, and does not wait for sessions.
 func (cl *cluster) serve(c call) answer {
-	r := httptest.NewRequest(c.method, c.path, strings.NewReader(c.body))
-	r.RemoteAddr = "127.0.0.1:9"
-	r.Header.Set("Content-Type", "application/json")
-	r.Header.Set("X-API-Key", testKey)
-	r.Header.Set("Prefer", "respond-async")
-	w := httptest.NewRecorder()
-	cl.c.server.Handler.ServeHTTP(w, r)
-	return answer{w.Code, w.Header(), w.Body.Bytes()}
+	c.header = async
+	return cl.handle(c)
 }

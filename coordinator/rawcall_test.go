@@ -6,8 +6,25 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 )
+
+// handle makes a call without a connection.
+func (cl *cluster) handle(c call) answer {
+	r := httptest.NewRequest(c.method, c.path, strings.NewReader(c.body))
+	r.RemoteAddr = "127.0.0.1:9"
+	r.Header.Set("Content-Type", "application/json")
+	if !c.noKey {
+		r.Header.Set("X-API-Key", testKey)
+	}
+	for k, v := range c.header {
+		r.Header.Set(k, v)
+	}
+	w := httptest.NewRecorder()
+	cl.c.server.Handler.ServeHTTP(w, r)
+	return answer{w.Code, w.Header(), w.Body.Bytes()}
+}
 
 // raw makes a call by hand: with a Content-Length that need not be true, over a
 // connection whose sending side is closed afterwards, or not.

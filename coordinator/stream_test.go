@@ -85,9 +85,11 @@ func TestManyListeners(t *testing.T) {
 	results := make(chan result, listeners)
 	var begun sync.WaitGroup
 	begun.Add(listeners)
+	coming := make(chan struct{}, 16) // so many at a time: a busy machine could not greet all in time
 	for i := range listeners {
+		coming <- struct{}{}
 		go func() {
-			begin := sync.OnceFunc(begun.Done)
+			begin := sync.OnceFunc(func() { <-coming; begun.Done() })
 			defer begin()
 			var r result
 			r.seqs, r.last, r.err = cl.listen(t.Context(), s.ID, keys[i/200], begin)
