@@ -43,19 +43,19 @@ lint: bin/tools ## formatting, vet, staticcheck, import rules, sizes
 	cd $(E2E) && $(BIN)/tools/staticcheck -tags long,netns,faults ./...
 
 unit: ## tests of every package
-	go test $(TESTFLAGS) -timeout 10m $(PACKAGES)
+	go test $(TESTFLAGS) -timeout 20m $(PACKAGES)
 	go -C $(TOOLS) test ./...
 
 e2e: build ## real processes through the public HTTP API
-	go -C $(E2E) test $(TESTFLAGS) -count=1 -timeout 10m ./...
+	go -C $(E2E) test $(TESTFLAGS) -count=1 -timeout 20m ./...
 
 # Packages with tests under virtual time. Their race runs get one processor: Go 1.26 gives all
 # timers of a synctest bubble one race context, and two threads in it crash the detector.
 VIRTUAL      = $(sort $(shell go list -f '{{range .TestImports}}{{if eq . "testing/synctest"}}{{$$.ImportPath}} {{end}}{{end}}{{range .XTestImports}}{{if eq . "testing/synctest"}}{{$$.ImportPath}} {{end}}{{end}}' $(PACKAGES)))
 
 test-race: ## unit tests under the race detector; needs gcc
-	CGO_ENABLED=1 go test -race -cpu 1 -timeout 20m $(VIRTUAL)
-	CGO_ENABLED=1 go test -race -timeout 20m $(filter-out $(VIRTUAL),$(shell go list $(PACKAGES)))
+	CGO_ENABLED=1 go test -race -cpu 1 -timeout 40m $(VIRTUAL)
+	CGO_ENABLED=1 go test -race -timeout 40m $(filter-out $(VIRTUAL),$(shell go list $(PACKAGES)))
 
 # The malicious matrix runs last: the last line is its result. Everything that it says is in
 # bin/matrix.log, also what was running if a goroutine of a library should panic.
