@@ -21,7 +21,7 @@ type suite struct{ *testing.M }
 func (s suite) Run() int {
 	flag.Parse()
 	if f := flag.Lookup("test.parallel"); f.Value.String() == fmt.Sprint(runtime.GOMAXPROCS(0)) {
-		_ = f.Value.Set("8") // tests wait more than they work
+		_ = f.Value.Set(fmt.Sprint(atOnce)) // tests wait more than they work
 	}
 	code := s.M.Run()
 	if code == 0 {
