@@ -214,7 +214,7 @@ func (p *Process) Wait(ctx context.Context) error {
 }
 
 // Kill ends the process at once (SIGKILL), a party's supervisor and worker alike:
-// both are in the group that the process leads.
+// both are in the group that the process leads. It returns when both are gone.
 func (p *Process) Kill() error {
 	if !p.Running() {
 		return nil
@@ -223,7 +223,36 @@ func (p *Process) Kill() error {
 		return fmt.Errorf("kill %s: %w", p.Name, err)
 	}
 	<-p.exited
+	return p.awaitWorkerEnd()
+}
+
+// awaitWorkerEnd waits until the worker of a party that was killed has ended: the data folder is
+// locked until then, and on a busy machine for longer than the next party would wait for that.
+func (p *Process) awaitWorkerEnd() error {
+	run, err := p.RunFile()
+	if err != nil || run.PID != p.PID() || run.WorkerPID == 0 {
+		return nil // it has no worker, or none that was ready
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
+	defer cancel()
+	err = Poll(ctx, func() (bool, error) { return ended(run.WorkerPID), nil })
+	if err != nil {
+		return fmt.Errorf("the worker of %s, process %d, was killed: %w", p.Name, run.WorkerPID, err)
+	}
 	return nil
+}
+
+// ended tells whether nothing of a process is left but, if its parent has not asked yet, how it
+// ended. Threads end one after the other, and the last one closes the files, see proc_pid_stat(5).
+func ended(pid int) bool {
+	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid)) // fails on malformed patterns only
+	for _, file := range threads {
+		stat, err := os.ReadFile(file)
+		if at := bytes.LastIndex(stat, []byte(") ")); err == nil && at >= 0 && stat[at+2] != 'Z' && stat[at+2] != 'X' {
+			return false
+		}
+	}
+	return true
 }
 
 // lastLines returns the end of the log, for errors.
