@@ -70,13 +70,14 @@ func signMessage(ctx context.Context, api *cluster.API) error {
 func makeAccount(ctx context.Context, api *cluster.API, scheme string) (cluster.Account, error) {
 	fmt.Printf("\nMaking a 2-of-3 key, %s\n", scheme)
 	start := time.Now()
-	id, err := api.BeginAccount(ctx, cluster.AccountRequest{UserID: "demo", Scheme: scheme})
-	if err != nil {
-		return cluster.Account{}, fmt.Errorf("make account: %w", err)
+	session, err := makeKey(ctx, api, scheme)
+	for range tries - 1 {
+		if err != nil || session.Error == nil || session.Error.Code != "party_lost" {
+			break
+		}
+		fmt.Printf("  %s: this machine is busy, so once more\n", session.Error.Detail)
+		session, err = makeKey(ctx, api, scheme)
 	}
-	show := newProgress()
-	session, err := api.Wait(ctx, id, show.update)
-	show.end()
 	if err != nil {
 		return cluster.Account{}, fmt.Errorf("make account: %w", err)
 	}
@@ -89,4 +90,19 @@ func makeAccount(ctx context.Context, api *cluster.API, scheme string) (cluster.
 	}
 	fmt.Printf("  made in %s: public key %s\n", seconds(time.Since(start)), account.PublicKey)
 	return account, nil
+}
+
+// tries is how often a key is asked for: nobody can take the place of a party that is silent while
+// all of them look for safe primes on the cores of one machine.
+const tries = 5
+
+// makeKey makes an account and returns its session when that has ended.
+func makeKey(ctx context.Context, api *cluster.API, scheme string) (cluster.Session, error) {
+	id, err := api.BeginAccount(ctx, cluster.AccountRequest{UserID: "demo", Scheme: scheme})
+	if err != nil {
+		return cluster.Session{}, err
+	}
+	show := newProgress()
+	defer show.end()
+	return api.Wait(ctx, id, show.update)
 }
