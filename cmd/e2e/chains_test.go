@@ -24,7 +24,7 @@ import (
 // says that keys receive. Each refuses the same with one bit altered.
 func TestChains(t *testing.T) {
 	c := shared(t, cluster.QUIC)
-	account := newAccount(t, c, cluster.ECDSA)
+	account := ecdsaAccount(t, c)
 	t.Run("an Ethereum transfer", func(t *testing.T) { transferEther(t, c, account) })
 	t.Run("a personal message", func(t *testing.T) { signPersonal(t, c, account) })
 	t.Run("a Bitcoin spend", func(t *testing.T) { spendBitcoin(t, c, account) })

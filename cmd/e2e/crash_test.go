@@ -104,7 +104,7 @@ func TestAPanicEndsTheWorkerOnly(t *testing.T) {
 // it.
 func TestResultsOutliveACrash(t *testing.T) {
 	c := shared(t, cluster.QUIC)
-	account := coldAccount(t, c)
+	account := slowAccount(t, c)
 	p1 := c.Process("p1")
 	fixSigners(t, c, account, "p1", "p2")
 	before := runFile(t, p1)

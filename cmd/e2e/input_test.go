@@ -13,7 +13,7 @@ import (
 func TestBadInput(t *testing.T) {
 	c := shared(t, cluster.QUIC)
 	account := newAccount(t, c, cluster.EdDSA)
-	ecdsa := newAccount(t, c, cluster.ECDSA)
+	ecdsa := ecdsaAccount(t, c)
 	const accounts = "/api/v1/accounts"
 	sign, signECDSA := accounts+"/"+account.ID+"/sign", accounts+"/"+ecdsa.ID+"/sign"
 	nobody := accounts + "/01890000-0000-7000-8000-000000000000"

@@ -95,7 +95,7 @@ func wantWithin(t *testing.T, what string, since time.Time, promised time.Durati
 // TestLossWhileSigning kills a party in the middle of a signature: another one
 // takes its place, and the caller sees nothing but a longer wait.
 func TestLossWhileSigning(t *testing.T) {
-	account := coldAccount(t, shared(t, cluster.TCP))
+	account := slowAccount(t, shared(t, cluster.TCP))
 	for ctx := waiting(t); ; {
 		c := shared(t, cluster.TCP)
 		running, message := inRounds(t, c, account, beginning(t, c, account))

@@ -28,7 +28,7 @@ func TestAKeygenOutlivesAKillBetweenItsPhases(t *testing.T) {
 			if err := os.WriteFile(saveFaultFile(p1), []byte(at), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			account := newAccount(t, c, cluster.EdDSA)
+			account := newAccount(t, c, cluster.EdDSA) // of one request
 			if _, err := os.Stat(saveFaultFile(p1)); !errors.Is(err, fs.ErrNotExist) {
 				t.Fatalf("nobody was killed: %v", err)
 			}

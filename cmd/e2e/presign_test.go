@@ -12,7 +12,7 @@ import (
 // are lost: each signature is verified, and callers notice nothing but time.
 func TestPresignatures(t *testing.T) {
 	c := shared(t, cluster.QUIC)
-	account := newAccount(t, c, cluster.ECDSA)
+	account := ecdsaAccount(t, c)
 	setTarget(t, c, account, 3)
 	defer setTarget(t, c, account, 0)
 	wantStock(t, c, account, 3)
@@ -44,7 +44,7 @@ func TestPresignatures(t *testing.T) {
 // anybody has heard that another one has taken its place.
 func TestAPresignatureIsLostUnnoticed(t *testing.T) {
 	c := shared(t, cluster.TCP)
-	account := newAccount(t, c, cluster.ECDSA)
+	account := ecdsaAccount(t, c)
 	setTarget(t, c, account, 2)
 	defer setTarget(t, c, account, 0)
 	for range 2 {

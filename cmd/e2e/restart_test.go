@@ -28,7 +28,7 @@ func TestCoordinatorRestart(t *testing.T) {
 // TestPartiesRestart ends all parties, in both ways; keys stay.
 func TestPartiesRestart(t *testing.T) {
 	c := shared(t, cluster.TCP)
-	accounts := []cluster.Account{newAccount(t, c, cluster.ECDSA), newAccount(t, c, cluster.EdDSA)}
+	accounts := []cluster.Account{ecdsaAccount(t, c), newAccount(t, c, cluster.EdDSA)}
 	for _, end := range []func(testing.TB, *cluster.Cluster, string){stop, kill} {
 		for _, p := range c.Parties() {
 			end(t, c, p.Name)
@@ -84,7 +84,7 @@ func TestDataFolderInUse(t *testing.T) {
 func TestColdCopy(t *testing.T) {
 	c := shared(t, cluster.QUIC)
 	account := newAccount(t, c, cluster.EdDSA)
-	ecdsa := newAccount(t, c, cluster.ECDSA)
+	ecdsa := ecdsaAccount(t, c)
 	stop(t, c, "p1")
 	p1 := c.Process("p1")
 	elsewhere := t.TempDir()
@@ -121,7 +121,7 @@ func TestColdCopy(t *testing.T) {
 // signature that is under way comes all the same.
 func TestDrain(t *testing.T) {
 	c := shared(t, cluster.QUIC)
-	account := coldAccount(t, c)
+	account := slowAccount(t, c)
 	for _, role := range []string{cluster.RoleParty, cluster.RoleCoordinator} {
 		t.Run(role, func(t *testing.T) {
 			drainWhileSigning(t, shared(t, cluster.QUIC), account, role)
