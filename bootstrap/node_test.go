@@ -8,14 +8,12 @@ import (
 	"testing/synctest"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/meshmpc/mpcd/bootstrap"
 	"github.com/meshmpc/mpcd/p2p"
 	"github.com/meshmpc/mpcd/p2p/p2ptest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { p2ptest.VerifyMain(m) }
 
 // start runs a bootstrap node; stop ends it and waits.
 func start(t *testing.T, cfg p2p.Config) (node *bootstrap.Node, stop func()) {

@@ -3,7 +3,7 @@ package p2p_test
 import (
 	"testing"
 
-	"go.uber.org/goleak"
+	"github.com/meshmpc/mpcd/p2p/p2ptest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { p2ptest.VerifyMain(m) }
