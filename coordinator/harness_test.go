@@ -58,6 +58,7 @@ func newClusterWith(t testing.TB, change func(*Config), names ...string) *cluste
 	change(&cl.cfg)
 	cl.start()
 	t.Cleanup(func() {
+		cl.http.CloseIdleConnections() // HTTP/2 would take leave of them for a second, of three that a stop gives to callers
 		cl.stop()
 		cl.http.CloseIdleConnections()
 	})
