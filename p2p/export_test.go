@@ -20,7 +20,7 @@ import (
 // refusal code of the answer, "" when it was accepted.
 func HelloOf(t testing.TB, h host.Host, to PeerID, credential string) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	id, err := peer.Decode(to)
 	if err != nil {
@@ -78,7 +78,7 @@ func OpenStreams(t testing.TB, from, to *Host, many int) (open int) {
 	for i := range 16 {
 		to.raw.SetStreamHandler(proto(i), func(s network.Stream) { io.Copy(s, s) }) //nolint:errcheck // it ends with the test
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	t.Cleanup(cancel)
 	for i := range many {
 		s, err := from.raw.NewStream(network.WithNoDial(ctx, "test"), to.conf.id, proto(i))
@@ -90,7 +90,7 @@ func OpenStreams(t testing.TB, from, to *Host, many int) (open int) {
 		if _, err := s.Write(word); err != nil {
 			return open
 		}
-		s.SetReadDeadline(time.Now().Add(5 * time.Second)) //nolint:errcheck // TCP has deadlines
+		s.SetReadDeadline(time.Now().Add(20 * time.Second)) //nolint:errcheck // TCP has deadlines
 		if _, err := s.Read(word); err != nil {
 			return open
 		}

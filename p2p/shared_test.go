@@ -212,7 +212,7 @@ func TestReadyEndsWithTheHost(t *testing.T) {
 	net := p2ptest.New(t, p2ptest.Config{Transport: p2ptest.TCP})
 	nodes := net.Pool(2)
 	lonely := sit(t, nodes[0], "k/1", p2ptest.IDs(nodes...))
-	ctx := within(t, 10*time.Second)
+	ctx := within(t, time.Minute)
 	ended := make(chan error, 1)
 	go func() { ended <- lonely.topic.Ready(ctx) }()
 	nodes[0].Stop()
