@@ -33,7 +33,7 @@ func (s *scripted) askShare(to p2p.PeerID, q protocol.ShareRequest) protocol.Sha
 	s.tb.Helper()
 	q.ID = newID(s.tb)
 	s.send(to, protocol.Frame{ShareRequest: &q})
-	s.await("a share reply", time.Minute, func() bool { return s.replies[q.ID].ID != "" })
+	s.await("a share reply", 3*time.Minute, func() bool { return s.replies[q.ID].ID != "" })
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.replies[q.ID]
