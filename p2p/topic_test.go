@@ -79,7 +79,7 @@ func starved(nodes []*p2ptest.Node) (n uint64) {
 
 // meet is one try of a committee.
 func meet(t testing.TB, name string, nodes []*p2ptest.Node) error {
-	ctx := within(t, 30*time.Second)
+	ctx := within(t, 45*time.Second) // QUIC takes 30 s to notice that the word of an end was lost
 	ids := p2ptest.IDs(nodes...)
 	errs := make([]error, len(nodes))
 	topics := make([]*p2p.Topic, len(nodes))
@@ -144,12 +144,27 @@ func TestFreshTopicsLoseNothing(t *testing.T) {
 		t.Run(fmt.Sprintf("%s/%dx%d", c.transport, c.committees, c.signer), func(t *testing.T) {
 			nodes := still(t, p2ptest.New(t, p2ptest.Config{Transport: c.transport}), c.nodes)
 			for i := range c.committees {
-				if err := committee(t, fmt.Sprintf("s/%d", i), nodes[:c.signer]); err != nil {
+				links := linked(nodes)
+				err := committee(t, fmt.Sprintf("s/%d", i), nodes[:c.signer])
+				if err != nil && linked(nodes) != links {
+					t.Logf("connections had ended, once more: %v", err)
+					err = committee(t, fmt.Sprintf("s/%d-again", i), nodes[:c.signer])
+				}
+				if err != nil {
 					t.Fatalf("committee %d: %v", i, err)
 				}
 			}
 		})
 	}
+}
+
+// linked counts the connections that were ever admitted: while nobody comes or goes it
+// stays as it is.
+func linked(nodes []*p2ptest.Node) (n uint64) {
+	for _, node := range nodes {
+		n += node.Stats().Admitted
+	}
+	return n
 }
 
 func TestFreshTopicsLoseNothingUnderVirtualTime(t *testing.T) {
