@@ -199,7 +199,7 @@ func TestLostPartyThatIsBack(t *testing.T) {
 		}
 		time.Sleep(100 * time.Millisecond)
 		c.net.party("p2").set(script{deaf: true, silent: true})
-		time.Sleep(2 * time.Second) // its second ping is on the way, and lost
+		time.Sleep(3500 * time.Millisecond) // its fourth ping is on the way, and lost
 		c.all(script{silent: true})
 		s, _ := c.finished(id)
 		if s.Status != registry.StatusCompleted || s.Attempt != 2 {

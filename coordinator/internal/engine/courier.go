@@ -77,8 +77,11 @@ func (a *attempt) watch(ctx context.Context, m *member, quiet time.Duration) {
 	tick := time.NewTicker(pingEvery)
 	defer tick.Stop()
 	most := maxMisses
-	if m.Role == protocol.External {
+	switch {
+	case m.Role == protocol.External:
 		most = deviceMisses
+	case a.spec.Kind == protocol.KindKeygen:
+		most = keygenMisses
 	}
 	for misses := 0; misses < most; {
 		select {

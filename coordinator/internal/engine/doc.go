@@ -15,7 +15,8 @@
 //     meanwhile; of a signature that need not wait, session.created with it (Engine.begin says why
 //     that may be), and the end if it comes within 10 ms. One that was not pinged and has said nothing for 250 ms is pinged then; if it is
 //     gone the attempt is not counted, and every later one begins with pings.
-//  4. A refusal, a party that answers no pings, a failure that a party reports, a
+//  4. A refusal, a party that answers no pings (two in a row; four in a keygen, whose search for
+//     primes leaves a small host little time for them), a failure that a party reports, a
 //     wrong result or the deadline ends the attempt: the others are told to stop,
 //     and one fresh attempt follows, without the parties at fault, if that
 //     leaves enough of them. Attempts that have shown whom to leave out do not

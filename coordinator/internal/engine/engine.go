@@ -34,6 +34,7 @@ const (
 	firstPong     = 500 * time.Millisecond  // for its answer
 	pingEvery     = 750 * time.Millisecond  // a party of a running attempt
 	maxMisses     = 2                       // pings in a row before a party counts as lost
+	keygenMisses  = 4                       // the same in a keygen: it keeps every core busy, and losing it costs more than waiting
 	deviceMisses  = 8                       // the same for users' devices, which send no heartbeats
 	deviceGrace   = 2 * time.Minute         // for devices that have joined to be reached
 	sendTimeout   = 5 * time.Second         // one frame
