@@ -11,9 +11,10 @@ import (
 	"github.com/meshmpc/mpcd/bootstrap"
 	"github.com/meshmpc/mpcd/p2p"
 	"github.com/meshmpc/mpcd/p2p/p2ptest"
+	"github.com/meshmpc/mpcd/protocol/leaktest"
 )
 
-func TestMain(m *testing.M) { p2ptest.VerifyMain(m) }
+func TestMain(m *testing.M) { leaktest.Main(m) }
 
 // start runs a bootstrap node; stop ends it and waits.
 func start(t *testing.T, cfg p2p.Config) (node *bootstrap.Node, stop func()) {

@@ -9,8 +9,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"go.uber.org/goleak"
 )
 
 // suite runs the tests of this package. A run of all of them must have seen
@@ -24,9 +22,6 @@ func (s suite) Run() int {
 		_ = f.Value.Set(fmt.Sprint(atOnce)) // tests wait more than they work
 	}
 	code := s.M.Run()
-	if code == 0 {
-		settle()
-	}
 	if code != 0 || partial() {
 		return code
 	}
@@ -40,16 +35,6 @@ func (s suite) Run() int {
 		return 1
 	}
 	return code
-}
-
-// settle gives what the last tests have stopped the time to end that a busy machine needs: goleak looks for
-// half a second only. What leaks is still there after it.
-func settle() {
-	for range 20 {
-		if goleak.Find(notLeaks...) == nil {
-			return
-		}
-	}
 }
 
 // partial reports whether only some tests were to run.

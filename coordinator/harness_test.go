@@ -13,20 +13,17 @@ import (
 	"time"
 
 	"github.com/dgraph-io/badger/v4"
-	"go.uber.org/goleak"
 
 	"github.com/meshmpc/mpcd/coordinator/rest"
 	"github.com/meshmpc/mpcd/keystore"
+	"github.com/meshmpc/mpcd/protocol/leaktest"
 )
 
 const testKey = "0123456789abcdef0123456789abcdef"
 
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(suite{m}, notLeaks...)
+	leaktest.Main(suite{m})
 }
-
-// notLeaks are goroutines that stay.
-var notLeaks = []goleak.Option{goleak.IgnoreTopFunction("github.com/golang/glog.(*fileSink).flushDaemon")}
 
 // cluster is a coordinator over a fakeNet, reached over real HTTP.
 type cluster struct {

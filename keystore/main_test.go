@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"github.com/meshmpc/mpcd/protocol/leaktest"
 )
 
 // childEnv makes the test binary a child that runs one of children and ends.
@@ -25,7 +27,7 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
-	goleak.VerifyTestMain(m,
+	leaktest.Main(m,
 		// Badger leaves these two behind when its Open fails; a database that was opened
 		// and not closed leaves many others.
 		goleak.IgnoreTopFunction("github.com/dgraph-io/badger/v4.(*DB).monitorCache"),

@@ -11,12 +11,11 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/meshmpc/mpcd/keystore"
 	"github.com/meshmpc/mpcd/p2p"
 	"github.com/meshmpc/mpcd/p2p/p2ptest"
 	"github.com/meshmpc/mpcd/protocol"
+	"github.com/meshmpc/mpcd/protocol/leaktest"
 	"github.com/meshmpc/mpcd/protocol/protocoltest"
 )
 
@@ -27,24 +26,7 @@ func TestMain(m *testing.M) {
 			os.Exit(1)
 		}
 	}
-	goleak.VerifyTestMain(patient{m}, loaded)
-}
-
-// loaded is what tss-lib's logger starts when the package is loaded, for good.
-var loaded = goleak.IgnoreTopFunction("github.com/ipfs/go-log/writer.(*MirrorWriter).logRoutine")
-
-// patient are tests after which goroutines have longer to end than goleak gives them, half a
-// second: on a busy machine sockets take their time to close.
-type patient struct{ *testing.M }
-
-func (p patient) Run() int {
-	code := p.M.Run()
-	for range 60 {
-		if code != 0 || goleak.Find(loaded) == nil {
-			break
-		}
-	}
-	return code
+	leaktest.Main(m)
 }
 
 // cluster is real nodes with real keystores and a scripted coordinator.

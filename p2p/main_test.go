@@ -3,7 +3,7 @@ package p2p_test
 import (
 	"testing"
 
-	"github.com/meshmpc/mpcd/p2p/p2ptest"
+	"github.com/meshmpc/mpcd/protocol/leaktest"
 )
 
-func TestMain(m *testing.M) { p2ptest.VerifyMain(m) }
+func TestMain(m *testing.M) { leaktest.Main(m) }

@@ -1,31 +1,14 @@
 package main
 
 import (
-	"fmt"
-	"os"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
-	"go.uber.org/goleak"
+
+	"github.com/meshmpc/mpcd/protocol/leaktest"
 )
 
 // TestMain lets the scripts of testdata run this binary as mpcctl.
 func TestMain(m *testing.M) {
-	testscript.Main(leakChecked{m}, map[string]func(){"mpcctl": main})
-}
-
-// leakChecked fails a run that leaves goroutines behind.
-type leakChecked struct{ *testing.M }
-
-func (l leakChecked) Run() int {
-	if code := l.M.Run(); code != 0 {
-		return code
-	}
-	// tss-lib's logger starts this one when it is loaded.
-	loaded := goleak.IgnoreTopFunction("github.com/ipfs/go-log/writer.(*MirrorWriter).logRoutine")
-	if err := goleak.Find(loaded); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	return 0
+	testscript.Main(leaktest.Checked(m), map[string]func(){"mpcctl": main})
 }

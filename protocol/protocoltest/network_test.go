@@ -8,15 +8,12 @@ import (
 	"slices"
 	"testing"
 
-	"go.uber.org/goleak"
-
 	"github.com/meshmpc/mpcd/protocol"
+	"github.com/meshmpc/mpcd/protocol/leaktest"
 	"github.com/meshmpc/mpcd/protocol/protocoltest"
 )
 
-func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("github.com/ipfs/go-log/writer.(*MirrorWriter).logRoutine"))
-}
+func TestMain(m *testing.M) { leaktest.Main(m) }
 
 // talk is a ceremony that only collects: in each of its rounds every member
 // broadcasts one message and sends one to each other. It fails where a session

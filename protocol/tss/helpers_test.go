@@ -10,17 +10,14 @@ import (
 
 	"github.com/decred/dcrd/dcrec/secp256k1/v4"
 	"github.com/decred/dcrd/dcrec/secp256k1/v4/ecdsa"
-	"go.uber.org/goleak"
 
 	"github.com/meshmpc/mpcd/protocol"
+	"github.com/meshmpc/mpcd/protocol/leaktest"
 	"github.com/meshmpc/mpcd/protocol/protocoltest"
 	"github.com/meshmpc/mpcd/protocol/tss"
 )
 
-// The library's logger (go-log v1) starts one goroutine when its package loads.
-func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("github.com/ipfs/go-log/writer.(*MirrorWriter).logRoutine"))
-}
+func TestMain(m *testing.M) { leaktest.Main(m) }
 
 // sid returns the session id of a named session.
 func sid(name string, args ...any) protocol.SID {

@@ -12,6 +12,9 @@ const product = "github.com/meshmpc/mpcd"
 // all lets an area import every other one.
 const all = "*"
 
+// leaks is what the tests of every area may import.
+const leaks = "protocol/leaktest"
+
 // area is a folder of the product with everything below it that is no area of
 // its own. It may import what it lists; its tests also what they list.
 type area struct {
@@ -23,6 +26,7 @@ type area struct {
 // areas is the whole architecture: who knows whom.
 var areas = []area{
 	{path: "protocol"},
+	{path: leaks},
 	{path: "protocol/tss", imports: []string{"protocol"}, tests: []string{"protocol/protocoltest"}},
 	{path: "protocol/chain", imports: []string{"protocol"}},
 	{path: "protocol/protocoltest", imports: []string{"protocol", "protocol/tss"}},
@@ -98,7 +102,7 @@ func checkImports(packages []pkg) []string {
 			findings = append(findings, fmt.Sprintf("%s: package %s is in no area: add it to the table of import rules", p.Dir, p.ImportPath))
 			continue
 		}
-		tests := append(slices.Clone(a.imports), a.tests...)
+		tests := append(append(slices.Clone(a.imports), a.tests...), leaks)
 		findings = append(findings, a.check(p, p.Imports, a.imports, "")...)
 		findings = append(findings, a.check(p, p.TestImports, tests, " in tests")...)
 		findings = append(findings, a.check(p, p.XTestImports, tests, " in tests")...)

@@ -23,6 +23,7 @@ func TestImportRules(t *testing.T) {
 		{"an inner package is of its area", productPackage("node/internal/x", product+"/protocol"), ""},
 		{"protocol knows nobody", productPackage("protocol", product+"/p2p"), "area protocol may import []"},
 		{"protocol does not know its child", productPackage("protocol", product+"/protocol/tss"), "imports"},
+		{"what any test may use is for tests only", productPackage("node", product+"/protocol/leaktest"), "area node may import"},
 		{"only p2p knows libp2p", productPackage("node", "github.com/libp2p/go-libp2p"), "only p2p"},
 		{"the coordinator links no tss-lib", productPackage("coordinator", "github.com/bnb-chain/tss-lib/v2/tss"), "links"},
 		{"a new folder needs a rule", productPackage("stray"), "in no area"},

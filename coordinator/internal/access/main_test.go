@@ -3,7 +3,7 @@ package access
 import (
 	"testing"
 
-	"go.uber.org/goleak"
+	"github.com/meshmpc/mpcd/protocol/leaktest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.Main(m) }

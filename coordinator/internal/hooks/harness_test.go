@@ -16,34 +16,14 @@ import (
 	"time"
 
 	"github.com/dgraph-io/badger/v4"
-	"go.uber.org/goleak"
 
 	"github.com/meshmpc/mpcd/coordinator/internal/registry"
 	"github.com/meshmpc/mpcd/keystore"
 	"github.com/meshmpc/mpcd/protocol"
+	"github.com/meshmpc/mpcd/protocol/leaktest"
 )
 
-func TestMain(m *testing.M) {
-	ignore := []goleak.Option{goleak.IgnoreTopFunction("github.com/golang/glog.(*fileSink).flushDaemon")}
-	goleak.VerifyTestMain(patient{m, ignore}, ignore...)
-}
-
-// patient gives what the last tests have stopped the time to end that a busy machine needs: goleak looks for
-// half a second only. What leaks is still there after it.
-type patient struct {
-	*testing.M
-	ignore []goleak.Option
-}
-
-func (p patient) Run() int {
-	code := p.M.Run()
-	for range 20 {
-		if code != 0 || goleak.Find(p.ignore...) == nil {
-			break
-		}
-	}
-	return code
-}
+func TestMain(m *testing.M) { leaktest.Main(m) }
 
 // rig is a registry with webhooks, which run until stop.
 type rig struct {

@@ -12,24 +12,10 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
+	"github.com/meshmpc/mpcd/protocol/leaktest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(patient{m}) }
-
-// patient gives what the last tests have stopped the time to end that a busy machine needs: goleak looks for
-// half a second only. What leaks is still there after it.
-type patient struct{ *testing.M }
-
-func (p patient) Run() int {
-	code := p.M.Run()
-	for range 20 {
-		if code != 0 || goleak.Find() == nil {
-			break
-		}
-	}
-	return code
-}
+func TestMain(m *testing.M) { leaktest.Main(m) }
 
 // full returns metrics in which every series exists.
 func full() *Metrics {

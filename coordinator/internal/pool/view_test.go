@@ -7,12 +7,11 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/meshmpc/mpcd/protocol"
+	"github.com/meshmpc/mpcd/protocol/leaktest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.Main(m) }
 
 // node is an identity whose peer id is its public key in hex.
 type node struct{ key ed25519.PrivateKey }

@@ -12,15 +12,13 @@ import (
 	"time"
 
 	"github.com/dgraph-io/badger/v4"
-	"go.uber.org/goleak"
 
 	"github.com/meshmpc/mpcd/keystore"
 	"github.com/meshmpc/mpcd/protocol"
+	"github.com/meshmpc/mpcd/protocol/leaktest"
 )
 
-func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("github.com/golang/glog.(*fileSink).flushDaemon"))
-}
+func TestMain(m *testing.M) { leaktest.Main(m) }
 
 func openDB(t testing.TB, dir string) *badger.DB {
 	t.Helper()

@@ -9,20 +9,14 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/meshmpc/mpcd/node"
 	"github.com/meshmpc/mpcd/protocol"
+	"github.com/meshmpc/mpcd/protocol/leaktest"
 	"github.com/meshmpc/mpcd/protocol/protocoltest"
 	"github.com/meshmpc/mpcd/protocol/tss"
 )
 
-func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m,
-		// tss-lib's logger starts it when the package is loaded, for good.
-		goleak.IgnoreTopFunction("github.com/ipfs/go-log/writer.(*MirrorWriter).logRoutine"),
-	)
-}
+func TestMain(m *testing.M) { leaktest.Main(m) }
 
 const testPassphrase = "correct horse battery"
 
