@@ -35,9 +35,7 @@ func TestCallerWhoGoesAwayDoesNotEndTheSession(t *testing.T) {
 	t.Parallel()
 	cl := newCluster(t, "p1", "p2", "p3")
 	a := cl.account(`{"user_id":"u"}`)
-	for _, p := range cl.net.order {
-		p.set(script{hold: true})
-	}
+	cl.net.all(script{hold: true})
 	ctx, cancel := context.WithCancel(context.Background())
 	req, err := http.NewRequestWithContext(ctx, "POST", "http://"+cl.c.Addrs()[0]+"/api/v1/accounts/"+a.ID+"/sign", strings.NewReader(`{"message":"`+digest+`"}`))
 	if err != nil {
@@ -61,9 +59,7 @@ func TestCallerWhoGoesAwayDoesNotEndTheSession(t *testing.T) {
 	if err := <-gone; !errors.Is(err, context.Canceled) {
 		t.Fatal(err)
 	}
-	for _, p := range cl.net.order {
-		p.set(script{})
-	}
+	cl.net.all(script{})
 	until(t, "the session is complete", func() bool { return cl.session(id).Status == "completed" })
 }
 
@@ -193,9 +189,7 @@ func TestStopLetsSessionsFinish(t *testing.T) {
 	t.Parallel()
 	cl := newClusterWith(t, func(c *Config) { c.DrainTimeout = 20 * time.Second }, "p1", "p2", "p3")
 	a := cl.account(`{"user_id":"u"}`)
-	for _, p := range cl.net.order {
-		p.set(script{hold: true})
-	}
+	cl.net.all(script{hold: true})
 	signed := make(chan answer, 1)
 	go func() { signed <- cl.post("/api/v1/accounts/"+a.ID+"/sign", `{"message":"`+digest+`"}`) }()
 	until(t, "the parties are done", func() bool {
@@ -210,9 +204,7 @@ func TestStopLetsSessionsFinish(t *testing.T) {
 	until(t, "the coordinator drains", cl.c.engine.IsDraining)
 	problem(t, cl.post("/api/v1/accounts", `{"user_id":"u"}`), http.StatusServiceUnavailable, "shutting_down")
 	problem(t, cl.do(call{method: "GET", path: "/ready", noKey: true}), http.StatusServiceUnavailable, "not_ready")
-	for _, p := range cl.net.order {
-		p.set(script{})
-	}
+	cl.net.all(script{})
 	as[rest.SignResult](t, <-signed, http.StatusOK)
 	<-stopped
 }
@@ -221,9 +213,7 @@ func TestStopWithinABound(t *testing.T) {
 	t.Parallel()
 	cl := newClusterWith(t, func(c *Config) { c.DrainTimeout = 200 * time.Millisecond }, "p1", "p2", "p3")
 	a := cl.account(`{"user_id":"u"}`)
-	for _, p := range cl.net.order {
-		p.set(script{mute: true})
-	}
+	cl.net.all(script{mute: true})
 	signed := make(chan answer, 1)
 	go func() { signed <- cl.post("/api/v1/accounts/"+a.ID+"/sign", `{"message":"`+digest+`"}`) }()
 	until(t, "the session runs", func() bool {

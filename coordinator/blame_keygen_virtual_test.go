@@ -87,7 +87,7 @@ func TestAccuserInAKeygen(t *testing.T) {
 func (c *core) saving(t, n int, then script) (id string) {
 	c.t.Helper()
 	then.saves = true
-	c.all(then)
+	c.net.all(then)
 	id = c.keygen(t, n)
 	time.Sleep(200 * time.Millisecond)
 	s := c.registry.Session(id)
@@ -110,7 +110,7 @@ func TestMemberLostWhileSharesAreSaved(t *testing.T) {
 		if s := c.registry.Session(id); s.Attempt != 1 || s.Status != registry.StatusRunning || s.Members[0].State != registry.StateLost {
 			t.Fatalf("%s in attempt %d: %+v", s.Status, s.Attempt, s.Members)
 		}
-		c.all(script{})
+		c.net.all(script{})
 		s, took := c.finished(id)
 		if s.Status != registry.StatusCompleted || s.Attempt != 2 || took > 6*time.Second {
 			t.Fatalf("%s in attempt %d after %v: %+v", s.Status, s.Attempt, took, s.Problem)
@@ -138,7 +138,7 @@ func TestMemberBackWithItsShare(t *testing.T) {
 		if stopped != 2 {
 			t.Errorf("%d members were told that the attempt is over, want 2", stopped)
 		}
-		c.all(script{})
+		c.net.all(script{})
 		if s, _ := c.finished(id); s.Status != registry.StatusCompleted || s.Attempt != 1 {
 			t.Errorf("%s in attempt %d: %+v", s.Status, s.Attempt, s.Problem)
 		}
@@ -174,7 +174,7 @@ func TestMemberCrashesWhileSharesAreSaved(t *testing.T) {
 		if err := protocol.Unmarshal(first.Spec, &spec); err != nil {
 			t.Fatal(err)
 		}
-		c.all(script{})
+		c.net.all(script{})
 		c.net.deliver(crashed.ID(), protocol.Frame{Outcome: &protocol.Outcome{
 			SID: spec.SID(), Failure: &protocol.Failure{Code: protocol.CodeCrashed, Detail: "its process ended unexpectedly"},
 		}})
@@ -190,7 +190,7 @@ func TestMemberCrashesWhileSharesAreSaved(t *testing.T) {
 func TestLostPartyThatIsBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCore(t, "p1", "p2", "p3")
-		c.all(script{mute: true})
+		c.net.all(script{mute: true})
 		id, err := c.engine.Keygen(engine.KeygenRequest{
 			Owner: "u", Scheme: protocol.EdDSA, Threshold: protocol.Threshold{T: 2, N: 3}, Parties: []string{"p1", "p2", "p3"},
 		})
@@ -200,7 +200,7 @@ func TestLostPartyThatIsBack(t *testing.T) {
 		time.Sleep(100 * time.Millisecond)
 		c.net.party("p2").set(script{deaf: true, silent: true})
 		time.Sleep(3500 * time.Millisecond) // its fourth ping is on the way, and lost
-		c.all(script{silent: true})
+		c.net.all(script{silent: true})
 		s, _ := c.finished(id)
 		if s.Status != registry.StatusCompleted || s.Attempt != 2 {
 			t.Errorf("%s in attempt %d: %+v", s.Status, s.Attempt, s.Problem)

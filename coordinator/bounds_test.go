@@ -19,9 +19,7 @@ func TestTooManySessions(t *testing.T) {
 	t.Parallel()
 	cl := newClusterWith(t, func(c *Config) { c.MaxSessions, c.MaxQueue = 2, 2 }, "p1", "p2", "p3")
 	a := cl.account(`{"user_id":"u"}`)
-	for _, p := range cl.net.order {
-		p.set(script{mute: true})
-	}
+	cl.net.all(script{mute: true})
 	var running []rest.Session
 	for range 4 { // two of them wait
 		running = append(running, as[rest.Session](t, cl.do(call{method: "POST", path: signPath(a.ID), body: `{"message":"` + digest + `"}`, header: async}), http.StatusAccepted))
@@ -39,9 +37,7 @@ func TestTooManySessions(t *testing.T) {
 	for _, s := range running {
 		as[rest.Session](t, cl.post(cancelPath(s.ID), ""), http.StatusOK)
 	}
-	for _, p := range cl.net.order {
-		p.set(script{})
-	}
+	cl.net.all(script{})
 	until(t, "there is room again", func() bool { return cl.do(again).status == http.StatusOK }) // the refused call did not use its key up
 }
 
@@ -104,9 +100,7 @@ func TestPartiesThatAreLostInBothAttempts(t *testing.T) {
 	t.Parallel()
 	cl := newCluster(t, "p1", "p2", "p3", "p4")
 	a := cl.account(`{"user_id":"u","threshold":{"t":2,"n":4}}`)
-	for _, p := range cl.net.order {
-		p.set(script{dieInRounds: true})
-	}
+	cl.net.all(script{dieInRounds: true})
 	p := problem(t, cl.post(signPath(a.ID), `{"message":"`+digest+`"}`), http.StatusBadGateway, "party_lost")
 	if s := cl.session(p.SessionID); s.Attempt != 2 || len(p.Parties) != 1 || p.Parties[0].Code != string(protocol.CodeUnreachable) {
 		t.Errorf("parties %+v, session %+v", p.Parties, s)

@@ -30,9 +30,7 @@ func TestCancelledSigningStopsItsParties(t *testing.T) {
 	t.Parallel()
 	cl := newCluster(t, "p1", "p2", "p3")
 	a := cl.account(`{"user_id":"u"}`)
-	for _, p := range cl.net.order {
-		p.set(script{mute: true})
-	}
+	cl.net.all(script{mute: true})
 	caller := make(chan answer, 1)
 	go func() { caller <- cl.post(signPath(a.ID), `{"message":"`+digest+`"}`) }()
 	running := func() []rest.Session {
@@ -48,9 +46,7 @@ func TestCancelledSigningStopsItsParties(t *testing.T) {
 		until(t, member.Name+" is told to stop", func() bool { return cl.net.at(member.PeerID).wasStopped() == 1 })
 	}
 	as[rest.Session](t, cl.post(cancelPath(s.ID), ""), http.StatusOK) // once more is fine
-	for _, p := range cl.net.order {
-		p.set(script{})
-	}
+	cl.net.all(script{})
 	as[rest.SignResult](t, cl.post(signPath(a.ID), `{"message":"`+digest+`"}`), http.StatusOK)
 }
 

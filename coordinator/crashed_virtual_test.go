@@ -40,7 +40,7 @@ func TestSignersTryAgainAfterACrash(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				c := newCore(t, "p1", "p2", "p3")
 				account := c.account(3, 3)
-				c.all(script{wordless: true})
+				c.net.all(script{wordless: true})
 				for _, p := range c.net.order[:n] {
 					p.set(script{wordless: true, refuses: lost(1, 2, 3)})
 				}
@@ -88,7 +88,7 @@ func TestAnOutcomeIsMoreThanACrash(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			c := newCore(t, "p1", "p2")
 			account := c.account(2, 2)
-			c.all(script{wordless: true, hold: true})
+			c.net.all(script{wordless: true, hold: true})
 			id := c.sign(account)
 			time.Sleep(time.Second)
 			c.answers(c.net.party("p1"), id, protocol.CodeCrashed)
@@ -113,7 +113,7 @@ func TestCrashWhileTheCoordinatorWasAway(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					c := newCore(t, "p1", "p2")
 					account := c.account(2, 2)
-					c.all(script{mute: true, wordless: wordless})
+					c.net.all(script{mute: true, wordless: wordless})
 					id := c.sign(account)
 					if attempt == 2 {
 						time.Sleep(time.Second)
@@ -121,7 +121,7 @@ func TestCrashWhileTheCoordinatorWasAway(t *testing.T) {
 					}
 					time.Sleep(time.Second)
 					c.stop()
-					c.all(script{refuses: lost(attempt)})
+					c.net.all(script{refuses: lost(attempt)})
 					c.run(c.cfg)
 					s, took := c.finished(id)
 					if s.Status != registry.StatusCompleted || s.Attempt != attempt+2 || took > time.Second {
@@ -144,11 +144,11 @@ func TestRestartOfTheCoordinatorAlone(t *testing.T) {
 				c := newPresigner(t, 0, "p1", "p2")
 				account := c.presigning(2, 1, time.Hour)
 				c.wantStock(account, 1, 10*time.Second)
-				c.all(script{hold: true, wordless: wordless})
+				c.net.all(script{hold: true, wordless: wordless})
 				id := c.signsDigest(account)
 				time.Sleep(time.Second)
 				c.stop()
-				c.all(script{hold: true, wordless: wordless, refuses: func(*protocol.Spec) protocol.Code { return code }})
+				c.net.all(script{hold: true, wordless: wordless, refuses: func(*protocol.Spec) protocol.Code { return code }})
 				c.run(c.cfg)
 				time.Sleep(200 * time.Millisecond)
 				c.net.party("p2").set(script{})
@@ -168,7 +168,7 @@ func TestWhoIsNotConnectedYetMayHaveTheSignature(t *testing.T) {
 			c := newPresigner(t, 0, "p1", "p2")
 			account := c.presigning(2, 1, time.Hour)
 			c.wantStock(account, 1, 10*time.Second)
-			c.all(script{hold: true})
+			c.net.all(script{hold: true})
 			id := c.signsDigest(account)
 			time.Sleep(time.Second)
 			c.stop()
@@ -194,7 +194,7 @@ func TestNobodyIsWaitedForWhoHasSpoken(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			c := newCore(t, "p1", "p2", "p3")
 			account := c.account(3, 3)
-			c.all(script{mute: true})
+			c.net.all(script{mute: true})
 			id := c.sign(account)
 			time.Sleep(time.Second)
 			c.stop()
@@ -241,7 +241,7 @@ func TestWhoCannotAnswerNowIsAskedAgain(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			c := newCore(t, "p1", "p2")
 			account := c.account(2, 2)
-			c.all(script{mute: true})
+			c.net.all(script{mute: true})
 			id := c.sign(account)
 			time.Sleep(time.Second)
 			c.stop()
@@ -267,7 +267,7 @@ func TestACrashExcusesNobodyElse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCore(t, "p1", "p2", "p3", "p4")
 		account := c.account(3, 4)
-		c.all(script{wordless: true, hold: true})
+		c.net.all(script{wordless: true, hold: true})
 		id := c.sign(account)
 		time.Sleep(time.Second)
 		first := c.specOf(id)
@@ -281,7 +281,7 @@ func TestACrashExcusesNobodyElse(t *testing.T) {
 		if next := c.specOf(id); next.Attempt != 2 || slices.Contains(next.Peers(), peers[1]) || !slices.Contains(next.Peers(), peers[0]) {
 			t.Errorf("attempt %d is made by %v, not without %s", next.Attempt, next.Peers(), peers[1])
 		}
-		c.all(script{})
+		c.net.all(script{})
 		if s, _ := c.finished(id); s.Status != registry.StatusCompleted || s.Attempt != 2 {
 			t.Errorf("%s in attempt %d: %+v", s.Status, s.Attempt, s.Problem)
 		}

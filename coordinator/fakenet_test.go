@@ -214,6 +214,13 @@ func (n *fakeNet) Send(ctx context.Context, to protocol.PeerID, channel string, 
 	return ctx.Err()
 }
 
+// all gives every party the same script.
+func (n *fakeNet) all(s script) {
+	for _, p := range n.order {
+		p.set(s)
+	}
+}
+
 func (n *fakeNet) spawn(fn func()) { n.work.Go(fn) }
 
 // deliver gives a frame of a party to the coordinator, if one is there.

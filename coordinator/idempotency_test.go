@@ -164,9 +164,7 @@ func TestRepeatedWhileTheFirstRuns(t *testing.T) {
 	t.Parallel()
 	cl := newCluster(t, "p1", "p2", "p3")
 	a := cl.account(`{"user_id":"u"}`)
-	for _, p := range cl.net.order {
-		p.set(script{hold: true})
-	}
+	cl.net.all(script{hold: true})
 	body := `{"message":"` + digest + `"}`
 	first := make(chan answer, 1)
 	go func() { first <- cl.once("k", signPath(a.ID), body) }()
@@ -182,9 +180,7 @@ func TestRepeatedWhileTheFirstRuns(t *testing.T) {
 	p := problem(t, <-first, http.StatusServiceUnavailable, "shutting_down")
 	again := make(chan answer, 1)
 	go func() { again <- cl.once("k", signPath(a.ID), body) }()
-	for _, p := range cl.net.order {
-		p.set(script{})
-	}
+	cl.net.all(script{})
 	if res := as[rest.SignResult](t, <-again, http.StatusOK); res.SessionID != p.SessionID {
 		t.Errorf("session %s, first %s", res.SessionID, p.SessionID)
 	}
@@ -210,14 +206,10 @@ func TestFailedValidationLeavesTheKeyUnused(t *testing.T) {
 		}
 	}
 	a := as[rest.Account](t, cl.once("k", accountsPath, `{"user_id":"u"}`), http.StatusCreated)
-	for _, p := range cl.net.order {
-		p.set(script{refuse: protocol.CodeStorage})
-	}
+	cl.net.all(script{refuse: protocol.CodeStorage})
 	body := `{"message":"` + digest + `"}`
 	first := problem(t, cl.once("s", signPath(a.ID), body), http.StatusBadGateway, "party_refused")
-	for _, p := range cl.net.order {
-		p.set(script{})
-	}
+	cl.net.all(script{})
 	if again := problem(t, cl.once("s", signPath(a.ID), body), http.StatusBadGateway, "party_refused"); again.SessionID != first.SessionID {
 		t.Errorf("another session: %+v", again)
 	}

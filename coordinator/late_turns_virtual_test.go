@@ -20,7 +20,7 @@ func TestWhatComesTooLateIsNotTakenIn(t *testing.T) {
 		c := newCore(t, "p1", "p2", "p3")
 		busy, small := c.account(2, 3), c.account(2, 3)
 		c.narrow(1, 100)
-		c.all(script{mute: true})
+		c.net.all(script{mute: true})
 		ids := c.askSigns(busy, 21) // nobody can tell yet
 		for _, id := range ids[:4] {
 			time.Sleep(20 * time.Second)
@@ -59,7 +59,7 @@ func TestWhoHasWaitedForPeopleLeavesTheQueueToOthers(t *testing.T) {
 			key, _ := c.finished(c.keygenWith(engine.KeygenRequest{Approvers: protocol.Approvers{M: 1, Keys: [][]byte{ann.spki}}}))
 			other := c.account(2, 3)
 			c.narrow(1, 20)
-			c.all(script{mute: true})
+			c.net.all(script{mute: true})
 			var ids []string
 			for range 30 {
 				id, err := c.engine.Sign(engine.SignRequest{Account: key.Account, Payload: []byte("m"), Externals: -1})
@@ -100,7 +100,7 @@ func TestWhoHasWaitedForPeopleWaitsForItsTurn(t *testing.T) {
 			key, _ := c.finished(c.keygenWith(engine.KeygenRequest{Approvers: protocol.Approvers{M: 1, Keys: [][]byte{ann.spki}}}))
 			busy := c.account(2, 3)
 			c.narrow(1, 100)
-			c.all(script{mute: true})
+			c.net.all(script{mute: true})
 			c.sign(busy)
 			sign := func(life time.Duration) string {
 				id, err := c.engine.Sign(engine.SignRequest{Account: key.Account, Payload: []byte("m"), Externals: -1})
@@ -120,7 +120,7 @@ func TestWhoHasWaitedForPeopleWaitsForItsTurn(t *testing.T) {
 			if s, took := c.finished(short); s.Status != registry.StatusFailed || s.Problem.Code != registry.CodeInvalidApproval || s.Attempt != 0 || took < 8*time.Minute || took > 9*time.Minute {
 				t.Errorf("with an approval of 8 minutes: %s in attempt %d after %v, %+v", s.Status, s.Attempt, took, s.Problem)
 			}
-			c.all(script{})
+			c.net.all(script{})
 			if s, _ := c.finished(ids[3]); s.Status != registry.StatusCompleted || time.Since(began) < engine.TurnTimeout+time.Minute {
 				t.Errorf("%s after %v: %+v", s.Status, time.Since(began), s.Problem)
 			}

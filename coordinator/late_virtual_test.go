@@ -29,7 +29,7 @@ func (c *core) fails(peer protocol.PeerID, sid protocol.SID, f *protocol.Failure
 func TestRecordAfterALateFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCore(t, "p1", "p2", "p3")
-		c.all(script{mute: true})
+		c.net.all(script{mute: true})
 		id := c.keygen(2, 3)
 		time.Sleep(time.Second)
 		spec := c.specOf(id)
@@ -90,13 +90,13 @@ func TestRestartInTheGrace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCore(t, "p1", "p2", "p3")
 		account := c.account(2, 3)
-		c.all(script{mute: true})
+		c.net.all(script{mute: true})
 		id := c.sign(account)
 		time.Sleep(time.Second)
 		m := c.registry.Session(id).Members
 		c.fails(m[0].Peer, c.specOf(id).SID(), &protocol.Failure{Code: protocol.CodeProtocol, Reason: protocol.ReasonProof, Culprits: []protocol.PeerID{m[1].Peer}})
 		time.Sleep(150 * time.Millisecond)
-		c.all(script{})
+		c.net.all(script{})
 		c.restart()
 		s, took := c.finished(id)
 		if s.Status != registry.StatusCompleted || s.Attempt != 3 || took > 5*time.Second { // the second may have been proposed before
@@ -115,7 +115,7 @@ func TestRestartWhileSharesAreSaved(t *testing.T) {
 			c.fails(m.Peer, c.specOf(id).SID(), &protocol.Failure{Code: protocol.CodeCrashed})
 		}
 		time.Sleep(time.Second)
-		c.all(script{})
+		c.net.all(script{})
 		c.restart()
 		s, took := c.finished(id)
 		same := slices.EqualFunc(s.Members, first, func(a, b registry.Member) bool { return a.Peer == b.Peer })

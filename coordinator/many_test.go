@@ -68,9 +68,7 @@ func TestQueueOverflow(t *testing.T) {
 	t.Parallel()
 	cl := newBusyCluster(t, func(c *Config) { c.MaxSessions, c.MaxQueue = 4, 8 })
 	a := cl.account(`{"user_id":"u"}`)
-	for _, p := range cl.net.order {
-		p.set(script{hold: true})
-	}
+	cl.net.all(script{hold: true})
 	call := func(i int) answer {
 		return cl.do(call{
 			method: "POST", path: signPath(a.ID), body: fmt.Sprintf(`{"message":"%064x"}`, i+1), header: map[string]string{"Idempotency-Key": strconv.Itoa(i)},
@@ -87,9 +85,7 @@ func TestQueueOverflow(t *testing.T) {
 		})
 	}
 	until(t, "28 calls are refused", func() bool { return refused.Load() == 28 })
-	for _, p := range cl.net.order {
-		p.set(script{})
-	}
+	cl.net.all(script{})
 	calls.Wait()
 	for i, res := range answers {
 		if res.status != http.StatusOK {

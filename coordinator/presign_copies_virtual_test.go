@@ -45,7 +45,7 @@ func TestLateCopiesSpoilNoPresignature(t *testing.T) {
 			c.copies(sid)
 		}
 		c.wantStock(account, 4, 0)
-		c.all(script{hold: true})
+		c.net.all(script{hold: true})
 		id := c.signsDigest(account)
 		time.Sleep(100 * time.Millisecond)
 		spec := c.specOf(id)
@@ -53,7 +53,7 @@ func TestLateCopiesSpoilNoPresignature(t *testing.T) {
 			t.Fatal("it uses no presignature")
 		}
 		c.copies(protocol.SID(spec.Presign))
-		c.all(script{})
+		c.net.all(script{})
 		if s, _ := c.finished(id); !s.Presigned || s.Attempt != 1 {
 			t.Errorf("attempt %d, presigned: %v", s.Attempt, s.Presigned)
 		}

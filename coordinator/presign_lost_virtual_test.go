@@ -47,7 +47,7 @@ func TestFallbacksDoNotCountAsAttempts(t *testing.T) {
 		c := newPresigner(t, 0, "p1", "p2")
 		account := c.presigning(2, 1, time.Hour)
 		c.wantStock(account, 1, 10*time.Second)
-		c.all(script{fail: &protocol.Failure{Code: protocol.CodeProtocol, Detail: "scripted"}})
+		c.net.all(script{fail: &protocol.Failure{Code: protocol.CodeProtocol, Detail: "scripted"}})
 		digest := make([]byte, protocol.DigestSize)
 		digest[0] = 1
 		id, err := c.engine.Sign(engine.SignRequest{Account: account, Payload: digest})
@@ -66,10 +66,10 @@ func TestHungPresignedAttemptFallsBackSoon(t *testing.T) {
 		c := newPresigner(t, 0, "p1", "p2")
 		account := c.presigning(2, 1, time.Hour)
 		c.wantStock(account, 1, 10*time.Second)
-		c.all(script{mute: true})
+		c.net.all(script{mute: true})
 		go func() {
 			time.Sleep(5 * time.Second)
-			c.all(script{})
+			c.net.all(script{})
 		}()
 		s, took := c.signs(account)
 		if s.Attempt != 2 || took > 17*time.Second {

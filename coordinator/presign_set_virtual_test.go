@@ -220,13 +220,13 @@ func TestFullPartiesDropWhatIsUsedLeast(t *testing.T) {
 			c.signs(a)
 		}
 		time.Sleep(2 * time.Minute)
-		c.all(script{presign: protocol.CodeBusy})
+		c.net.all(script{presign: protocol.CodeBusy})
 		c.signs(last)
 		time.Sleep(time.Second)
 		if c.stock(first) != 0 || c.stock(accounts[8]) != 30 {
 			t.Errorf("the account used least lately keeps %d, another one %d", c.stock(first), c.stock(accounts[8]))
 		}
-		c.all(script{})
+		c.net.all(script{})
 		time.Sleep(10 * time.Second)
 		if c.stock(last) == 0 {
 			t.Error("nothing for the account that signs")
@@ -288,7 +288,7 @@ func TestHeldAgainIsNotCancelled(t *testing.T) {
 		c := newPresigner(t, 0, "p1", "p2")
 		account := c.presigning(2, 1, time.Hour)
 		c.wantStock(account, 1, 10*time.Second)
-		c.all(script{hold: true})
+		c.net.all(script{hold: true})
 		digest := make([]byte, protocol.DigestSize)
 		digest[0] = 1
 		id, err := c.engine.Sign(engine.SignRequest{Account: account, Payload: digest})
@@ -303,7 +303,7 @@ func TestHeldAgainIsNotCancelled(t *testing.T) {
 				t.Errorf("%d cancels of a presignature in use", n)
 			}
 		}
-		c.all(script{})
+		c.net.all(script{})
 		if s, _ := c.finished(id); !s.Presigned || s.Attempt != 1 {
 			t.Errorf("attempt %d, presigned: %v", s.Attempt, s.Presigned)
 		}
@@ -316,7 +316,7 @@ func TestManyAccountsThatAskHoldNobodyUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newPresigner(t, 0, "p1", "p2", "p3")
 		first := c.registry.Account(c.presigning(3, 1, time.Hour))
-		c.all(script{presign: protocol.CodeBusy})
+		c.net.all(script{presign: protocol.CodeBusy})
 		var events []registry.Event
 		for i := range 2000 {
 			id, account, key := fmt.Sprintf("copy-%d", i), first.NewAccount, first.Key
@@ -329,7 +329,7 @@ func TestManyAccountsThatAskHoldNobodyUp(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		c.all(script{})
+		c.net.all(script{})
 		time.Sleep(time.Minute)
 		before, made := c.net.asked.Load(), c.engine.Presignatures().Held
 		time.Sleep(10 * time.Second)
@@ -357,7 +357,7 @@ func TestSmallPartiesMakeRoom(t *testing.T) {
 				p.busy = sessions
 				p.mu.Unlock()
 			}
-			c.all(script{room: 4})
+			c.net.all(script{room: 4})
 			for _, account := range accounts[:2] {
 				c.signs(account)
 				time.Sleep(10 * time.Second)

@@ -88,9 +88,7 @@ func TestBadPresignSettings(t *testing.T) {
 	if shown := as[rest.Account](t, cl.get(accountsPath+"/"+eddsa.ID), http.StatusOK); shown.Presign != nil {
 		t.Errorf("an EdDSA account shows %+v", shown.Presign)
 	}
-	for _, p := range cl.net.order {
-		p.set(script{mute: true})
-	}
+	cl.net.all(script{mute: true})
 	s := as[rest.Session](t, cl.do(call{method: "POST", path: accountsPath, body: `{"user_id":"u"}`, header: async}), http.StatusAccepted)
 	problem(t, cl.presign("PUT", s.AccountID, `{"target":1}`), http.StatusConflict, "account_not_active")
 	problem(t, cl.presign("DELETE", s.AccountID, ""), http.StatusConflict, "account_not_active")

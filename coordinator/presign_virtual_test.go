@@ -170,7 +170,7 @@ func TestPresignaturesGrowOld(t *testing.T) {
 		if n := c.engine.Presignatures(); n.Expired != 1 {
 			t.Errorf("counted %+v", n)
 		}
-		c.all(script{presign: protocol.CodeBusy})
+		c.net.all(script{presign: protocol.CodeBusy})
 		time.Sleep(time.Minute)
 		if s, _ := c.signs(account); s.Presigned || s.Attempt != 1 {
 			t.Errorf("attempt %d with a presignature that is too old", s.Attempt)
@@ -248,7 +248,7 @@ func TestNothingIsPresignedWhileSessionsRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newPresigner(t, 0, "p1", "p2", "p3")
 		account := c.presigning(3, 0, 0)
-		c.all(script{mute: true})
+		c.net.all(script{mute: true})
 		digest := make([]byte, protocol.DigestSize)
 		digest[0] = 1
 		id, err := c.engine.Sign(engine.SignRequest{Account: account, Payload: digest})
@@ -260,7 +260,7 @@ func TestNothingIsPresignedWhileSessionsRun(t *testing.T) {
 		if n := c.net.presignings(); n != 0 {
 			t.Errorf("%d presignings were begun while a session ran", n)
 		}
-		c.all(script{})
+		c.net.all(script{})
 		if err := c.engine.Cancel(t.Context(), id, registry.Meta{}); err != nil {
 			t.Fatal(err)
 		}

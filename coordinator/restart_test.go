@@ -41,9 +41,7 @@ func TestRestartFinishesSigningFromRedeliveredOutcomes(t *testing.T) {
 	t.Parallel()
 	cl := newCluster(t, "p1", "p2", "p3")
 	a := cl.account(`{"user_id":"u"}`)
-	for _, p := range cl.net.order {
-		p.set(script{hold: true})
-	}
+	cl.net.all(script{hold: true})
 	s := as[rest.Session](t, cl.do(call{method: "POST", path: "/api/v1/accounts/" + a.ID + "/sign", body: `{"message":"` + digest + `"}`, header: async}), http.StatusAccepted)
 	until(t, "the parties are done", func() bool {
 		waiting := 0
@@ -53,9 +51,7 @@ func TestRestartFinishesSigningFromRedeliveredOutcomes(t *testing.T) {
 		return waiting == 2
 	})
 	cl.restart()
-	for _, p := range cl.net.order {
-		p.set(script{})
-	}
+	cl.net.all(script{})
 	until(t, "the session is over", func() bool { return cl.session(s.ID).FinishedAt != nil })
 	done := cl.session(s.ID)
 	if done.Status != "completed" || done.Attempt != 1 || done.Signature == nil {
@@ -106,9 +102,7 @@ func TestOutcomesOfUnknownSessionsAreKeptAndAcknowledged(t *testing.T) {
 	cl.net.unplug()
 	cl.stop()
 	cl.cfg.Dir = t.TempDir() // the registry is lost
-	for _, p := range cl.net.order {
-		p.set(script{})
-	}
+	cl.net.all(script{})
 	cl.start()
 	p1 := cl.net.party("p1")
 	spec := protocol.Spec{

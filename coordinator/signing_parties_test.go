@@ -80,9 +80,7 @@ func TestBadSigningParties(t *testing.T) {
 	for _, method := range []string{"GET", "PUT", "DELETE"} {
 		problem(t, cl.do(call{method: method, path: signersPath("nobody"), body: map[string]string{"PUT": `{"parties":["p1","p2"]}`}[method]}), http.StatusNotFound, "account_not_found")
 	}
-	for _, p := range cl.net.order {
-		p.set(script{mute: true})
-	}
+	cl.net.all(script{mute: true})
 	s := as[rest.Session](t, cl.do(call{method: "POST", path: accountsPath, body: `{"user_id":"u"}`, header: async}), http.StatusAccepted)
 	problem(t, cl.fix(s.AccountID, `{"parties":["p1","p2"]}`), http.StatusConflict, "account_not_active")
 	problem(t, cl.do(call{method: "DELETE", path: signersPath(s.AccountID)}), http.StatusConflict, "account_not_active")

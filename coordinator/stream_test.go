@@ -69,9 +69,7 @@ func TestManyListeners(t *testing.T) {
 	}
 	cl.c.Reload()
 	a := cl.account(`{"user_id":"u"}`)
-	for _, p := range cl.net.order {
-		p.set(script{hold: true})
-	}
+	cl.net.all(script{hold: true})
 	s := as[rest.Session](t, cl.do(call{
 		method: "POST", path: "/api/v1/accounts/" + a.ID + "/sign", body: `{"message":"` + digest + `"}`, header: map[string]string{"Prefer": "respond-async"},
 	}), http.StatusAccepted)
@@ -99,9 +97,7 @@ func TestManyListeners(t *testing.T) {
 	}
 	begun.Wait()
 	released := time.Now()
-	for _, p := range cl.net.order {
-		p.set(script{})
-	}
+	cl.net.all(script{})
 	got := make([]result, listeners)
 	slowest := released
 	for i := range got {

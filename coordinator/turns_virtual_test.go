@@ -65,7 +65,7 @@ func TestBusyAccountStarvesNobody(t *testing.T) {
 		c := newCore(t, "p1", "p2", "p3")
 		busy, small := c.account(2, 3), c.account(2, 3)
 		c.narrow(2, 100)
-		c.all(script{mute: true})
+		c.net.all(script{mute: true})
 		first := c.askSigns(busy, 2)
 		queued := c.askSigns(busy, 20)
 		other := c.sign(small)
@@ -81,7 +81,7 @@ func TestBusyAccountStarvesNobody(t *testing.T) {
 		if s := c.registry.Session(queued[5]); s.Status != registry.StatusCreated || s.Waiting() != "" {
 			t.Errorf("%s", s.Status)
 		}
-		c.all(script{})
+		c.net.all(script{})
 		for _, id := range append(queued[1:], c.askSigns(small, 5)...) {
 			if s, _ := c.finished(id); s.Status != registry.StatusCompleted && s.Status != registry.StatusCancelled {
 				t.Errorf("%s: %+v", s.Status, s.Problem)
@@ -99,7 +99,7 @@ func TestWaitingForATurnHasItsOwnTime(t *testing.T) {
 		c := newCore(t, "p1", "p2", "p3")
 		account := c.account(2, 3)
 		c.narrow(1, 10)
-		c.all(script{mute: true})
+		c.net.all(script{mute: true})
 		first := c.sign(account)
 		second := c.sign(account)
 		time.Sleep(100 * time.Second)
@@ -108,7 +108,7 @@ func TestWaitingForATurnHasItsOwnTime(t *testing.T) {
 		if s := c.registry.Session(second); s.Status != registry.StatusRunning {
 			t.Fatalf("%s: %+v", s.Status, s.Problem)
 		}
-		c.all(script{})
+		c.net.all(script{})
 		if s, _ := c.finished(second); s.Status != registry.StatusCompleted {
 			t.Errorf("%s: %+v", s.Status, s.Problem)
 		}
@@ -120,7 +120,7 @@ func TestNobodyWaitsForATurnForEver(t *testing.T) {
 		c := newCore(t, "p1", "p2", "p3")
 		account := c.account(2, 3)
 		c.narrow(1, 10)
-		c.all(script{mute: true})
+		c.net.all(script{mute: true})
 		ids := c.askSigns(account, 4) // a minute for each attempt
 		s, took := c.finished(ids[3])
 		if s.Status != registry.StatusExpired || s.Problem.Code != registry.CodeSessionTimeout || took != 5*time.Minute || s.Attempt != 0 {
@@ -134,7 +134,7 @@ func TestCancelWhileWaitingForATurn(t *testing.T) {
 		c := newCore(t, "p1", "p2", "p3")
 		account := c.account(2, 3)
 		c.narrow(1, 2)
-		c.all(script{mute: true})
+		c.net.all(script{mute: true})
 		ids := c.askSigns(account, 3)
 		if _, err := c.engine.Sign(engine.SignRequest{Account: account, Payload: []byte("m")}); problemCode(err) != registry.CodeTooManySessions {
 			t.Errorf("a fourth one: %v", err)
@@ -163,7 +163,7 @@ func TestNobodyFillsTheQueueForOthers(t *testing.T) {
 		c := newCore(t, "p1", "p2", "p3")
 		busy, small := c.account(2, 3), c.account(2, 3)
 		c.narrow(1, 64)
-		c.all(script{mute: true})
+		c.net.all(script{mute: true})
 		ids := c.askSigns(busy, 1)
 		for {
 			id, err := c.engine.Sign(engine.SignRequest{Account: busy, Payload: []byte("m")})
@@ -183,7 +183,7 @@ func TestNobodyFillsTheQueueForOthers(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-		c.all(script{})
+		c.net.all(script{})
 		c.cancel(ids[0])
 		for _, id := range append(ids[1:], made) {
 			if s, _ := c.finished(id); s.Status != registry.StatusCompleted {
@@ -198,20 +198,20 @@ func TestRestartForgetsNoSparedAttempts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCore(t, "p1", "p2")
 		account := c.account(2, 2)
-		c.all(script{refuse: protocol.CodeBusy})
+		c.net.all(script{refuse: protocol.CodeBusy})
 		id := c.sign(account)
 		time.Sleep(5 * time.Second)
-		c.all(script{mute: true})
+		c.net.all(script{mute: true})
 		time.Sleep(5 * time.Second)
 		before := c.registry.Session(id)
 		if before.Attempt < 5 || before.Spared != int(before.Attempt)-1 {
 			t.Fatalf("attempt %d, %d do not count", before.Attempt, before.Spared)
 		}
-		c.all(script{refuse: protocol.CodeInternal})
+		c.net.all(script{refuse: protocol.CodeInternal})
 		c.restart()
 		time.Sleep(2 * time.Second)
 		c.fails(before.Members[0].Peer, c.specOf(id).SID(), &protocol.Failure{Code: protocol.CodeProtocol})
-		c.all(script{})
+		c.net.all(script{})
 		if s, _ := c.finished(id); s.Status != registry.StatusCompleted || s.Attempt != before.Attempt+2 {
 			t.Errorf("%s in attempt %d after %d: %+v", s.Status, s.Attempt, before.Attempt, s.Problem)
 		}
@@ -226,7 +226,7 @@ func TestApprovalsMayRunOutInTheQueue(t *testing.T) {
 		key, _ := c.finished(c.keygenWith(engine.KeygenRequest{Approvers: protocol.Approvers{M: 1, Keys: [][]byte{ann.spki}}}))
 		busy := c.account(2, 3)
 		c.narrow(1, 10)
-		c.all(script{mute: true})
+		c.net.all(script{mute: true})
 		first := c.sign(busy)
 		var ids []string
 		for _, life := range []time.Duration{time.Minute, 4 * time.Minute} {
@@ -238,7 +238,7 @@ func TestApprovalsMayRunOutInTheQueue(t *testing.T) {
 			ids = append(ids, id)
 		}
 		time.Sleep(2 * time.Minute)
-		c.all(script{})
+		c.net.all(script{})
 		c.cancel(first)
 		if s, _ := c.finished(ids[0]); s.Status != registry.StatusFailed || s.Problem.Code != registry.CodeInvalidApproval || s.Attempt != 0 {
 			t.Errorf("with an approval of a minute: %s in attempt %d, %+v", s.Status, s.Attempt, s.Problem)
@@ -279,11 +279,11 @@ func TestRestartInTheQueueCostsNoAttempt(t *testing.T) {
 		c := newCore(t, "p1", "p2", "p3", "p4")
 		account := c.account(2, 4)
 		c.narrow(1, 10)
-		c.all(script{mute: true})
+		c.net.all(script{mute: true})
 		c.sign(account)
 		queued := c.sign(account)
 		synctest.Wait()
-		c.all(script{blame: func(s *protocol.Spec) *protocol.Failure {
+		c.net.all(script{blame: func(s *protocol.Spec) *protocol.Failure {
 			if s.Session == queued && s.Attempt == 2 {
 				return &protocol.Failure{Code: protocol.CodeInternal, Detail: "once"}
 			}
@@ -303,7 +303,7 @@ func TestDrainEndsWhatNeedsTheUsersShare(t *testing.T) {
 		hybrid, _ := c.finished(c.keygenWith(engine.KeygenRequest{Custody: registry.CustodyHybrid}))
 		busy := c.account(2, 3)
 		c.narrow(1, 10)
-		c.all(script{hold: true})
+		c.net.all(script{hold: true})
 		c.sign(busy)
 		id, err := c.engine.Sign(engine.SignRequest{Account: hybrid.Account, Payload: []byte("m"), UserShare: "share"})
 		if err != nil {
@@ -319,7 +319,7 @@ func TestDrainEndsWhatNeedsTheUsersShare(t *testing.T) {
 		if err != nil || s.Status != registry.StatusFailed || s.Problem.Code != registry.CodeUserShareNeeded {
 			t.Errorf("%+v: %v", s, err)
 		}
-		c.all(script{})
+		c.net.all(script{})
 		<-drained
 	})
 }
@@ -330,7 +330,7 @@ func TestDrainKeepsTheQueue(t *testing.T) {
 		c := newCore(t, "p1", "p2", "p3")
 		account := c.account(2, 3)
 		c.narrow(1, 10)
-		c.all(script{hold: true})
+		c.net.all(script{hold: true})
 		ids := c.askSigns(account, 4)
 		synctest.Wait()
 		drained := make(chan struct{})
@@ -342,7 +342,7 @@ func TestDrainKeepsTheQueue(t *testing.T) {
 		if _, err := c.engine.Wait(t.Context(), ids[2]); problemCode(err) != registry.CodeShuttingDown || time.Since(began) != 0 {
 			t.Errorf("who waits in the queue is told %v after %v", err, time.Since(began))
 		}
-		c.all(script{})
+		c.net.all(script{})
 		<-drained
 		if s := c.registry.Session(ids[0]); s.Status != registry.StatusCompleted {
 			t.Errorf("what was at work is %s", s.Status)
@@ -364,14 +364,14 @@ func TestPartyWithoutRoomIsNotAtFault(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCore(t, "p1", "p2", "p3")
 		account := c.account(2, 3)
-		c.all(script{refuse: protocol.CodeBusy})
+		c.net.all(script{refuse: protocol.CodeBusy})
 		id := c.sign(account)
 		time.Sleep(5 * time.Second)
 		s := c.registry.Session(id)
 		if s.Status != registry.StatusRunning && s.Status != registry.StatusCreated || s.Attempt < 4 || s.Attempt > 20 {
 			t.Fatalf("%s in attempt %d: %+v", s.Status, s.Attempt, s.Problem)
 		}
-		c.all(script{})
+		c.net.all(script{})
 		if s, took := c.finished(id); s.Status != registry.StatusCompleted || took > 3500*time.Millisecond {
 			t.Errorf("%s after %v: %+v", s.Status, took, s.Problem)
 		}
@@ -395,13 +395,13 @@ func TestPartiesHaveRoomForSoManyAttempts(t *testing.T) {
 		c := newCore(t, "p1", "p2")
 		account := c.account(2, 2)
 		c.narrow(100, 100)
-		c.all(script{hold: true})
+		c.net.all(script{hold: true})
 		ids := c.askSigns(account, 70)
 		time.Sleep(time.Second)
 		if n := len(c.running(ids...)); n != 56 {
 			t.Errorf("%d attempts at two parties", n)
 		}
-		c.all(script{})
+		c.net.all(script{})
 		for _, id := range ids {
 			if s, _ := c.finished(id); s.Status != registry.StatusCompleted || s.Attempt != 1 {
 				t.Errorf("%s in attempt %d: %+v", s.Status, s.Attempt, s.Problem)
@@ -427,7 +427,7 @@ func TestSignersStayTheSame(t *testing.T) {
 				}
 			}
 		}
-		c.all(script{mute: true})
+		c.net.all(script{mute: true})
 		ids := c.askSigns(account, 30)
 		time.Sleep(time.Second)
 		load := make(map[string]int)

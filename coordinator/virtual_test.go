@@ -127,12 +127,6 @@ func (c *core) sign(account string) string {
 	return id
 }
 
-func (c *core) all(s script) {
-	for _, p := range c.net.order {
-		p.set(s)
-	}
-}
-
 // The tests of this file run in virtual time: the times that they assert are exact.
 
 func TestLostProposalsAreSentAgain(t *testing.T) {
@@ -195,10 +189,10 @@ func TestResumedSessionWithoutPartiesFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCore(t, "p1", "p2", "p3")
 		account := c.account(2, 3)
-		c.all(script{mute: true})
+		c.net.all(script{mute: true})
 		id := c.sign(account)
 		time.Sleep(time.Second)
-		c.all(script{dead: true})
+		c.net.all(script{dead: true})
 		c.restart()
 		s, took := c.finished(id)
 		if s.Status != registry.StatusFailed || s.Problem.Code != registry.CodeTooFewParties {
@@ -214,7 +208,7 @@ func TestResumedSessionExpires(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCore(t, "p1", "p2")
 		account := c.account(2, 2)
-		c.all(script{mute: true})
+		c.net.all(script{mute: true})
 		id := c.sign(account)
 		time.Sleep(time.Second)
 		c.stop()
@@ -308,7 +302,7 @@ func TestPartyThatIsLostAfterTheCertificateMayComeBack(t *testing.T) {
 func TestEverySessionHasADeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCore(t, "p1", "p2", "p3", "p4")
-		c.all(script{mute: true})
+		c.net.all(script{mute: true})
 		s, took := c.finished(c.keygen(2, 3))
 		if s.Status != registry.StatusExpired || took > 5*time.Minute {
 			t.Errorf("%v after %v: %+v", s.Status, took, s.Problem)
@@ -347,7 +341,7 @@ func TestFramesOfStrangersAreIgnored(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCore(t, "p1", "p2", "p3")
 		account := c.account(2, 2+1)
-		c.all(script{hold: true})
+		c.net.all(script{hold: true})
 		id := c.sign(account)
 		time.Sleep(time.Second)
 		s := c.registry.Session(id)
@@ -362,7 +356,7 @@ func TestFramesOfStrangersAreIgnored(t *testing.T) {
 		}
 		c.net.deliver(c.net.order[0].ID(), protocol.Frame{Cancel: &protocol.Cancel{}})
 		c.engine.Receive(c.net.order[0].ID(), []byte("junk"))
-		c.all(script{})
+		c.net.all(script{})
 		if s, _ = c.finished(id); s.Status != registry.StatusCompleted || s.Attempt != 1 {
 			t.Errorf("%v in attempt %d: %+v", s.Status, s.Attempt, s.Problem)
 		}

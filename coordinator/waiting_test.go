@@ -63,9 +63,7 @@ func TestRestartLosesTheUsersShare(t *testing.T) {
 	t.Parallel()
 	cl := newCluster(t, "p1", "p2", "p3")
 	a, secret := cl.hybrid()
-	for _, p := range cl.net.order {
-		p.set(script{fail: &protocol.Failure{Code: protocol.CodeTimeout, Detail: "scripted"}, hold: true})
-	}
+	cl.net.all(script{fail: &protocol.Failure{Code: protocol.CodeTimeout, Detail: "scripted"}, hold: true})
 	body := encode(rest.SignBody{Message: digest, UserShare: sealFor(t, a, secret, digest)})
 	s := as[rest.Session](t, cl.do(call{method: "POST", path: signPath(a.ID), body: body, header: async}), http.StatusAccepted)
 	until(t, "the parties have failed", func() bool {
@@ -76,9 +74,7 @@ func TestRestartLosesTheUsersShare(t *testing.T) {
 		return n == 2
 	})
 	cl.restart()
-	for _, p := range cl.net.order {
-		p.set(script{})
-	}
+	cl.net.all(script{})
 	if s = cl.ended(s.ID); s.Status != "failed" || s.Error.Code != "user_share_needed" {
 		t.Errorf("session %+v, error %+v", s, s.Error)
 	}

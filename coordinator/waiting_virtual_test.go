@@ -69,7 +69,7 @@ func TestWaitingSessionsExpire(t *testing.T) {
 				c := newCore(t, "p1", "p2", "p3")
 				var codes []string
 				ids := waitingSessions(t, c, life, &codes)
-				c.all(script{dead: true}) // heartbeats cost real time
+				c.net.all(script{dead: true}) // heartbeats cost real time
 				time.Sleep(engine.DefaultKeygenWait + time.Minute)
 				for waits, says := range map[registry.Wait]string{
 					registry.WaitApprovals: "0 approvals came", registry.WaitUser: "nobody asked for the user's share", registry.WaitExternal: "0 of 1 invited devices joined",

@@ -26,7 +26,7 @@ func TestAllSignersAreAcknowledgedAtOnce(t *testing.T) {
 			}
 			return n
 		}
-		c.all(script{wordless: true})
+		c.net.all(script{wordless: true})
 		before, began := acked(), time.Now()
 		s, _ := c.finished(c.sign(account))
 		synctest.Wait()
@@ -41,10 +41,10 @@ func TestWordlessSigners(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCore(t, "p1", "p2", "p3")
 		account := c.account(2, 3)
-		c.all(script{wordless: true, hold: true})
+		c.net.all(script{wordless: true, hold: true})
 		id := c.sign(account)
 		time.Sleep(20 * time.Second)
-		c.all(script{})
+		c.net.all(script{})
 		if s, _ := c.finished(id); s.Status != registry.StatusCompleted || s.Attempt != 1 {
 			t.Errorf("%s in attempt %d: %+v", s.Status, s.Attempt, s.Problem)
 		}
@@ -59,7 +59,7 @@ func TestAPartyThatCrashedBeforeItsWord(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				c := newCore(t, "p1", "p2", "p3")
 				account := c.account(3, 3) // nobody can be left out
-				c.all(script{wordless: true, mute: true})
+				c.net.all(script{wordless: true, mute: true})
 				id := c.sign(account)
 				spec := c.specOf(id)
 				back := c.net.party("p1")
@@ -68,7 +68,7 @@ func TestAPartyThatCrashedBeforeItsWord(t *testing.T) {
 				if s := c.registry.Session(id); s.Status != registry.StatusRunning || s.Attempt != 1 {
 					t.Fatalf("%s in attempt %d", s.Status, s.Attempt)
 				}
-				c.all(script{})
+				c.net.all(script{})
 				want := registry.StatusFailed
 				if crashed {
 					want = registry.StatusCompleted
