@@ -3,6 +3,7 @@ package p2p
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -91,9 +92,11 @@ func (b *pubsubBridge) OnNewOutboundStream(p peer.ID, _ protocol.ID) { b.set(p, 
 // OnClosedOutboundStream is called by pubsub, which has just forgotten the
 // peer's subscriptions.
 func (b *pubsubBridge) OnClosedOutboundStream(p peer.ID) {
-	// First of all: what is admitted once the stream is told to be closed is not stale, for
-	// its hello waited for just that.
+	// First of all: what is admitted because the stream is told to be closed is not stale.
 	stale := b.h.peers.greeted(p)
+	if c := b.host.bearer(p); c != nil && !slices.Contains(stale, c) { // its hello is on the way, and it may stay
+		stale = append(stale, c)
+	}
 	b.h.topics.forget(p)
 	b.set(p, false)
 	b.h.tasks.spawn(func() {

@@ -164,3 +164,25 @@ func AwaitNoStream(t testing.TB, h *Host, id PeerID, boot uint64, most time.Dura
 	defer cancel()
 	h.bridge.awaitNoStream(ctx, p, boot)
 }
+
+// Unsay makes a host forget the hello on the connection over which the peer tells what it
+// subscribes to, as if that had passed at the other end only, and closes the one of pubsub's
+// own stream. It is false if both are the same.
+func Unsay(t testing.TB, h *Host, id PeerID) bool {
+	t.Helper()
+	p, err := peer.Decode(id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bearer := h.bridge.host.bearer(p)
+	for _, s := range bearer.GetStreams() {
+		if s.Stat().Direction == network.DirOutbound && strings.HasPrefix(string(s.Protocol()), "/meshsub/") {
+			return false
+		}
+	}
+	h.peers.mu.Lock()
+	h.peers.peers[p].conns[bearer].boot = 0
+	h.peers.mu.Unlock()
+	CloseOneConn(t, h, id)
+	return true
+}

@@ -238,6 +238,16 @@ func (g *pubsubHost) SetStreamHandler(id protocol.ID, handle network.StreamHandl
 	})
 }
 
+// bearer returns the connection over which a peer tells what it subscribes to, if it does.
+func (g *pubsubHost) bearer(p peer.ID) network.Conn {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if in := g.streams[p]; in != nil {
+		return in.Conn()
+	}
+	return nil
+}
+
 // evict makes pubsub forget all subscriptions of a peer by ending the stream
 // that told them. The peer's new stream meets the filter.
 func (g *pubsubHost) evict(p peer.ID) {

@@ -3,7 +3,6 @@ package p2p
 import (
 	"context"
 	"io"
-	"slices"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
@@ -24,7 +23,7 @@ const (
 // its network leaves one behind that looks alive, and that the next circuit or
 // stream might be sent through.
 func (h *Host) probe(p peer.ID, patience, spare time.Duration) {
-	conns := slices.DeleteFunc(h.peers.greeted(p), network.Conn.IsClosed)
+	conns := h.peers.greeted(p)
 	ctx, cancel := context.WithTimeout(h.ctx, patience)
 	defer cancel()
 	done := make(chan struct{}, len(conns))

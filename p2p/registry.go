@@ -130,13 +130,14 @@ func (r *registry) outdated(p peer.ID, boot uint64) (old []network.Conn) {
 	return old
 }
 
-// greeted lists the peer's connections on which a hello has passed.
+// greeted lists the peer's connections on which a hello has passed and that are open
+// still: the news of a closed one comes later.
 func (r *registry) greeted(p peer.ID) (conns []network.Conn) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	if st := r.peers[p]; st != nil {
 		for c, cs := range st.conns {
-			if cs.boot != 0 {
+			if cs.boot != 0 && !c.IsClosed() {
 				conns = append(conns, c)
 			}
 		}

@@ -1,6 +1,7 @@
 package p2p_test
 
 import (
+	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -33,5 +34,38 @@ func TestSecondHelloDoesNotWaitForTheStreamOfTheFirst(t *testing.T) {
 				t.Errorf("start %+d: waited %v, want %v", int64(boot-b.BootID()), took, want)
 			}
 		}
+	})
+}
+
+// When pubsub's stream to a peer ends, pubsub forgets what the peer has subscribed to, also
+// what came over another connection. That one must not stay because its hello is on the way.
+func TestSubscriptionsThatCameBeforeTheHelloAreToldAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for range 20 {
+			net := p2ptest.New(t, p2ptest.Config{Transport: p2ptest.Simulated})
+			a, b := net.Add(p2p.RoleParty), net.Add(p2p.RoleParty)
+			ids, ctx := p2ptest.IDs(a, b), within(t, time.Minute)
+			dialled := make(chan error, 1)
+			go func() { dialled <- a.Reach(ctx, b) }() // both at once: two connections
+			if err := errors.Join(b.Reach(ctx, a), <-dialled); err != nil {
+				t.Fatal(err)
+			}
+			ta, tb := join(t, a, "s/1", ids), join(t, b, "s/1", ids)
+			if err := errors.Join(ta.Ready(ctx), tb.Ready(ctx)); err != nil {
+				t.Fatal(err)
+			}
+			if !p2p.Unsay(t, a.Host, b.ID()) {
+				continue
+			}
+			time.Sleep(5 * time.Second)
+			if err := ta.Publish(ctx, sealed(a, "from a..")); err != nil {
+				t.Fatal(err)
+			}
+			if got := hears(tb); len(got) != 1 {
+				t.Errorf("heard %v", got)
+			}
+			return
+		}
+		t.Error("pubsub's streams were on one connection each time")
 	})
 }
