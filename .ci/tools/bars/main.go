@@ -46,8 +46,12 @@ func read(in records) (map[key][]float64, error) {
 		case *benchfmt.Result:
 			name := strings.TrimSuffix(r.Name.String(), suffix(r.Name))
 			for _, v := range r.Values {
-				k := key{shorten(r.GetConfig("pkg")), name, v.Unit}
-				measured[k] = append(measured[k], v.Value)
+				unit, value := v.Unit, v.Value
+				if v.OrigUnit != "" { // benchfmt has made seconds of ns, and bytes of MB
+					unit, value = v.OrigUnit, v.OrigValue
+				}
+				k := key{shorten(r.GetConfig("pkg")), name, unit}
+				measured[k] = append(measured[k], value)
 			}
 		}
 	}
