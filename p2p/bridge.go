@@ -70,8 +70,9 @@ func (b *pubsubBridge) isOpen(p peer.ID) (bool, <-chan struct{}) {
 }
 
 // awaitNoStream waits until pubsub has no stream to the peer, or only one that is of use,
-// or ctx ends: once a connection of the peer's start boot is admitted, whoever admitted it
-// has waited for the old stream, and a stream that is open now may be the new one's.
+// or ctx ends: once a connection of the peer's start boot is admitted, a stream that is open
+// may be that one's. Should it be an older one all the same, its end has what is admitted by
+// then closed and dialled anew (OnClosedOutboundStream).
 func (b *pubsubBridge) awaitNoStream(ctx context.Context, p peer.ID, boot uint64) {
 	for {
 		open, changed := b.isOpen(p)

@@ -75,7 +75,7 @@ func makeAccount(ctx context.Context, api *cluster.API, scheme string) (cluster.
 		if err != nil || session.Error == nil || session.Error.Code != "party_lost" {
 			break
 		}
-		fmt.Printf("  %s: this machine is busy, so once more\n", session.Error.Detail)
+		fmt.Printf("  %s: once more, for on a busy machine a party may be silent for a while\n", session.Error.Detail)
 		session, err = makeKey(ctx, api, scheme)
 	}
 	if err != nil {
