@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -32,6 +33,9 @@ type schedule struct {
 	saved  map[protocol.SID]map[p2p.PeerID]bool       // a pending share: from then on it may sign
 	never  map[protocol.SID]map[p2p.PeerID]bool       // its own word that it never will
 	dead   map[int]bool
+
+	killing sync.Mutex
+	lives   map[int]int // how often each party was started anew
 }
 
 func (s *schedule) logf(format string, args ...any) { s.t.Logf(format, args...) }
@@ -47,6 +51,16 @@ func (s *schedule) note(facts map[protocol.SID]map[p2p.PeerID]bool, sid protocol
 	}
 }
 
+// kill kills a party in its present life, and does nothing to a later one: what has
+// been armed in one may come due after the party was started anew.
+func (s *schedule) kill(i, life int) {
+	s.killing.Lock()
+	defer s.killing.Unlock()
+	if s.lives[i] == life {
+		s.c.parties[i].Kill()
+	}
+}
+
 // arm gives a party's node a random moment at which it is killed, or none, and
 // watches what it saves.
 func (s *schedule) arm(i int, die bool) {
@@ -54,7 +68,7 @@ func (s *schedule) arm(i int, die bool) {
 	if s.random.IntN(2) == 0 {
 		m = moments[s.random.IntN(len(moments))]
 	}
-	gone := false
+	gone, life := false, s.lives[i]
 	p.node.crash = func(save *protocol.Save, done bool) error {
 		if gone {
 			return errKilled
@@ -71,11 +85,11 @@ func (s *schedule) arm(i int, die bool) {
 			return nil
 		}
 		if m.after > 0 {
-			time.AfterFunc(m.after/10, p.Kill)
+			time.AfterFunc(m.after/10, func() { s.kill(i, life) })
 			return nil
 		}
 		gone = true
-		p.Kill()
+		s.kill(i, life)
 		return errKilled
 	}
 }
@@ -140,6 +154,9 @@ func (s *schedule) ask(i int) {
 func (s *schedule) revive(i int) {
 	s.logf("party %d starts", i)
 	p := s.c.parties[i]
+	s.killing.Lock()
+	s.lives[i]++
+	s.killing.Unlock()
 	p.kill()
 	p.revive()
 	s.arm(i, false)
@@ -230,7 +247,7 @@ func TestAnyOrderOfKillsAndAttempts(t *testing.T) {
 		t.Run(fmt.Sprintf("seed %d.%d", seed, i), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := &schedule{
-					t: t, random: rand.New(rand.NewPCG(seed, i)), dead: make(map[int]bool),
+					t: t, random: rand.New(rand.NewPCG(seed, i)), dead: make(map[int]bool), lives: make(map[int]int),
 					c:      newCluster(t, p2ptest.Config{Transport: p2ptest.Simulated}, scheduleParties, nil),
 					bodies: make(map[protocol.SID]*protocol.CertificateBody),
 					saved:  make(map[protocol.SID]map[p2p.PeerID]bool), never: make(map[protocol.SID]map[p2p.PeerID]bool),
