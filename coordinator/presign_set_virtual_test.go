@@ -204,6 +204,83 @@ func TestBusyPartiesGetTheirPause(t *testing.T) {
 	})
 }
 
+// noRoomForPresigned is a party that presigns, and says that it is busy when that is to be used.
+func noRoomForPresigned(s *protocol.Spec) protocol.Code {
+	if len(s.Presign) > 0 {
+		return protocol.CodeBusy
+	}
+	return ""
+}
+
+// TestPartyWithNoRoomForPresignedSigningsIsReplaced: it costs an account three presignatures, and not all.
+func TestPartyWithNoRoomForPresignedSigningsIsReplaced(t *testing.T) {
+	for name, act := range map[string]script{"busy": {refuses: noRoomForPresigned}, "away": {dead: true}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := newPresigner(t, 0, "p1", "p2", "p3")
+				account := c.presigning(3, 4, time.Hour)
+				c.wantStock(account, 4, 10*time.Second)
+				with, idle := c.holders()
+				for i := range 8 {
+					with[0].set(act)
+					if s, _ := c.signs(account); s.Presigned != (i >= 3) {
+						t.Errorf("signing %d, presigned: %v", i+1, s.Presigned)
+					}
+					with[0].set(script{}) // it lives, and presigns
+					time.Sleep(10 * time.Second)
+				}
+				c.wantStock(account, 4, 10*time.Second)
+				if with[0].holds() != 0 || idle.holds() != 4 {
+					t.Errorf("who has no room holds %d, who was idle %d", with[0].holds(), idle.holds())
+				}
+				if n := c.engine.Presignatures(); n.Used != 8 || n.Missed != 3 {
+					t.Errorf("counted %+v", n)
+				}
+			})
+		})
+	}
+}
+
+// TestShortBusynessChangesNothing: neither two moments of it in a row, nor again after a signing that was
+// presigned, nor many signings in one moment.
+func TestShortBusynessChangesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newPresigner(t, 0, "p1", "p2", "p3")
+		account := c.presigning(3, 4, time.Hour)
+		c.wantStock(account, 4, 10*time.Second)
+		with, idle := c.holders()
+		for range 2 {
+			with[0].set(script{refuses: noRoomForPresigned})
+			for range 2 {
+				if s, _ := c.signs(account); s.Presigned {
+					t.Error("it has room")
+				}
+				time.Sleep(10 * time.Second)
+			}
+			with[0].set(script{})
+			if s, _ := c.signs(account); !s.Presigned {
+				t.Error("the stock is gone")
+			}
+			time.Sleep(10 * time.Second)
+		}
+		with[0].set(script{refuses: noRoomForPresigned})
+		var ids []string
+		for range 4 {
+			ids = append(ids, c.signsDigest(account))
+		}
+		for _, id := range ids {
+			if s, _ := c.finished(id); s.Presigned {
+				t.Error("it has room")
+			}
+		}
+		with[0].set(script{})
+		c.wantStock(account, 4, 10*time.Second)
+		if with[0].holds() != 4 || idle.holds() != 0 {
+			t.Errorf("who was busy for a moment holds %d, who was idle %d", with[0].holds(), idle.holds())
+		}
+	})
+}
+
 // TestFullPartiesDropWhatIsUsedLeast: accounts that sign now come before those that keep some only because
 // they did.
 func TestFullPartiesDropWhatIsUsedLeast(t *testing.T) {

@@ -127,7 +127,8 @@
 //   - An attempt with one gets 15 s. None is used when approvals, or the session, would end before a full
 //     attempt could follow. If it fails, a full attempt follows, which no other presignature is used
 //     for and which counts as the first. If it was cancelled, or the coordinator stops, nothing follows.
-//     If a party was gone or busy, the presignature is lost and nothing else. If a party does not have
+//     If a party was gone or busy, the presignature is lost and nothing else; with the third in a row that an
+//     account has lost to the same party, others presign, if there are any. If a party does not have
 //     it, or the attempt fails otherwise, all that the same parties have made is dropped,
 //     and others presign for the account, as far as there are others.
 //   - Who is too busy to presign is asked again after 0.5 s, then after twice as long each time, up to 30 s. If

@@ -26,6 +26,8 @@ const (
 	starvedFor       = 5 * time.Second // without quiet, and with
 	starvedSessions  = 8               // attempts since: then one is made between two sessions
 	takenFor         = time.Minute     // a party may say once more that it holds one that is used already
+	enoughLosses     = 3               // signings of an account in a row that a party had no room for: then others presign
+	lossesApart      = time.Second     // who is busy is so for all signings of a moment: they are one
 	maxPresigning    = 4               // at a time
 	maxLooks         = 256             // accounts of those most in need that a look goes through, and as many others
 	fullParty        = 256             // a party that holds so many of ours may be busy because of them
@@ -54,6 +56,13 @@ type shelf struct {
 	set    []registry.Party        // who presigns for it, as long as they are there
 	turn   uint32                  // varies the choice of the set: the last one failed
 	failed map[protocol.PeerID]int // sets with this party that have failed
+	losses map[protocol.PeerID]losses
+}
+
+// losses are an account's presignatures, one after the other, that a party had no room to use, or was not there for.
+type losses struct {
+	n    int
+	last time.Time
 }
 
 // stock is this coordinator's presignatures. They are in memory only: a new process

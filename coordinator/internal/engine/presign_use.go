@@ -135,12 +135,54 @@ func (s *stock) missed(a *attempt, end *ending) {
 	switch {
 	case len(lost) > 0:
 		s.lost(a, lost, now)
-	case end.again, isOurs(end.problem):
+	case end.again:
+		s.crowded(a, end, now)
+	case isOurs(end.problem):
 		return // nobody is at fault
 	default:
 		s.spoiled(a, end, now)
 	}
 	s.wakeUp()
+}
+
+// crowded counts what an account has lost because a party was busy or away when it was to be used. That is nobody's
+// fault, and passes; but one that says so again and again, though it presigns, costs its account every
+// presignature. Then others presign. The caller holds s.mu.
+func (s *stock) crowded(a *attempt, end *ending, now time.Time) {
+	sh := s.of(a.req.Account)
+	for _, x := range end.problem.Parties {
+		l := sh.losses[x.Peer]
+		if l.n > 0 && now.Sub(l.last) < lossesApart {
+			continue
+		}
+		if sh.losses == nil {
+			sh.losses = make(map[protocol.PeerID]losses)
+		}
+		l = losses{l.n + 1, now}
+		sh.losses[x.Peer] = l
+		if account := s.e.cfg.Registry.Account(a.req.Account); l.n < enoughLosses || account == nil || len(presigners(account)) <= account.Threshold.T {
+			continue // it may pass, or there are no others
+		}
+		log.Infow("a party presigns for an account and has no room for its signings: others presign", "party", x.Peer, "account", a.req.Account)
+		s.turnAway(sh, x.Peer)
+		s.drop(func(p *presignature) string {
+			if p.account != a.req.Account || !p.has(x.Peer) {
+				return ""
+			}
+			return "a party of the set has no room for signings"
+		})
+	}
+}
+
+// served takes note that a signing with a presignature was done: its parties had room.
+func (s *stock) served(a *attempt) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if sh := s.shelves[a.req.Account]; sh != nil {
+		for _, x := range a.parties {
+			delete(sh.losses, x.Peer)
+		}
+	}
 }
 
 // isOurs tells whether a problem is the coordinator's own.

@@ -217,6 +217,9 @@ func (r *runner) again(ctx context.Context, a *attempt, end ending) bool {
 	r.begun = a.begun
 	if end.done {
 		r.e.handOn(a)
+		if a.isPresigned() {
+			r.e.stock.served(a)
+		}
 	}
 	if end.done || end.stopped {
 		return false
