@@ -176,31 +176,43 @@ func TestWaitedForIsAWord(t *testing.T) {
 	})
 }
 
-// TestAllWaitForOne: it is left out first, and named.
+// TestAllWaitForOne: it is left out first, and named, whether it is silent in the rounds or
+// has not joined the session's topic.
 func TestAllWaitForOne(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		c := newCore(t, "p1", "p2", "p3", "p4")
-		account := c.account(3, 4)
-		silent := c.net.party("p4")
-		for _, p := range c.net.order[:3] {
-			p.set(script{waits: func(s *protocol.Spec) []protocol.PeerID {
-				return slices.DeleteFunc(others(s, p), func(peer protocol.PeerID) bool { return peer != silent.ID() })
-			}})
-		}
-		silent.set(script{mute: true})
-		for range 8 {
-			s, _ := c.finished(c.sign(account))
-			if s.Status != registry.StatusCompleted || s.Attempt > 2 || hasPart(s, silent) {
-				t.Errorf("%s in attempt %d: %+v", s.Status, s.Attempt, s.Problem)
-			}
-		}
-		c.net.party("p1").set(script{dead: true}) // no other three
-		s, took := c.finished(c.sign(account))
-		p := s.Problem
-		if s.Status != registry.StatusExpired || p.Code != registry.CodeSessionTimeout || len(p.Parties) != 1 || p.Parties[0].Peer != silent.ID() || took > 70*time.Second {
-			t.Errorf("%s after %v: %+v", s.Status, took, p)
-		}
-	})
+	for _, outside := range []bool{false, true} {
+		t.Run(fmt.Sprintf("outside %v", outside), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := newCore(t, "p1", "p2", "p3", "p4")
+				account := c.account(3, 4)
+				silent := c.net.party("p4")
+				for _, p := range c.net.order[:3] {
+					p.set(script{outside: outside, waits: func(s *protocol.Spec) []protocol.PeerID {
+						return slices.DeleteFunc(others(s, p), func(peer protocol.PeerID) bool { return peer != silent.ID() })
+					}})
+				}
+				silent.set(script{mute: true})
+				for range 8 {
+					s, _ := c.finished(c.sign(account))
+					if s.Status != registry.StatusCompleted || s.Attempt > 2 || hasPart(s, silent) {
+						t.Errorf("%s in attempt %d: %+v", s.Status, s.Attempt, s.Problem)
+					}
+				}
+				c.awaitNamed(c.keygen(4, 4), silent, 130*time.Second) // nobody can be left out
+				c.net.party("p1").set(script{dead: true})             // no other three
+				c.awaitNamed(c.sign(account), silent, 70*time.Second)
+			})
+		})
+	}
+}
+
+// awaitNamed waits until a session has expired, and checks that one party is named, and no other.
+func (c *core) awaitNamed(id string, silent *party, within time.Duration) {
+	c.t.Helper()
+	s, took := c.finished(id)
+	p := s.Problem
+	if s.Status != registry.StatusExpired || p.Code != registry.CodeSessionTimeout || len(p.Parties) != 1 || p.Parties[0].Peer != silent.ID() || took > within {
+		c.t.Errorf("%s after %v: %+v", s.Status, took, p)
+	}
 }
 
 // TestSeveralSpoilers: with all n-t of them at work, who takes turns in accusing

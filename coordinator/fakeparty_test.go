@@ -19,6 +19,7 @@ type script struct {
 	blame       func(*protocol.Spec) *protocol.Failure // gives up; the other members do so, too, and blame nobody. Nil: it does not
 	quits       func(*protocol.Spec) *protocol.Failure // gives up, and the other members say so; what it says itself, nil: nothing
 	waits       func(*protocol.Spec) []protocol.PeerID // for messages of these members; it does not finish
+	outside     bool                                   // waits before the rounds, for who has not joined the topic
 	late        time.Duration                          // so long the other members' word comes before its own
 	avoid       []protocol.PeerID                      // refuses rosters with them: they are in quarantine
 	saves       bool                                   // tells that it saves its share; then it acts on the rest
@@ -184,12 +185,16 @@ func (p *party) propose(f *protocol.Propose, act script) {
 	if answer.Code != "" && answer.Detail == "" {
 		answer.Detail = "scripted"
 	}
+	now := protocol.Progress{SID: sid, Phase: protocol.PhaseRounds, Round: 1, Rounds: 9}
+	if act.outside {
+		now.Phase, now.Round = protocol.PhaseAccepted, 0
+	}
 	if wordless := act.wordless && s.Kind == protocol.KindSign && answer.Code == ""; !wordless {
 		p.net.deliver(p.ID(), protocol.Frame{Answer: &answer})
 		if answer.Code != "" {
 			return
 		}
-		p.net.deliver(p.ID(), protocol.Frame{Progress: &protocol.Progress{SID: sid, Phase: protocol.PhaseRounds, Round: 1, Rounds: 9}})
+		p.net.deliver(p.ID(), protocol.Frame{Progress: &now})
 	}
 	if act.far {
 		p.net.deliver(p.ID(), protocol.Frame{Progress: &protocol.Progress{SID: sid, Phase: protocol.PhaseRounds, Round: 9, Rounds: 9}})
@@ -199,7 +204,9 @@ func (p *party) propose(f *protocol.Propose, act script) {
 	}
 	if act.waits != nil {
 		if missing := act.waits(s); len(missing) > 0 {
-			p.net.deliver(p.ID(), protocol.Frame{Progress: &protocol.Progress{SID: sid, Phase: protocol.PhaseRounds, Round: 1, Rounds: 9, Missing: missing}})
+			waiting := now
+			waiting.Missing = missing
+			p.net.deliver(p.ID(), protocol.Frame{Progress: &waiting})
 			return
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/meshmpc/mpcd/protocol"
@@ -110,10 +109,9 @@ func (c *ceremony) waitingFor() string {
 	if c.session == nil {
 		return "the deadline passed before the session began"
 	}
-	var peers []string
-	for peer := range c.session.Missing() {
-		peers = append(peers, peer)
+	text := fmt.Sprintf("the deadline passed in phase %q", c.session.Phase())
+	if peers := c.waitsFor(); len(peers) > 0 {
+		text += " while waiting for " + strings.Join(peers, ", ")
 	}
-	slices.Sort(peers)
-	return fmt.Sprintf("the deadline passed in phase %q while waiting for %s", c.session.Phase(), strings.Join(peers, ", "))
+	return text
 }

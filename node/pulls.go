@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -136,10 +137,7 @@ func (c *ceremony) sendAll(ctx context.Context, to protocol.PeerID, envelopes []
 // pull asks the members that hold the ceremony up for what this party lacks, and reports
 // them if they have done so for long.
 func (c *ceremony) pull(ctx context.Context, long bool) {
-	asked := c.session.Missing()
-	missing := make([]protocol.PeerID, 0, len(asked))
-	for peer, p := range asked {
-		missing = append(missing, peer)
+	for peer, p := range c.session.Missing() {
 		c.senders.Go(func() { // not for longer than until the next pulls: they must not pile up
 			ctx, cancel := context.WithTimeout(ctx, sendLimit)
 			defer cancel()
@@ -149,7 +147,15 @@ func (c *ceremony) pull(ctx context.Context, long bool) {
 		})
 	}
 	if long {
-		slices.Sort(missing)
-		c.report(ctx, missing)
+		c.report(ctx, c.waitsFor())
 	}
+}
+
+// waitsFor lists the members that hold the ceremony up. Before its first message these are
+// those that have not joined the topic, of whom the session knows nothing.
+func (c *ceremony) waitsFor() []protocol.PeerID {
+	if c.session.Phase() == protocol.PhaseAccepted && c.topic != nil {
+		return c.topic.Missing()
+	}
+	return slices.Sorted(maps.Keys(c.session.Missing()))
 }

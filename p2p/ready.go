@@ -3,6 +3,7 @@ package p2p
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -77,7 +78,7 @@ func (t *Topic) look() bool {
 		p.moves, p.moved = moves, time.Now()
 	}
 	if !p.whole || news {
-		p.whole = len(t.missing()) == 0 && !t.evictStrangers()
+		p.whole = len(t.Missing()) == 0 && !t.evictStrangers()
 	}
 	return p.whole
 }
@@ -129,7 +130,7 @@ func (t *Topic) await(ctx context.Context) error {
 	case <-t.h.ctx.Done():
 		return fmt.Errorf("%s: host %w", t.name, ErrClosed)
 	case <-ctx.Done():
-		return fmt.Errorf("%w: %s: missing %s: %w", ErrNotReady, t.name, strings.Join(t.missing(), ", "), context.Cause(ctx))
+		return fmt.Errorf("%w: %s: missing %s: %w", ErrNotReady, t.name, strings.Join(t.Missing(), ", "), context.Cause(ctx))
 	}
 }
 
@@ -197,8 +198,9 @@ func (p *presence) over(g *gathering) {
 	}
 }
 
-// missing lists the members that are not on the topic.
-func (t *Topic) missing() (ids []string) {
+// Missing lists the members that are not on the topic now, in order: whom Ready waits for.
+// After Close that is everybody else.
+func (t *Topic) Missing() (ids []PeerID) {
 	present := map[peer.ID]bool{t.h.conf.id: true}
 	for _, p := range t.topic.ListPeers() {
 		present[p] = true
@@ -208,5 +210,6 @@ func (t *Topic) missing() (ids []string) {
 			ids = append(ids, p.String())
 		}
 	}
+	slices.Sort(ids)
 	return ids
 }

@@ -365,6 +365,37 @@ func TestMessageIsSeenPerTopic(t *testing.T) {
 	})
 }
 
+// Who has not joined, or has left, is missing, however well it is connected.
+func TestATopicNamesWhoIsMissing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		net := p2ptest.New(t, p2ptest.Config{Transport: p2ptest.Simulated})
+		nodes := net.Pool(4)
+		net.Mesh(nodes...)
+		ids, ctx := p2ptest.IDs(nodes...), within(t, time.Minute)
+		first := join(t, nodes[0], "s/1", ids)
+		missing := func(when string, who ...p2p.PeerID) {
+			t.Helper()
+			want := slices.Sorted(slices.Values(who))
+			p2ptest.Eventually(t, 10*time.Second, when, func() bool { return slices.Equal(first.Missing(), want) })
+		}
+		missing("alone", ids[1:]...)
+		join(t, nodes[1], "s/1", ids)
+		missing("one has come", ids[2:]...)
+		third, fourth := join(t, nodes[2], "s/1", ids), join(t, nodes[3], "s/1", ids)
+		if err := first.Ready(ctx); err != nil {
+			t.Fatal(err)
+		}
+		missing("all have come")
+		if err := errors.Join(third.Close(), fourth.Close()); err != nil {
+			t.Fatal(err)
+		}
+		missing("two have left", ids[2:]...)
+		if everyone := join(t, nodes[0], "pool", nil).Missing(); len(everyone) != 0 {
+			t.Errorf("a topic without a list misses %v", everyone)
+		}
+	})
+}
+
 func TestTopicLimits(t *testing.T) {
 	net := p2ptest.New(t, p2ptest.Config{Transport: p2ptest.TCP})
 	a, b := net.Add(p2p.RoleParty), net.Add(p2p.RoleParty)

@@ -330,7 +330,8 @@ func (s *Session) Answer(from PeerID, p *Pull) [][]byte {
 	return s.out.missing(from, have)
 }
 
-// Missing returns, for each member that this party waits for, the pull to send.
+// Missing returns, for each member that this party waits for, the pull to send. Until Ready
+// that is nobody: only the topic knows who has not been seen there.
 func (s *Session) Missing() map[PeerID]*Pull {
 	pulls := make(map[PeerID]*Pull)
 	for _, peer := range s.waiting() {
