@@ -120,6 +120,7 @@ func (n *Node) inspectKeygen(ctx context.Context, s *protocol.Spec) error {
 	case err != nil:
 		return refuse(protocol.CodeStorage, "%w", err)
 	case state == keystore.StateActive:
+		n.outcomes.again(s.SID()) // a copy: its coordinator was started anew, and may have lost the end
 		return &refusal{code: protocol.CodeReplay, err: errHaveKey}
 	}
 	return n.resolveEarlier(ctx, s)

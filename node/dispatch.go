@@ -63,14 +63,14 @@ func (n *Node) propose(from protocol.PeerID, p proposal) {
 	}
 }
 
-// tellAgain is for a copy of the proposal of a signing that has ended here, or was refused because
-// it had ended before: a result that is not acknowledged is told again. A failure was told
+// tellAgain is for a copy of the proposal of a session that has ended here, or was refused because
+// it had ended before: a result that is not acknowledged is told again. A signing's failure was told
 // once, which may be lost; then the answer says that nothing more comes.
 func (c *ceremony) tellAgain() {
-	if c.spec.Kind != protocol.KindSign || !c.ended() {
+	if !c.ended() || c.node.outcomes.again(c.sid) {
 		return
 	}
-	if known := c.node.outcomes.again(c.sid); !known && !c.told && c.accepted() {
+	if c.spec.Kind == protocol.KindSign && !c.told && c.accepted() {
 		c.decide(&refusal{code: protocol.CodeCrashed, err: errNoResult})
 	}
 }

@@ -24,6 +24,8 @@ type outcomes struct {
 
 	mu      sync.Mutex
 	pending map[protocol.SID]*pendingOutcome
+	to      map[protocol.PeerID]*addressee // of what is pending
+	turns   sync.WaitGroup
 	added   chan struct{}
 	wakeAt  time.Time // when run looks at pending next
 	desk    outcomeDesk
@@ -47,8 +49,8 @@ type stored struct {
 
 func newOutcomes(s *keystore.Store, send func(context.Context, protocol.PeerID, protocol.Frame) error) *outcomes {
 	return &outcomes{
-		store: s, send: send, pending: make(map[protocol.SID]*pendingOutcome), added: make(chan struct{}, 1),
-		desk: outcomeDesk{wake: make(chan struct{}, 1)},
+		store: s, send: send, pending: make(map[protocol.SID]*pendingOutcome), to: make(map[protocol.PeerID]*addressee),
+		added: make(chan struct{}, 1), desk: outcomeDesk{wake: make(chan struct{}, 1)},
 	}
 }
 
@@ -93,11 +95,13 @@ func (o *outcomes) tell(ctx context.Context, p *pendingOutcome) {
 func (o *outcomes) add(p *pendingOutcome) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	sid := p.frame.Outcome.SID
-	if o.pending[sid] != nil && o.pending[sid].result() {
-		return false
+	if known := o.pending[p.sid()]; known != nil {
+		if known.result() {
+			return false
+		}
+		o.leave(known)
 	}
-	o.pending[sid] = p
+	o.enter(p)
 	if p.next.Before(o.wakeAt) {
 		o.nudge()
 	}
@@ -109,6 +113,8 @@ func (o *outcomes) add(p *pendingOutcome) bool {
 	}
 	return true
 }
+
+func (p *pendingOutcome) sid() protocol.SID { return p.frame.Outcome.SID }
 
 // result tells whether the outcome is one that is on disk.
 func (p *pendingOutcome) result() bool { return p.frame.Outcome.Record != nil }
@@ -123,20 +129,18 @@ func (o *outcomes) nudge() {
 // acknowledge forgets an outcome that a coordinator has made durable. A result is
 // not forgotten for the acknowledgement of a failure that was told before it.
 func (o *outcomes) acknowledge(from protocol.PeerID, ack *protocol.Ack) {
-	sid := ack.SID
 	o.mu.Lock()
-	p := o.pending[sid]
+	defer o.mu.Unlock()
+	p := o.pending[ack.SID]
 	if p == nil || p.to != from || ack.Failure && p.result() {
-		o.mu.Unlock()
 		return
 	}
-	delete(o.pending, sid)
+	o.leave(p)
 	o.dismiss(p)
-	o.mu.Unlock()
 }
 
 // again has an outcome that is not acknowledged told once more, at once; false if there
-// is none in memory.
+// is none in memory. Its coordinator has asked for it, so that it is there.
 func (o *outcomes) again(sid protocol.SID) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -145,6 +149,7 @@ func (o *outcomes) again(sid protocol.SID) bool {
 		return false
 	}
 	p.next = time.Now()
+	o.to[p.to].wake()
 	o.nudge()
 	return true
 }
@@ -158,6 +163,7 @@ func (o *outcomes) run(ctx context.Context) error {
 		}
 		return err
 	}
+	defer o.turns.Wait()
 	for {
 		next := o.sendDue(ctx, time.Now())
 		timer := time.NewTimer(time.Until(next))
@@ -193,59 +199,4 @@ func (o *outcomes) load(ctx context.Context) error {
 		})
 	}
 	return nil
-}
-
-// sendDue sends what is due and returns when the next one is.
-func (o *outcomes) sendDue(ctx context.Context, now time.Time) time.Time {
-	next := now.Add(redeliverMost)
-	for _, p := range o.due(now, &next) {
-		sendCtx, cancel := context.WithTimeout(ctx, sendLimit)
-		if err := o.send(sendCtx, p.to, p.frame); err != nil {
-			log.Debugw("an outcome could not be sent", "coordinator", p.to, "error", err)
-		}
-		cancel()
-	}
-	return next
-}
-
-// due returns outcomes whose time has come, and gives up very old ones. A share
-// is not lost with its outcome: the share stays in the keystore.
-func (o *outcomes) due(now time.Time, next *time.Time) []*pendingOutcome {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	var due []*pendingOutcome
-	for sid, p := range o.pending {
-		if now.Sub(p.since) > outcomeLife {
-			delete(o.pending, sid)
-			o.dismiss(p)
-			continue
-		}
-		if !p.next.After(now) {
-			due = append(due, p)
-			p.wait = min(2*p.wait, redeliverMost)
-			p.next = now.Add(p.wait)
-		}
-		if p.next.Before(*next) {
-			*next = p.next
-		}
-	}
-	o.wakeAt = *next
-	return due
-}
-
-// flush offers everything that is pending once more. What is not on disk is written
-// first.
-func (o *outcomes) flush(ctx context.Context) {
-	o.finish(context.WithoutCancel(ctx))
-	o.mu.Lock()
-	all := make([]*pendingOutcome, 0, len(o.pending))
-	for _, p := range o.pending {
-		all = append(all, p)
-	}
-	o.mu.Unlock()
-	for _, p := range all {
-		if err := o.send(ctx, p.to, p.frame); err != nil {
-			log.Infow("an outcome is still undelivered; it will be offered after the next start", "coordinator", p.to, "error", err)
-		}
-	}
 }
