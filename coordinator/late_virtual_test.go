@@ -139,7 +139,7 @@ func TestSavesByItsWordAlone(t *testing.T) {
 				return &protocol.Failure{Code: protocol.CodeDraining, Detail: "it is shutting down"}
 			}})
 			hard := 0
-			for range 12 {
+			for i := 0; i < 12 || hard == 0 && i < 100; i++ { // whom the keygen is with is left to chance
 				s, took := c.finished(c.keygen(2, 3))
 				if s.Status != registry.StatusCompleted || s.Attempt > 2 || took > 5*time.Second {
 					t.Errorf("%s in attempt %d after %v: %+v", s.Status, s.Attempt, took, s.Problem)
