@@ -199,8 +199,8 @@
 //	 in one session                128 at once
 //	taken of one member, in all    2 a round,    dropped, see package protocol
 //	 of a session                  512 KiB
-//	before the proposal, of        512 messages, dropped; what is kept is dropped after 10 s
-//	 one peer, all sessions        1 MiB
+//	before the proposal, brought   512 messages, dropped; what is kept is dropped after 10 s
+//	 by one peer, all sessions     1 MiB
 //	 of all peers                  16 MiB        dropped
 //	 of a guest                    none          dropped
 //	topics of sets that nobody     256, 10 min   the least recently used is left

@@ -20,6 +20,14 @@ const (
 // early holds envelopes until their session begins. Those that came over a stream are
 // unopened: whose session that is, is not known yet. Those of a topic are of its members,
 // and were opened there. What does not fit is dropped: pulls mend it.
+//
+// The room is that of who has brought a packet, not of who has signed it: a member may pass on
+// what another one has said in earlier sessions, as often as it likes, and would fill that
+// one's room. Nor does the signer's room help out when that of who passes on is full: it would
+// be filled next. So a member without room can hide what it passes on, for the signer's own
+// copy, if it comes later, counts as seen. But it can do that only to what it hears itself: in
+// sessions that it is a member of, where it could as well say nothing. And a pull brings what
+// is hidden. Honest members pass on nothing.
 type early struct {
 	mu      sync.Mutex
 	waiting map[protocol.SID][]earlyPacket
@@ -32,11 +40,20 @@ type earlyPacket struct {
 	packet
 	envelope []byte
 	topic    string
+	via      protocol.PeerID // who has brought it; empty: who it is from
 	since    time.Time
 }
 
 // cost is the room that a packet takes.
 func (p *earlyPacket) cost() int { return p.size + packetCost }
+
+// payer is the peer whose room a packet takes.
+func (p *earlyPacket) payer() protocol.PeerID {
+	if p.via == "" {
+		return p.from
+	}
+	return p.via
+}
 
 // earlyShare is what is kept of one peer.
 type earlyShare struct{ packets, bytes int }
@@ -49,22 +66,22 @@ func newEarly() *early {
 func (e *early) put(sid protocol.SID, p earlyPacket) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	share, fits := e.with(p.from, p.cost())
+	share, fits := e.with(p.payer(), p.cost())
 	if !fits {
 		return false
 	}
-	e.perPeer[p.from] = share
+	e.perPeer[p.payer()] = share
 	e.bytes += p.cost()
 	p.since = time.Now()
 	e.waiting[sid] = append(e.waiting[sid], p)
 	return true
 }
 
-// fits tells whether there is room for a packet of a peer with so many bytes.
-func (e *early) fits(from protocol.PeerID, size int) bool {
+// fits tells whether there is room for a packet that a peer has brought, with so many bytes.
+func (e *early) fits(via protocol.PeerID, size int) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	_, fits := e.with(from, size+packetCost)
+	_, fits := e.with(via, size+packetCost)
 	return fits
 }
 
@@ -100,12 +117,13 @@ func (e *early) expire(now time.Time) {
 func (e *early) drop(sid protocol.SID) {
 	for _, p := range e.waiting[sid] {
 		e.bytes -= p.cost()
-		share := e.perPeer[p.from]
+		payer := p.payer()
+		share := e.perPeer[payer]
 		share.packets--
 		share.bytes -= p.cost()
-		e.perPeer[p.from] = share
+		e.perPeer[payer] = share
 		if share.packets == 0 {
-			delete(e.perPeer, p.from)
+			delete(e.perPeer, payer)
 		}
 	}
 	delete(e.waiting, sid)

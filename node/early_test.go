@@ -33,6 +33,14 @@ func TestOnePeerCannotFillTheRoomForEarlyMessages(t *testing.T) {
 	if got := e.take(protocol.SID{1}); len(got) != 2 {
 		t.Errorf("took %d messages, want 2", len(got))
 	}
+	repeated := came("alice", []byte{3})
+	repeated.via = "mallory"
+	for e.put(protocol.SID{2}, repeated) {
+	}
+	if got := e.perPeer["alice"].packets; got != 0 {
+		t.Errorf("%d messages that another has brought take a peer's room", got)
+	}
+	e.drop(protocol.SID{2})
 	if !e.put(protocol.SID{1}, came("mallory", nil)) {
 		t.Error("what was taken still occupies room")
 	}

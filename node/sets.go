@@ -22,7 +22,7 @@ const (
 // of their own for as long as they last.
 type sets struct {
 	host     *p2p.Host
-	validate func(meeting, []byte) (p2p.PeerID, any, bool)
+	validate func(m meeting, via p2p.PeerID, data []byte) (p2p.PeerID, any, bool)
 	receive  func(*set, p2p.Delivery)
 
 	mu    sync.Mutex
@@ -111,8 +111,8 @@ func (s *sets) join(x *set, spec *protocol.Spec) {
 	}
 	topic, err := s.host.Join(p2p.TopicConfig{
 		Name: x.name, Members: spec.Peers(), Shared: x.shared,
-		Validate: func(data []byte) (p2p.PeerID, any, bool) { return s.validate(m, data) },
-		Receive:  func(d p2p.Delivery) { s.receive(x, d) },
+		ValidateVia: func(via p2p.PeerID, data []byte) (p2p.PeerID, any, bool) { return s.validate(m, via, data) },
+		Receive:     func(d p2p.Delivery) { s.receive(x, d) },
 	})
 	if err != nil {
 		x.err = fmt.Errorf("session topic: %w", err)
@@ -240,7 +240,7 @@ type meeting struct {
 // openGossip is the topics' validator: the sender is who signed the envelope. On a topic
 // of its own a session hears nothing of others. One goroutine opens what is said on all
 // topics, so a signature is verified only if there is room for what was signed.
-func (n *Node) openGossip(m meeting, data []byte) (p2p.PeerID, any, bool) {
+func (n *Node) openGossip(m meeting, via p2p.PeerID, data []byte) (p2p.PeerID, any, bool) {
 	e, err := protocol.DecodeEnvelope(data)
 	if err != nil || m.only != (protocol.SID{}) && e.Header.SID != m.only {
 		return "", nil, false
@@ -248,7 +248,7 @@ func (n *Node) openGossip(m meeting, data []byte) (p2p.PeerID, any, bool) {
 	if n.tap != nil {
 		n.tap(e.Header.From, data, true)
 	}
-	if !n.wants(m.topic, &e.Header, len(data)) {
+	if !n.wants(m.topic, via, &e.Header, len(data)) {
 		return "", p2p.Unwanted, true
 	}
 	o, err := e.Open(p2p.Verify)
@@ -259,13 +259,14 @@ func (n *Node) openGossip(m meeting, data []byte) (p2p.PeerID, any, bool) {
 }
 
 // wants tells whether there is room for an envelope from a topic. It believes the header, and
-// so takes nothing of whom that names: anybody may have written it.
-func (n *Node) wants(topic string, h *protocol.Header, size int) bool {
+// so takes nothing of whom that names: anybody may have written it. For a session that is not
+// known the room is that of who has passed it on, see early.
+func (n *Node) wants(topic string, via p2p.PeerID, h *protocol.Header, size int) bool {
 	n.mu.Lock()
 	c := n.sessions[h.SID]
 	n.mu.Unlock()
 	if c == nil {
-		return n.early.fits(h.From, size)
+		return n.early.fits(via, size)
 	}
 	return topic == c.meeting && roleIn(c.spec, h.From) != "" && c.inbox.wants(h.From, size)
 }
@@ -282,8 +283,8 @@ func (n *Node) receiveGossip(x *set, d p2p.Delivery) {
 	p := packet{from: d.From, opened: o, gossip: true, size: len(d.Data)}
 	n.mu.Lock()
 	c := n.sessions[sid]
-	if c == nil && !n.early.put(sid, earlyPacket{packet: p, topic: x.name}) {
-		log.Debugw("no room for an early message", "peer", d.From, "sid", sid.Short())
+	if c == nil && !n.early.put(sid, earlyPacket{packet: p, topic: x.name, via: d.Via}) {
+		log.Debugw("no room for an early message", "peer", d.From, "via", d.Via, "sid", sid.Short())
 	}
 	n.mu.Unlock()
 	if c != nil {

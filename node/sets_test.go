@@ -125,6 +125,52 @@ func TestWhatIsSaidBeforeTheProposalIsKept(t *testing.T) {
 	})
 }
 
+// What a member repeats of another one's words, on a topic that they share, takes no room of
+// that one: what it says before the proposal is kept as always, in sessions without the first.
+func TestRepeatedWordsTakeNoRoomOfTheirAuthor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, p2ptest.Config{Transport: p2ptest.Simulated}, 4, nil)
+		key, cert := c.key(protocol.EdDSA, 2)
+		other, _ := c.key(protocol.EdDSA, 3)
+		late, author, rogue := c.parties[0], c.parties[1], c.parties[3].turn(key, other)
+		warm := c.coord.sign(key, digest(1), c.peers(0, 1))
+		checkSignatures(t, warm, cert, c.coord.run(warm))
+		with := c.coord.sign(other, digest(2), c.peers(0, 1, 3))
+		topic := rogue.join(with).topic
+		c.coord.proposeTo(with, late.ID()) // it is on the topic from now on
+		time.Sleep(unquiet)                // so that the first pull comes after a second
+		for i := range earlyPerPeer + 64 {
+			h := protocol.Header{SID: protocol.SID{1, byte(i), byte(i >> 8)}, Type: protocol.TypeRound, Round: 1, Seq: 1}
+			old, err := protocol.Seal(author.Host, h, nil).Encode()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := topic.Publish(t.Context(), old); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(100 * time.Millisecond)
+		early := late.node.early
+		early.mu.Lock()
+		if of, by := early.perPeer[author.ID()].packets, early.perPeer[rogue.ID()].packets; of != 0 || by != earlyPerPeer {
+			t.Errorf("%d messages take room of their author, %d of who repeats them, want 0 and %d", of, by, earlyPerPeer)
+		}
+		early.mu.Unlock()
+		if got := late.Stats().Unwanted; got != 64 {
+			t.Errorf("%d messages for which there was no room were not verified, want 64", got)
+		}
+		spec := c.coord.sign(key, digest(3), c.peers(0, 1))
+		c.coord.proposeTo(spec, author.ID())
+		time.Sleep(500 * time.Millisecond)
+		start := time.Now()
+		c.coord.proposeTo(spec, late.ID())
+		checkSignatures(t, spec, cert, c.coord.result(spec))
+		if took := time.Since(start); took > 400*time.Millisecond {
+			t.Errorf("it took %v from the last proposal: a message was pulled", took)
+		}
+	})
+}
+
 // The most signings that one coordinator may have under way, of one set and at once,
 // lose nothing.
 func TestManySigningsOfASetAtOnce(t *testing.T) {
@@ -259,33 +305,36 @@ func TestWhatThereIsNoRoomForIsNotVerified(t *testing.T) {
 		synctest.Wait() // the session has ended
 		party, mallory, alice := c.parties[0].node, c.parties[1].Host, c.parties[2].Host
 		topic, _ := over.Topic()
-		say := func(as protocol.Signer, sid protocol.SID, seq int) (unwanted, ok bool) {
+		say := func(via p2p.PeerID, as protocol.Signer, sid protocol.SID, seq int) (unwanted, ok bool) {
 			data, err := protocol.Seal(as, protocol.Header{SID: sid, Type: protocol.TypeRound, Round: 1, Seq: uint32(seq)}, nil).Encode()
 			if err != nil {
 				t.Fatal(err)
 			}
-			from, opened, ok := party.openGossip(meeting{topic: topic}, data)
+			from, opened, ok := party.openGossip(meeting{topic: topic}, via, data)
 			unwanted = opened == p2p.Unwanted
 			if ok && !unwanted {
-				party.receiveGossip(&set{name: topic}, p2p.Delivery{From: from, Data: data, Opened: opened})
+				party.receiveGossip(&set{name: topic}, p2p.Delivery{From: from, Via: via, Data: data, Opened: opened})
 			}
 			return unwanted, ok
 		}
 		unknown := func(i int) protocol.SID { return protocol.SID{1, byte(i), byte(i >> 8)} }
 		for i := range 2 * earlyPerPeer {
-			if unwanted, ok := say(mallory, unknown(i), 1); !ok || unwanted != (i >= earlyPerPeer) {
+			if unwanted, ok := say(mallory.ID(), mallory, unknown(i), 1); !ok || unwanted != (i >= earlyPerPeer) {
 				t.Fatalf("message %d for sessions nobody knows: unwanted %v, fit %v; there is room for %d", i, unwanted, ok, earlyPerPeer)
 			}
 		}
+		if unwanted, ok := say(mallory.ID(), alice, unknown(0), 1); !unwanted || !ok {
+			t.Errorf("a member without room passes on what another says: unwanted %v, fit %v", unwanted, ok)
+		}
 		for i := range 2 * earlyPerPeer {
-			if unwanted, ok := say(impostor{mallory, alice.ID()}, unknown(i), 1); unwanted || ok {
+			if unwanted, ok := say(alice.ID(), impostor{alice, mallory.ID()}, unknown(i), 1); unwanted || ok {
 				t.Fatalf("forgery %d: unwanted %v, fit %v; want it to be held against who passes it on", i, unwanted, ok)
 			}
 		}
-		if unwanted, ok := say(alice, unknown(0), 1); unwanted || !ok {
+		if unwanted, ok := say(alice.ID(), alice, unknown(0), 1); unwanted || !ok {
 			t.Errorf("what others have said in its name has taken a member's room: unwanted %v, fit %v", unwanted, ok)
 		}
-		if unwanted, ok := say(alice, over.SID(), 99); !unwanted || !ok {
+		if unwanted, ok := say(alice.ID(), alice, over.SID(), 99); !unwanted || !ok {
 			t.Errorf("a message for a session that has ended: unwanted %v, fit %v", unwanted, ok)
 		}
 	})

@@ -1,6 +1,7 @@
 package p2p_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"sync/atomic"
@@ -205,6 +206,49 @@ func TestAMemberFloodsTopicsWithInvalidMessages(t *testing.T) {
 		say(t, floods[0], mallory, "forgive me")
 		if d := <-heard; d.From != mallory.ID() {
 			t.Errorf("heard %s, want %s", d.From, mallory.ID())
+		}
+	})
+}
+
+// Who listens is told who has signed a message, and through whom it has come.
+func TestWhoPassesOnIsKnown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		net := p2ptest.New(t, p2ptest.Config{Transport: p2ptest.Simulated})
+		nodes := net.Pool(3)
+		net.Mesh(nodes...)
+		party, alice, mallory := nodes[0], nodes[1], nodes[2]
+		heard, vias := make(chan p2p.Delivery, 4), make(chan p2p.PeerID, 4)
+		ctx, ids := within(t, time.Minute), p2ptest.IDs(nodes...)
+		for _, way := range []string{"Receive", "Next"} {
+			cfg := p2p.TopicConfig{Name: "s/" + way, Members: ids, ValidateVia: func(via p2p.PeerID, data []byte) (p2p.PeerID, any, bool) {
+				vias <- via
+				return open(data)
+			}}
+			if way == "Receive" {
+				cfg.Receive = func(d p2p.Delivery) { heard <- d }
+			}
+			hall, err := party.Join(cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			hers, his := join(t, alice, cfg.Name, ids), join(t, mallory, cfg.Name, ids)
+			if err := errors.Join(hers.Ready(ctx), his.Ready(ctx)); err != nil {
+				t.Fatal(err)
+			}
+			for via, mine := range map[*p2ptest.Node]*p2p.Topic{alice: hers, mallory: his} {
+				if err := mine.Publish(ctx, sealed(alice, "through "+via.ID())); err != nil {
+					t.Fatal(err)
+				}
+				var d p2p.Delivery
+				if cfg.Receive != nil {
+					d = <-heard
+				} else if d, err = hall.Next(ctx); err != nil {
+					t.Fatal(err)
+				}
+				if asked := <-vias; d.From != alice.ID() || d.Via != via.ID() || asked != via.ID() {
+					t.Errorf("%s: heard %s through %s, and %s when it was validated; want %s through %s", way, d.From, d.Via, asked, alice.ID(), via.ID())
+				}
+			}
 		}
 	})
 }

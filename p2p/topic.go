@@ -30,6 +30,10 @@ type TopicConfig struct {
 	// a moment; if what is made of data is Unwanted, nothing is held against anybody.
 	Validate func(data []byte) (sender PeerID, opened any, ok bool)
 
+	// ValidateVia takes the place of Validate where it matters who passes the message on:
+	// the sender itself, or another peer that may send here.
+	ValidateVia func(via PeerID, data []byte) (sender PeerID, opened any, ok bool)
+
 	// Receive, unless nil, is called for each message that Validate and the list of
 	// members have accepted, right after Validate and one at a time over all topics of
 	// the host. It must not block. Next only waits then, and the message goes no further:
@@ -54,6 +58,7 @@ var unread any = &struct{ _ byte }{}
 // Delivery is a message from a topic.
 type Delivery struct {
 	From   PeerID // who signed it, by Validate; not who forwarded it
+	Via    PeerID // who forwarded it, by its connection; often the same
 	Data   []byte
 	Opened any // what Validate has made of it
 }
@@ -69,7 +74,7 @@ type Topic struct {
 	h       *Host
 	name    string // with the prefix
 	members map[peer.ID]bool
-	check   func([]byte) (PeerID, any, bool)
+	check   func(via PeerID, data []byte) (PeerID, any, bool)
 	receive func(Delivery) // nil: Next
 	topic   *pubsub.Topic
 	sub     *pubsub.Subscription // nil when PublishOnly
@@ -82,10 +87,14 @@ type Topic struct {
 
 // Join joins a topic. Errors: ErrConfig, ErrTopicUsed, ErrClosed.
 func (h *Host) Join(cfg TopicConfig) (*Topic, error) {
-	if !topicShape.MatchString(cfg.Name) || cfg.Validate == nil {
+	check := cfg.ValidateVia
+	if check == nil && cfg.Validate != nil {
+		check = func(_ PeerID, data []byte) (PeerID, any, bool) { return cfg.Validate(data) }
+	}
+	if !topicShape.MatchString(cfg.Name) || check == nil {
 		return nil, fmt.Errorf("%w: topic %q: a name of at most 128 letters, digits, '/', '.', '_' or '-' and a Validate are needed", ErrConfig, cfg.Name)
 	}
-	t := &Topic{h: h, name: h.topicPrefix() + cfg.Name, check: cfg.Validate, receive: cfg.Receive, closed: make(chan struct{})}
+	t := &Topic{h: h, name: h.topicPrefix() + cfg.Name, check: check, receive: cfg.Receive, closed: make(chan struct{})}
 	t.here.moved = time.Now()
 	if cfg.Members != nil {
 		t.members = make(map[peer.ID]bool, len(cfg.Members))
@@ -182,7 +191,8 @@ func (t *Topic) validate(_ context.Context, from peer.ID, m *pubsub.Message) (ve
 		m.ValidatorData = unread
 		return pubsub.ValidationIgnore
 	}
-	sender, opened, ok := t.check(m.Data)
+	via := from.String()
+	sender, opened, ok := t.check(via, m.Data)
 	switch {
 	case ok && opened == Unwanted:
 		t.h.stats.unwanted.Add(1)
@@ -195,7 +205,7 @@ func (t *Topic) validate(_ context.Context, from peer.ID, m *pubsub.Message) (ve
 		m.ValidatorData = validated{sender, opened}
 		return pubsub.ValidationAccept
 	}
-	t.receive(Delivery{From: sender, Data: m.Data, Opened: opened})
+	t.receive(Delivery{From: sender, Via: via, Data: m.Data, Opened: opened})
 	return pubsub.ValidationIgnore // it has arrived: pubsub need not deliver it, nor keep it for others
 }
 
@@ -293,7 +303,7 @@ func (t *Topic) Next(ctx context.Context) (Delivery, error) {
 		return Delivery{}, fmt.Errorf("%s: %w", t.name, ErrClosed)
 	}
 	v, _ := m.ValidatorData.(validated)
-	return Delivery{From: v.sender, Data: m.Data, Opened: v.opened}, nil
+	return Delivery{From: v.sender, Via: m.ReceivedFrom.String(), Data: m.Data, Opened: v.opened}, nil
 }
 
 // Close leaves the topic. Its name cannot be used again for ten minutes, unless it is
