@@ -233,6 +233,7 @@ func (s *scripted) answer(to p2p.PeerID, spec *protocol.Spec) protocol.Answer {
 func (s *scripted) answerWith(to p2p.PeerID, p protocol.Propose) protocol.Answer {
 	s.tb.Helper()
 	sid := p.Spec.SID()
+	s.forget(sid, to) // or what it said the last time would be taken for the answer
 	s.send(to, protocol.Frame{Propose: &p})
 	s.await("an answer", 3*time.Minute, func() bool { _, ok := s.answers[sid][to]; return ok })
 	s.mu.Lock()
