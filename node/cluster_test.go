@@ -44,11 +44,12 @@ type cluster struct {
 // party is one running node.
 type party struct {
 	*p2ptest.Node
-	c     *cluster
-	node  *Node
-	store *keystore.Store
-	dir   string
-	cfg   func(*Config)
+	c      *cluster
+	node   *Node
+	store  *keystore.Store
+	dir    string
+	cfg    func(*Config)
+	onSave func(save *protocol.Save, done bool) error // of its nodes from the next start on; nil: none
 
 	cancel context.CancelFunc
 	ended  sync.WaitGroup
@@ -139,6 +140,9 @@ func (p *party) start() {
 	}
 	if p.c.tap != nil {
 		p.node.tap = p.c.tap.at(p.ID())
+	}
+	if p.onSave != nil {
+		p.node.crash = p.onSave
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	p.cancel = cancel

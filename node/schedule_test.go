@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -34,8 +35,18 @@ type schedule struct {
 	never  map[protocol.SID]map[p2p.PeerID]bool       // its own word that it never will
 	dead   map[int]bool
 
+	plans [scheduleParties]atomic.Pointer[plan] // of each party's present life
+
 	killing sync.Mutex
 	lives   map[int]int // how often each party was started anew
+}
+
+// plan is how a life of a party ends.
+type plan struct {
+	die  bool // at that moment, or never
+	at   moment
+	life int
+	gone atomic.Bool // it was killed before a save came to its end
 }
 
 func (s *schedule) logf(format string, args ...any) { s.t.Logf(format, args...) }
@@ -61,16 +72,13 @@ func (s *schedule) kill(i, life int) {
 	}
 }
 
-// arm gives a party's node a random moment at which it is killed, or none, and
-// watches what it saves.
-func (s *schedule) arm(i int, die bool) {
-	p, m := s.c.parties[i], moments[0] // before its share is on disk: what leaves orphans at the others
-	if s.random.IntN(2) == 0 {
-		m = moments[s.random.IntN(len(moments))]
-	}
-	gone, life := false, s.lives[i]
-	p.node.crash = func(save *protocol.Save, done bool) error {
-		if gone {
+// watch has every life of a party say what it saves, and end as it is planned. Sessions
+// save at the same time, and while others are planned.
+func (s *schedule) watch(i int) {
+	p := s.c.parties[i]
+	p.onSave = func(save *protocol.Save, done bool) error {
+		plan := s.plans[i].Load()
+		if plan.gone.Load() {
 			return errKilled
 		}
 		sid := save.Key.Spec.SID()
@@ -81,17 +89,28 @@ func (s *schedule) arm(i int, die bool) {
 			s.note(s.saved, sid, p.ID())
 		}
 		s.c.coord.mu.Unlock()
-		if !die || save.Active != m.active || done != m.done {
+		if !plan.die || save.Active != plan.at.active || done != plan.at.done {
 			return nil
 		}
-		if m.after > 0 {
-			time.AfterFunc(m.after/10, func() { s.kill(i, life) })
+		if plan.at.after > 0 {
+			time.AfterFunc(plan.at.after/10, func() { s.kill(i, plan.life) })
 			return nil
 		}
-		gone = true
-		s.kill(i, life)
+		plan.gone.Store(true)
+		s.kill(i, plan.life)
 		return errKilled
 	}
+	s.plans[i].Store(new(plan))
+	p.node.crash = p.onSave // it has nothing to save yet
+}
+
+// arm gives a party a random moment at which it is killed, or none.
+func (s *schedule) arm(i int, die bool) {
+	m := moments[0] // before its share is on disk: what leaves orphans at the others
+	if s.random.IntN(2) == 0 {
+		m = moments[s.random.IntN(len(moments))]
+	}
+	s.plans[i].Store(&plan{die: die, at: m, life: s.lives[i]})
 }
 
 // propose begins the next attempt with three of the parties, and lets some of them die.
@@ -158,8 +177,8 @@ func (s *schedule) revive(i int) {
 	s.lives[i]++
 	s.killing.Unlock()
 	p.kill()
-	p.revive()
 	s.arm(i, false)
+	p.revive()
 	delete(s.dead, i)
 	for _, other := range s.c.hosts() {
 		if other != p.Node { // who is dead is not reached
@@ -251,6 +270,9 @@ func TestAnyOrderOfKillsAndAttempts(t *testing.T) {
 					c:      newCluster(t, p2ptest.Config{Transport: p2ptest.Simulated}, scheduleParties, nil),
 					bodies: make(map[protocol.SID]*protocol.CertificateBody),
 					saved:  make(map[protocol.SID]map[p2p.PeerID]bool), never: make(map[protocol.SID]map[p2p.PeerID]bool),
+				}
+				for i := range s.c.parties {
+					s.watch(i)
 				}
 				s.propose()
 				s.play()
