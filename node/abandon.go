@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/meshmpc/mpcd/keystore"
@@ -16,7 +17,7 @@ import (
 //
 // Who drops a share has signed and therefore never gives such a word of its own.
 // It keeps the one that it has dropped the share for, and gives that to members
-// that ask later.
+// that ask later. Before that everybody else has to pledge (pledge.go).
 
 // withoutShare answers a member's question about an attempt of which this party has
 // no share. It is silent unless it knows for sure that there will never be one.
@@ -27,7 +28,7 @@ func (n *Node) withoutShare(ctx context.Context, from protocol.PeerID, e *protoc
 		from == n.cfg.Host.ID() || roleIn(s, from) == "" || roleIn(s, n.cfg.Host.ID()) == "" {
 		return nil, nil
 	}
-	word, err := n.abandonOf(ctx, body.SID)
+	word, _, err := n.wordOn(ctx, body.SID) // a share that was pledged and has gone since was not completed
 	if err != nil {
 		return nil, err
 	}
@@ -74,11 +75,17 @@ func (n *Node) neverSigns(ctx context.Context, s *protocol.Spec) (bool, error) {
 	return n.refuseForEver(ctx, s, time.Now())
 }
 
+// counts reports whether a word is another member's about an attempt.
+func (n *Node) counts(s *protocol.Spec, a *protocol.Abandon) bool {
+	return a.SID == s.SID() && a.Party != n.cfg.Host.ID() && roleIn(s, a.Party) != "" && a.Verify(p2p.Verify)
+}
+
 // hearAbandon keeps a member's word about an attempt of which this party has a
-// share. It may come from any member, for it is signed.
+// share. It may come from any member, for it is signed; and whoever answers with it will
+// itself never have a complete key.
 func (n *Node) hearAbandon(from protocol.PeerID, record protocol.KeyRecord, state keystore.State, a *protocol.Abandon) {
 	s, r := &record.Spec, n.resolver
-	if a.SID != s.SID() || a.Party == n.cfg.Host.ID() || roleIn(s, a.Party) == "" || !a.Verify(p2p.Verify) {
+	if !n.counts(s, a) {
 		seldom.Do(func() {
 			log.Warnw("a member's word about an interrupted keygen does not hold", "key", s.Key, "peer", from)
 		})
@@ -90,6 +97,16 @@ func (n *Node) hearAbandon(from protocol.PeerID, record protocol.KeyRecord, stat
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.keepWord(s, a)
+	id := shareID(s.Key, s.Epoch)
+	if r.without[id] == nil {
+		r.without[id] = make(map[protocol.PeerID]protocol.SID)
+	}
+	r.without[id][from] = a.SID
+}
+
+// keepWord notes a word that counts. The caller holds mu.
+func (r *resolver) keepWord(s *protocol.Spec, a *protocol.Abandon) {
 	id := shareID(s.Key, s.Epoch)
 	if r.abandons[id] == nil {
 		r.abandons[id] = make(map[protocol.PeerID]*protocol.Abandon)
@@ -98,14 +115,14 @@ func (n *Node) hearAbandon(from protocol.PeerID, record protocol.KeyRecord, stat
 }
 
 // abandoned returns the words of the members that will never sign the certificate of a
-// key, of which cert has the signatures that are known. Who has signed it as well says two
-// things, and counts for nothing. The caller holds mu.
-func (r *resolver) abandoned(record protocol.KeyRecord, cert *protocol.Certificate) []*protocol.Abandon {
+// key, of all or of those that are named; cert has the signatures that are known. Who has
+// signed it as well says two things, and counts for nothing. The caller holds mu.
+func (r *resolver) abandoned(record protocol.KeyRecord, cert *protocol.Certificate, of ...protocol.PeerID) []*protocol.Abandon {
 	id, sid := shareID(record.Spec.Key, record.Spec.Epoch), record.Spec.SID()
 	var words []*protocol.Abandon
 	for i, m := range record.Spec.Roster {
 		a := r.abandons[id][m.Peer]
-		if a == nil || a.SID != sid {
+		if a == nil || a.SID != sid || len(of) > 0 && !slices.Contains(of, m.Peer) {
 			continue
 		}
 		if cert != nil && len(cert.Signatures[i]) > 0 && p2p.Verify(m.Peer, cert.Body.Signed(), cert.Signatures[i]) {
@@ -140,12 +157,7 @@ type liar struct {
 // are sealed under it. What is left of the share on disk until the store is compacted is
 // part of a key that nobody can ever have the certificate of.
 func (n *Node) drop(ctx context.Context, s *protocol.Spec, word *protocol.Abandon) error {
-	payload, err := protocol.Marshal(word)
-	if err != nil {
-		return err
-	}
-	header := keystore.Header{Kind: kindAbandon, ID: word.SID.String(), Account: s.Account, State: keystore.StateRetired}
-	if err := n.cfg.Store.Put(ctx, keystore.Record{Header: header, Payload: payload}); err != nil {
+	if err := n.keepAbandon(ctx, s, word, keystore.StateRetired); err != nil {
 		return fmt.Errorf("a pending share could not be dropped: %w", err)
 	}
 	if err := n.discard(ctx, s); err != nil {
@@ -154,26 +166,47 @@ func (n *Node) drop(ctx context.Context, s *protocol.Spec, word *protocol.Abando
 	id := shareID(s.Key, s.Epoch)
 	delete(n.resolver.heard, id)
 	delete(n.resolver.abandons, id)
-	delete(n.resolver.silent, id)
+	delete(n.resolver.without, id)
+	delete(n.resolver.whole, id)
 	log.Warnw("a pending share was dropped: a member has never signed the certificate and never will, so that there is no key", "key", s.Key, "attempt", s.Attempt, "sid", word.SID.Short(), "member", word.Party)
 	return nil
+}
+
+// keepAbandon writes a word: retired, it is the reason for which this party drops
+// its share; pending, the one for which it has pledged never to complete it.
+func (n *Node) keepAbandon(ctx context.Context, s *protocol.Spec, word *protocol.Abandon, state keystore.State) error {
+	payload, err := protocol.Marshal(word)
+	if err != nil {
+		return err
+	}
+	header := keystore.Header{Kind: kindAbandon, ID: word.SID.String(), Account: s.Account, State: state}
+	return n.cfg.Store.Put(ctx, keystore.Record{Header: header, Payload: payload})
 }
 
 // abandonOf returns the word for which this party has dropped the share of an
 // attempt, or is about to; nil if there is none.
 func (n *Node) abandonOf(ctx context.Context, sid protocol.SID) (*protocol.Abandon, error) {
+	word, state, err := n.wordOn(ctx, sid)
+	if state != keystore.StateRetired {
+		return nil, err
+	}
+	return word, err
+}
+
+// wordOn returns what keepAbandon has written about an attempt; nil if nothing.
+func (n *Node) wordOn(ctx context.Context, sid protocol.SID) (*protocol.Abandon, keystore.State, error) {
 	record, err := n.cfg.Store.Get(ctx, kindAbandon, sid.String())
 	switch {
 	case errors.Is(err, keystore.ErrNotFound):
-		return nil, nil
+		return nil, "", nil
 	case err != nil:
-		return nil, err
+		return nil, "", err
 	}
 	var a protocol.Abandon
 	if err := protocol.Unmarshal(record.Payload, &a); err != nil {
-		return nil, fmt.Errorf("why the share of session %s was dropped: %w", sid.Short(), err)
+		return nil, "", fmt.Errorf("a member's word about session %s: %w", sid.Short(), err)
 	}
-	return &a, nil
+	return &a, record.State, nil
 }
 
 // doubt notes that a share could not be saved. Unless nothing was written, it is known

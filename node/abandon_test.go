@@ -204,7 +204,7 @@ func TestAWordThatDoesNotHoldDropsNothing(t *testing.T) {
 			if reply, err := p.node.takeEndorsement(t.Context(), liar.ID(), e); reply != nil || err != nil {
 				t.Errorf("%s: %+v, %v", name, reply, err)
 			}
-			if v, err := p.node.decide(t.Context(), key, nil); err != nil || v.state != keystore.StatePending {
+			if v, err := p.node.decide(t.Context(), key); err != nil || v.state != keystore.StatePending {
 				t.Errorf("%s: the share is %q, %v", name, v.state, err)
 			}
 		}
@@ -213,7 +213,7 @@ func TestAWordThatDoesNotHoldDropsNothing(t *testing.T) {
 		if _, err := p.node.takeEndorsement(t.Context(), liar.ID(), e); err != nil {
 			t.Error(err)
 		}
-		if v, err := p.node.decide(t.Context(), key, nil); err != nil || v.state != keystore.StatePending {
+		if v, err := p.node.decide(t.Context(), key); err != nil || v.state != keystore.StatePending {
 			t.Errorf("unasked for: the share is %q, %v", v.state, err)
 		}
 	})
@@ -414,7 +414,7 @@ func TestAWordDropsNothingWhileAMemberIsAway(t *testing.T) {
 func TestSilenceIsNoAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, p2ptest.Config{Transport: p2ptest.Simulated}, 4, nil)
-		key, _ := c.key(protocol.EdDSA, 2)
+		key, cert := c.key(protocol.EdDSA, 2)
 		a, silent := c.parties[0], c.parties[1]
 		a.interrupt(t, key)
 		if err := silent.store.EraseEpoch(t.Context(), key.Key, key.Epoch); err != nil {
@@ -428,7 +428,12 @@ func TestSilenceIsNoAnswer(t *testing.T) {
 			t.Errorf("%+v, %v", v, err)
 		}
 		c.net.Sim.Isolate(c.parties[2].Index, true) // its word is known
-		if v, err = a.node.decide(t.Context(), key, c.peers(2)); err != nil || v.state != "" {
+		e := question(cert, nil)
+		e.Reply, e.Abandon = true, protocol.SignAbandon(c.parties[2].Host, key.SID())
+		if _, err := a.node.takeEndorsement(t.Context(), silent.ID(), e); err != nil {
+			t.Fatal(err)
+		}
+		if v, err = a.node.decide(t.Context(), key); err != nil || v.state != "" {
 			t.Errorf("when all others have answered: %+v, %v", v, err)
 		}
 	})

@@ -13,10 +13,11 @@ import (
 )
 
 // complete adds signatures to those of a pending key; with the last one the key
-// is active and its outcome is told. It returns what is known now.
-func (n *Node) complete(ctx context.Context, theirs *protocol.Certificate) (*protocol.Certificate, error) {
+// is active and its outcome is told. It returns what is known now. The signatures are
+// what the member from knows.
+func (n *Node) complete(ctx context.Context, from protocol.PeerID, theirs *protocol.Certificate) (*protocol.Certificate, error) {
 	ctx = context.WithoutCancel(ctx)
-	cert, outcome, err := n.activate(ctx, theirs)
+	cert, outcome, err := n.activate(ctx, from, theirs)
 	if outcome != nil {
 		n.outcomes.offer(ctx, outcome.Record.Body.Spec.Coordinator, *outcome)
 	}
@@ -25,14 +26,18 @@ func (n *Node) complete(ctx context.Context, theirs *protocol.Certificate) (*pro
 
 // activate is the part of complete that must be alone. Share and outcome are
 // written together.
-func (n *Node) activate(ctx context.Context, theirs *protocol.Certificate) (*protocol.Certificate, *protocol.Outcome, error) {
+func (n *Node) activate(ctx context.Context, from protocol.PeerID, theirs *protocol.Certificate) (*protocol.Certificate, *protocol.Outcome, error) {
 	n.resolver.mu.Lock()
 	defer n.resolver.mu.Unlock()
 	record, state, err := n.made(ctx, theirs.Body.Key, theirs.Body.Epoch)
 	if err != nil || state != keystore.StatePending { // somebody else's endorsement was faster
 		return record.Certificate, nil, err
 	}
-	cert := n.resolver.gather(n.cfg.Host, record, theirs.Signatures)
+	barred, err := n.release(ctx, record, from, theirs)
+	if err != nil {
+		return nil, nil, err
+	}
+	cert := n.resolver.gather(n.cfg.Host, record, theirs.Signatures, barred)
 	if cert.Verify(p2p.Verify) != nil {
 		return &cert, nil, nil
 	}
@@ -52,8 +57,9 @@ func (n *Node) activate(ctx context.Context, theirs *protocol.Certificate) (*pro
 }
 
 // gather returns a pending key's certificate with this party's signature and
-// every other one that is known and good. The caller holds mu.
-func (r *resolver) gather(self protocol.Signer, record protocol.KeyRecord, more [][]byte) protocol.Certificate {
+// every other one that is known and good, but for that of a member that is barred, if any. The
+// caller holds mu.
+func (r *resolver) gather(self protocol.Signer, record protocol.KeyRecord, more [][]byte, barred protocol.PeerID) protocol.Certificate {
 	id, body := shareID(record.Spec.Key, record.Spec.Epoch), bodyOf(record)
 	data := body.Signed()
 	cert := r.known(record)
@@ -65,6 +71,8 @@ func (r *resolver) gather(self protocol.Signer, record protocol.KeyRecord, more 
 		switch {
 		case m.Peer == self.ID():
 			cert.Signatures[i] = self.Sign(data)
+		case m.Peer == barred: // what the session has heard of it does not count either
+			cert.Signatures[i] = nil
 		case len(cert.Signatures[i]) == 0 && i < len(more) && p2p.Verify(m.Peer, data, more[i]):
 			cert.Signatures[i] = more[i]
 		}

@@ -171,14 +171,14 @@ func (n *Node) takeEndorsement(ctx context.Context, from protocol.PeerID, e *pro
 		return nil, nil // not about this key, or not a member's
 	}
 	if e.Reply {
-		defer n.resolver.answered(sid, from)
+		defer n.resolver.answered(from, e)
 	}
-	if e.Reply && e.Abandon != nil {
+	if e.Abandon != nil && (e.Reply || state == keystore.StateActive) {
 		n.hearAbandon(from, record, state, e.Abandon)
 	}
 	cert := record.Certificate
 	if state == keystore.StatePending {
-		switch cert, err = n.complete(ctx, theirs); {
+		switch cert, err = n.complete(ctx, from, theirs); {
 		case errors.Is(err, errNoKey): // it was dropped just now
 			return n.withoutShare(ctx, from, e)
 		case err != nil:
@@ -188,5 +188,9 @@ func (n *Node) takeEndorsement(ctx context.Context, from protocol.PeerID, e *pro
 	if e.Reply || cert == nil {
 		return nil, nil
 	}
-	return &protocol.Endorse{Certificate: *cert, Reply: true}, nil
+	reply := &protocol.Endorse{Certificate: *cert, Reply: true}
+	if state == keystore.StatePending {
+		reply.Abandon, err = n.pledge(ctx, &record.Spec, e.Abandon)
+	}
+	return reply, err
 }

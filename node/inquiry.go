@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -24,14 +25,15 @@ const (
 // what the resolver knows; the inquiry only tells who has answered.
 type inquiry struct {
 	sid    protocol.SID
+	word   *protocol.Abandon        // that the members are shown, if any
 	silent map[protocol.PeerID]bool // who has not answered; true: nor can be reached. Guarded by resolver.mu
 	all    chan struct{}            // closed when nobody is waited for any more
 }
 
-func (r *resolver) open(sid protocol.SID, members []protocol.Member) *inquiry {
-	i := &inquiry{sid: sid, silent: make(map[protocol.PeerID]bool, len(members)), all: make(chan struct{})}
+func (r *resolver) open(sid protocol.SID, word *protocol.Abandon, members []protocol.PeerID) *inquiry {
+	i := &inquiry{sid: sid, word: word, silent: make(map[protocol.PeerID]bool, len(members)), all: make(chan struct{})}
 	for _, m := range members {
-		i.silent[m.Peer] = false
+		i.silent[m] = false
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -40,28 +42,33 @@ func (r *resolver) open(sid protocol.SID, members []protocol.Member) *inquiry {
 }
 
 // close ends an inquiry, and tells who of the members has not answered.
-func (r *resolver) close(i *inquiry, members []protocol.Member) (silent []protocol.PeerID) {
+func (r *resolver) close(i *inquiry) (silent []protocol.PeerID) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.inquiries, i)
-	for _, m := range members {
-		if _, is := i.silent[m.Peer]; is {
-			silent = append(silent, m.Peer)
-		}
-	}
-	return silent
+	return slices.Collect(maps.Keys(i.silent))
 }
 
 // answered notes that a member has answered, after what it says was taken in.
-func (r *resolver) answered(sid protocol.SID, by protocol.PeerID) {
+func (r *resolver) answered(by protocol.PeerID, e *protocol.Endorse) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for i := range r.inquiries {
-		if i.sid == sid {
+		if i.isAnswer(e) {
 			delete(i.silent, by)
 			i.look()
 		}
 	}
+}
+
+// isAnswer reports whether a reply may be one to this question and not to one before: who
+// is shown a word gives one back, or knows a signature of the one that has given it.
+func (i *inquiry) isAnswer(e *protocol.Endorse) bool {
+	cert := &e.Certificate
+	if cert.Body.SID != i.sid {
+		return false
+	}
+	return i.word == nil || e.Abandon != nil || !slices.Contains(unsigned(cert), i.word.Party)
 }
 
 // unreached notes that a question has not reached a member: it is not waited for.
@@ -100,11 +107,12 @@ func (i *inquiry) look() {
 type verdict struct {
 	state   keystore.State    // empty: there is no share any more
 	waiting []protocol.PeerID // pending: who has to say something first
+	never   bool              // pending: a member will never sign
 }
 
 // settle asks the other members of a pending key what they know of it, waits for
 // the answers within the limit, and then drops the share if one of them will never
-// sign and all others have answered. Completing the key comes first: every answer that
+// sign and no other will ever complete its own, for which they may be asked once more. Completing the key comes first: every answer that
 // does is taken.
 func (n *Node) settle(ctx context.Context, keyID string, epoch uint32, limit time.Duration) (verdict, error) {
 	record, state, err := n.made(ctx, keyID, epoch)
@@ -122,39 +130,73 @@ func (n *Node) settle(ctx context.Context, keyID string, epoch uint32, limit tim
 	if err != nil {
 		return verdict{}, err
 	}
-	var silent []protocol.PeerID
-	if word == nil { // otherwise it was being dropped when this party stopped
-		silent = n.ask(ctx, record, limit)
+	if word != nil { // it was being dropped when this party stopped
+		return n.decide(context.WithoutCancel(ctx), &record.Spec)
 	}
-	return n.decide(context.WithoutCancel(ctx), &record.Spec, silent)
-}
-
-// ask sends the question and returns when everybody that can be reached has answered, or
-// at the limit. It tells who has not answered.
-func (n *Node) ask(ctx context.Context, record protocol.KeyRecord, limit time.Duration) []protocol.PeerID {
-	ctx, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-	n.resolver.mu.Lock()
-	question := &protocol.Endorse{Certificate: n.resolver.gather(n.cfg.Host, record, nil), Spec: &record.Spec}
-	n.resolver.mu.Unlock()
-	if question.Certificate.Verify(p2p.Verify) == nil { // it only could not be saved
-		if _, err := n.complete(ctx, &question.Certificate); err == nil {
-			return nil
+	var members []protocol.PeerID
+	for _, m := range n.others(&record.Spec) {
+		members = append(members, m.Peer)
+	}
+	for {
+		shown, silent := n.ask(ctx, record, members, limit)
+		v, err := n.decide(context.WithoutCancel(ctx), &record.Spec)
+		if err != nil || v.state != keystore.StatePending || shown || !v.never {
+			return v, err
+		}
+		// A word was heard. Those that are here are asked to pledge.
+		members = slices.DeleteFunc(slices.Clone(v.waiting), func(p protocol.PeerID) bool { return slices.Contains(silent, p) })
+		if len(members) == 0 {
+			return v, nil
 		}
 	}
-	others := n.others(&record.Spec)
-	i := n.resolver.open(record.Spec.SID(), others)
+}
+
+// ask sends the question, with a word that this party has heard, and returns when everybody
+// that can be reached has answered, or at the limit. It tells whether it has shown a word, and who has not
+// answered.
+func (n *Node) ask(ctx context.Context, record protocol.KeyRecord, members []protocol.PeerID, limit time.Duration) (shown bool, silent []protocol.PeerID) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	question, err := n.question(ctx, record)
+	if err == nil && question.Certificate.Verify(p2p.Verify) == nil { // it only could not be saved
+		_, err = n.complete(ctx, n.cfg.Host.ID(), &question.Certificate)
+		if err == nil {
+			return true, nil
+		}
+	}
+	if err != nil { // to show a certificate that this party does not keep could end others' pledges
+		log.Warnw("the members of a pending key are not asked, for this party could not keep what they say", "key", record.Spec.Key, "error", err)
+		return true, members
+	}
+	i := n.resolver.open(record.Spec.SID(), question.Abandon, members)
 	var sent sync.WaitGroup
 	defer sent.Wait()
-	for _, m := range others {
-		sent.Go(func() { n.askOne(ctx, i, m.Peer, question) })
+	for _, m := range members {
+		sent.Go(func() { n.askOne(ctx, i, m, question) })
 	}
 	select {
 	case <-ctx.Done():
 	case <-i.all:
 	}
 	cancel()
-	return n.resolver.close(i, others)
+	return question.Abandon != nil, n.resolver.close(i)
+}
+
+// question is what the members are asked: what this party knows.
+func (n *Node) question(ctx context.Context, record protocol.KeyRecord) (*protocol.Endorse, error) {
+	r := n.resolver
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	barred, err := n.barred(ctx, record.Spec.SID())
+	if err != nil {
+		return nil, err
+	}
+	cert := r.gather(n.cfg.Host, record, nil, barred)
+	e := &protocol.Endorse{Certificate: cert, Spec: &record.Spec}
+	if words := r.abandoned(record, &cert); len(words) > 0 {
+		e.Abandon = words[0]
+	}
+	return e, nil
 }
 
 // askOne sends the question to one member until it has answered or cannot be reached.
@@ -172,10 +214,10 @@ func (n *Node) askOne(ctx context.Context, i *inquiry, member protocol.PeerID, q
 }
 
 // decide drops the share of an attempt that will never be complete: one member will never
-// sign, and each of the others has now said what it knows, which does not have that one's
-// signature, or will never sign either. Of those that were silent one may have seen
+// sign, and each of the others has said that it will not either or, whatever is sent to it,
+// never take that one's signature. Of those that have not said so one may have seen
 // the signature, and hold a key with it that is complete.
-func (n *Node) decide(ctx context.Context, asked *protocol.Spec, silent []protocol.PeerID) (verdict, error) {
+func (n *Node) decide(ctx context.Context, asked *protocol.Spec) (verdict, error) {
 	r := n.resolver
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -190,7 +232,6 @@ func (n *Node) decide(ctx context.Context, asked *protocol.Spec, silent []protoc
 		delete(r.abandons, shareID(asked.Key, asked.Epoch))
 		return verdict{state: state}, nil
 	}
-	cert := r.known(record)
 	word, err := n.abandonOf(ctx, record.Spec.SID())
 	if err != nil {
 		return verdict{}, err
@@ -198,35 +239,40 @@ func (n *Node) decide(ctx context.Context, asked *protocol.Spec, silent []protoc
 	if word != nil { // all had answered before it was kept
 		return verdict{}, n.drop(ctx, &record.Spec, word)
 	}
-	r.silent[shareID(asked.Key, asked.Epoch)] = silence{asked.SID(), slices.Clone(silent)}
+	cert := r.known(record)
+	v := n.stand(record, cert)
+	if v.never && len(v.waiting) == 0 {
+		return verdict{}, n.drop(ctx, &record.Spec, r.abandoned(record, cert)[0])
+	}
+	return v, nil
+}
+
+// stand is what is known of a pending share. The caller holds resolver.mu.
+func (n *Node) stand(record protocol.KeyRecord, cert *protocol.Certificate) verdict {
+	r, s := n.resolver, &record.Spec
 	words := r.abandoned(record, cert)
 	if len(words) == 0 {
-		return verdict{state: state, waiting: unsigned(&record.Spec, cert)}, nil
+		if cert == nil {
+			cert = &protocol.Certificate{Body: bodyOf(record)}
+		}
+		return verdict{state: keystore.StatePending, waiting: unsigned(cert)}
 	}
-	if silent = without(silent, words); len(silent) > 0 {
-		return verdict{state: state, waiting: silent}, nil
+	v := verdict{state: keystore.StatePending, never: true}
+	for _, m := range n.others(s) {
+		never := r.without[shareID(s.Key, s.Epoch)][m.Peer] == s.SID() ||
+			slices.ContainsFunc(words, func(a *protocol.Abandon) bool { return a.Party == m.Peer })
+		if !never {
+			v.waiting = append(v.waiting, m.Peer)
+		}
 	}
-	return verdict{}, n.drop(ctx, &record.Spec, words[0])
+	return v
 }
 
-// silence is who has not answered the last inquiry about an attempt.
-type silence struct {
-	sid     protocol.SID
-	members []protocol.PeerID
-}
-
-// without removes the members that have said that they never sign.
-func without(members []protocol.PeerID, words []*protocol.Abandon) []protocol.PeerID {
-	return slices.DeleteFunc(members, func(p protocol.PeerID) bool {
-		return slices.ContainsFunc(words, func(a *protocol.Abandon) bool { return a.Party == p })
-	})
-}
-
-// unsigned lists the members whose signature is not known.
-func unsigned(s *protocol.Spec, cert *protocol.Certificate) []protocol.PeerID {
+// unsigned lists the members whose signature a certificate does not have.
+func unsigned(cert *protocol.Certificate) []protocol.PeerID {
 	var peers []protocol.PeerID
-	for i, m := range s.Roster {
-		if cert == nil || len(cert.Signatures[i]) == 0 {
+	for i, m := range cert.Body.Roster {
+		if i >= len(cert.Signatures) || len(cert.Signatures[i]) == 0 {
 			peers = append(peers, m.Peer)
 		}
 	}
@@ -256,8 +302,7 @@ func (n *Node) resolveEarlier(ctx context.Context, s *protocol.Spec) error {
 	return &refusal{code: protocol.CodeReplay, peers: v.waiting, err: err}
 }
 
-// standing is what is known of a share without asking anybody. Once a member has said that
-// it never signs, those have to come back that were silent when all were last asked.
+// standing is what is known of a share without asking anybody.
 func (n *Node) standing(ctx context.Context, keyID string, epoch uint32) (verdict, error) {
 	r := n.resolver
 	r.mu.Lock()
@@ -269,16 +314,10 @@ func (n *Node) standing(ctx context.Context, keyID string, epoch uint32) (verdic
 	if err != nil || state != keystore.StatePending {
 		return verdict{state: state}, err
 	}
-	cert := r.gather(n.cfg.Host, record, nil)
-	waiting := unsigned(&record.Spec, &cert)
-	if words := r.abandoned(record, &cert); len(words) > 0 {
-		members := slices.Clone(waiting)
-		if last, asked := r.silent[shareID(keyID, epoch)]; asked && last.sid == record.Spec.SID() {
-			members = slices.Clone(last.members)
-		}
-		if members = without(members, words); len(members) > 0 { // or it is settled when they are asked next
-			waiting = members
-		}
+	barred, err := n.barred(ctx, record.Spec.SID())
+	if err != nil {
+		return verdict{}, err
 	}
-	return verdict{state: state, waiting: waiting}, nil
+	cert := r.gather(n.cfg.Host, record, nil, barred)
+	return n.stand(record, &cert), nil
 }

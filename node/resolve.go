@@ -38,7 +38,8 @@ type resolver struct {
 	mu        sync.Mutex // held over reading a state and saving the next one, never over sending
 	heard     map[string]*protocol.Certificate
 	abandons  map[string]map[protocol.PeerID]*protocol.Abandon // as heard; by share id
-	silent    map[string]silence                               // by share id
+	without   map[string]map[protocol.PeerID]protocol.SID      // who will never complete the attempt, by share id
+	whole     map[string]map[protocol.PeerID]protocol.SID      // who shows a certificate against this party's pledge, by share id
 	inquiries map[*inquiry]struct{}
 }
 
@@ -46,7 +47,8 @@ func newResolver() *resolver {
 	return &resolver{
 		desk: newDesk(), prompt: newPaces(rate.Every(promptEvery), promptBurst),
 		heard: make(map[string]*protocol.Certificate), abandons: make(map[string]map[protocol.PeerID]*protocol.Abandon),
-		silent: make(map[string]silence), inquiries: make(map[*inquiry]struct{}),
+		without: make(map[string]map[protocol.PeerID]protocol.SID), whole: make(map[string]map[protocol.PeerID]protocol.SID),
+		inquiries: make(map[*inquiry]struct{}),
 	}
 }
 
@@ -125,7 +127,9 @@ func (r *resolver) forget(pending map[string]bool) {
 	defer r.mu.Unlock()
 	maps.DeleteFunc(r.heard, func(id string, _ *protocol.Certificate) bool { return !pending[id] })
 	maps.DeleteFunc(r.abandons, func(id string, _ map[protocol.PeerID]*protocol.Abandon) bool { return !pending[id] })
-	maps.DeleteFunc(r.silent, func(id string, _ silence) bool { return !pending[id] })
+	for _, heard := range []map[string]map[protocol.PeerID]protocol.SID{r.without, r.whole} {
+		maps.DeleteFunc(heard, func(id string, _ map[protocol.PeerID]protocol.SID) bool { return !pending[id] })
+	}
 }
 
 // keygens returns the sessions under way that make a key. They complete it, or

@@ -54,7 +54,8 @@ type Frame struct {
 
 // Held says that a party holds what a presigning has made, until it is used, cancelled
 // or too old. It is sent once: what a coordinator does not know to be held by all
-// members it cancels.
+// members it cancels. Until 0 takes it back: the party has dropped it, to make room for other
+// coordinators.
 type Held struct {
 	SID   SID   `cbor:"1,keyasint"` // of the presigning
 	Until int64 `cbor:"2,keyasint"` // Unix seconds; not after the spec's HoldUntil
@@ -197,7 +198,10 @@ type Endorse struct {
 	// Spec is that of the certificate's keygen, in a question: only by it can a member
 	// without a share tell that it will never sign.
 	Spec *Spec `cbor:"3,keyasint,omitempty"`
-	// Abandon, in a reply, says that the sender has not signed and never will.
+	// Abandon, in a reply, says that the sender will never complete the key: it has not
+	// signed and never will or, if the word is another member's, has dropped its share or will
+	// never take that one's signature. In a question it is a word that the sender has heard: who
+	// does not know that signature is asked to say so.
 	Abandon *Abandon `cbor:"4,keyasint,omitempty"`
 }
 
