@@ -112,8 +112,8 @@ type verdict struct {
 
 // settle asks the other members of a pending key what they know of it, waits for
 // the answers within the limit, and then drops the share if one of them will never
-// sign and no other will ever complete its own, for which they may be asked once more. Completing the key comes first: every answer that
-// does is taken.
+// sign and no other will ever complete its own; those that are here may be asked a second
+// time for that. Completing the key comes first: every answer that does is taken.
 func (n *Node) settle(ctx context.Context, keyID string, epoch uint32, limit time.Duration) (verdict, error) {
 	record, state, err := n.made(ctx, keyID, epoch)
 	switch {
@@ -151,16 +151,16 @@ func (n *Node) settle(ctx context.Context, keyID string, epoch uint32, limit tim
 	}
 }
 
-// ask sends the question, with a word that this party has heard, and returns when everybody
-// that can be reached has answered, or at the limit. It tells whether it has shown a word, and who has not
-// answered.
+// ask sends the question, with a word that this party has heard, if any, and returns when
+// everybody that can be reached has answered, or at the limit. It tells whether there is nothing
+// more to ask, for a word was shown, and who has not answered.
 func (n *Node) ask(ctx context.Context, record protocol.KeyRecord, members []protocol.PeerID, limit time.Duration) (shown bool, silent []protocol.PeerID) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	question, err := n.question(ctx, record)
 	if err == nil && question.Certificate.Verify(p2p.Verify) == nil { // it only could not be saved
 		_, err = n.complete(ctx, n.cfg.Host.ID(), &question.Certificate)
-		if err == nil {
+		if err == nil || errors.Is(err, errNoKey) {
 			return true, nil
 		}
 	}
