@@ -308,11 +308,13 @@ func (c *ceremony) handle(ctx context.Context, p packet) (protocol.Output, error
 		c.pulled(ctx, p)
 		return protocol.Output{Dropped: "a pull"}, nil
 	}
-	out, err := c.compute(ctx, p.opened.Header().Type, func() (protocol.Output, error) { return c.session.Take(p.opened, !p.gossip) })
-	if out.Dropped != "" && err == nil {
-		c.log.Debugw("message dropped", "peer", p.from, "reason", out.Dropped)
+	// What is of no use waits for no turn, and makes no session live that only waits: else one
+	// member could hold up, as long as that lasts, all that gives way to live ones.
+	if reason := c.session.Useless(p.opened, !p.gossip); reason != "" {
+		c.log.Debugw("message dropped", "peer", p.from, "reason", reason)
+		return protocol.Output{Dropped: reason}, nil
 	}
-	return out, err
+	return c.compute(ctx, p.opened.Header().Type, func() (protocol.Output, error) { return c.session.Take(p.opened, !p.gossip) })
 }
 
 // perform does what the session asks for, in the order that its contract names.

@@ -30,6 +30,61 @@ func TestASessionThatOnlyWaitsHoldsUpNoPresigning(t *testing.T) {
 	})
 }
 
+// A session that only waits stays at rest whatever a member repeats, says too much of or should
+// not say; what it has waited for wakes it.
+func TestUselessMessagesWakeNoSession(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, p2ptest.Config{Transport: p2ptest.Simulated}, 3, nil)
+		key, _ := c.key(protocol.EdDSA, 3)
+		rogue := c.parties[2].turn(key)
+		n, spec := c.parties[0].node, c.coord.sign(key, digest(1), c.peers())
+		play := rogue.join(spec)
+		play.show(c.peers(0)...)
+		c.coord.proposeTo(spec, c.peers(0)...)
+		first, err := play.faces[0].session.Ready() // its first round
+		if err != nil || len(first.Broadcast) == 0 {
+			t.Fatalf("%+v, %v", first, err)
+		}
+		rests := func() bool { return n.running() == 1 && !n.quiet.busy() }
+		say := func(envelope []byte) { play.send(t.Context(), n.cfg.Host.ID(), envelope) }
+		seal := func(h protocol.Header, payload string) []byte {
+			h.SID = spec.SID()
+			envelope, err := protocol.Seal(rogue.Host, h, []byte(payload)).Encode()
+			if err != nil {
+				t.Fatal(err)
+			}
+			return envelope
+		}
+		eventually(t, "the session only waits", rests)
+		say(first.Broadcast[0])
+		eventually(t, "what it has waited for wakes it", n.quiet.busy)
+		eventually(t, "the session only waits again", rests)
+		for name, envelope := range map[string][]byte{
+			"a duplicate":                  first.Broadcast[0],
+			"of a kind that a keygen has":  seal(protocol.Header{Type: protocol.TypeReady, Seq: 50}, "x"),
+			"for another member":           seal(protocol.Header{Type: protocol.TypeRound, Round: 2, To: c.peers(1)[0], Seq: 51}, "x"),
+			"of a kind that nobody writes": seal(protocol.Header{Type: "gossip", Seq: 52}, "x"),
+		} {
+			n.quiet.mu.Lock()
+			since := n.quiet.since
+			n.quiet.mu.Unlock()
+			for range 20 {
+				say(envelope)
+				synctest.Wait()
+				if !rests() {
+					t.Fatalf("%s: the session is live, or has ended", name)
+				}
+				time.Sleep(50 * time.Millisecond)
+			}
+			n.quiet.mu.Lock()
+			if !n.quiet.since.Equal(since) {
+				t.Errorf("%s: the session was live for a moment", name)
+			}
+			n.quiet.mu.Unlock()
+		}
+	})
+}
+
 // A presigned signing of which its members were told different things ends soon.
 func TestAPresignedSigningEndsSoon(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

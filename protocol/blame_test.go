@@ -125,6 +125,10 @@ func TestIdenticalDuplicates(t *testing.T) {
 				break
 			}
 			for _, data := range [][]byte{old.data, reseal(t, old.data, func(h *Header, _ *[]byte) { h.Seq += 100 })} {
+				o, err := OpenEnvelope(data, first.session.cfg.Verify)
+				if noError(t, err); first.session.Useless(o, true) != "a duplicate" {
+					t.Fatalf("copy of %+v: of no use for %q", headerOf(t, old.data), first.session.Useless(o, true))
+				}
 				out, err := first.session.Deliver(data, true)
 				if err != nil || out.Dropped != "a duplicate" {
 					t.Fatalf("copy of %+v: dropped %q, error %v", headerOf(t, old.data), out.Dropped, err)

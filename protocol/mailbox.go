@@ -41,10 +41,10 @@ func slotOf(h *Header) Slot {
 // put stores an envelope of an admitted member, or says why it is dropped. An
 // error has its author as culprit: a contradiction, or what no honest member sends.
 func (b *inbox) put(e *Envelope) (dropped string, err error) {
-	h := &e.Header
-	if !slices.Contains(types, h.Type) {
-		return "of an unknown type", nil
+	if dropped = b.useless(e); dropped != "" {
+		return dropped, nil
 	}
+	h := &e.Header
 	if wrong := b.malformed(h); wrong != "" {
 		return "", &Blame{
 			Round: h.Round, Culprits: []PeerID{h.From}, Reason: ReasonMessage, Evidence: newEvidence(ReasonMessage, e.exhibit()),
@@ -53,9 +53,6 @@ func (b *inbox) put(e *Envelope) (dropped string, err error) {
 	}
 	slot := slotOf(h)
 	if first, ok := b.slots[slot]; ok {
-		if first.Header.Hash == h.Hash && first.Header.To == h.To {
-			return "a duplicate", nil
-		}
 		return "", contradiction(first, e)
 	}
 	if h.Type == TypeRound { // names and sizes are the ceremony's from here on
@@ -63,15 +60,31 @@ func (b *inbox) put(e *Envelope) (dropped string, err error) {
 			return "", blameFor(e, err)
 		}
 	}
-	if b.bytes[h.From]+len(e.Payload) > perMember && h.Type != TypeAbort {
-		return "more bytes than the ceremony has", nil
-	}
 	b.bytes[h.From] += len(e.Payload)
 	b.slots[slot] = e
 	if h.Type == TypeRound {
 		b.held = append(b.held, e)
 	}
 	return "", nil
+}
+
+// useless says why an envelope is dropped, "" if it is stored or the end of the session.
+func (b *inbox) useless(e *Envelope) string {
+	h := &e.Header
+	first, known := b.slots[slotOf(h)]
+	switch {
+	case !slices.Contains(types, h.Type):
+		return "of an unknown type"
+	case b.malformed(h) != "":
+		return ""
+	case known && first.Header.Hash == h.Hash && first.Header.To == h.To:
+		return "a duplicate"
+	case known, h.Type == TypeAbort, b.bytes[h.From]+len(e.Payload) <= perMember:
+		return ""
+	case h.Type == TypeRound && b.form(e.message()) != nil:
+		return ""
+	}
+	return "more bytes than the ceremony has"
 }
 
 var types = []Type{TypeReady, TypeRound, TypeDigest, TypeConfirm, TypeAbort}

@@ -11,8 +11,12 @@ func TestAnInboxKeepsNoMoreThanACeremonyHas(t *testing.T) {
 	kept := 0
 	for _, round := range echoes {
 		h := Header{From: "mallory", Type: TypeDigest, Round: round, Name: digestName(round)}
-		dropped, err := b.put(&Envelope{Header: h, Payload: make([]byte, size)})
-		noError(t, err)
+		e := &Envelope{Header: h, Payload: make([]byte, size)}
+		useless := b.useless(e)
+		dropped, err := b.put(e)
+		if noError(t, err); dropped != useless {
+			t.Errorf("it was of no use for %q, and is dropped for %q", useless, dropped)
+		}
 		if dropped == "" {
 			kept += size
 		}

@@ -135,6 +135,9 @@ func checkDropped(t *testing.T, p *player, h hostile) {
 	if p.done != nil || p.held {
 		reason = "session is done"
 	}
+	if o, err := OpenEnvelope(h.data, p.session.cfg.Verify); err == nil && !strings.Contains(p.session.Useless(o, h.direct), reason) {
+		t.Fatalf("%s: of no use for %q, want %q", h.name, p.session.Useless(o, h.direct), reason)
+	}
 	out, err := p.session.Deliver(h.data, h.direct)
 	switch {
 	case err != nil:

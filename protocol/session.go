@@ -235,6 +235,21 @@ func (s *Session) Take(o *Opened, direct bool) (Output, error) {
 	return s.advance()
 }
 
+// Useless says why Take would drop an envelope and go on as before, "" if it would not.
+// That costs little, and the session stays as it is.
+func (s *Session) Useless(o *Opened, direct bool) string {
+	switch {
+	case s.failed != nil:
+		return ""
+	case s.over():
+		return "the session is done"
+	}
+	if reason := s.refuse(&o.envelope.Header, direct); reason != "" {
+		return reason
+	}
+	return s.in.useless(o.envelope)
+}
+
 // refuse says why a header cannot belong here. A forged message must not end
 // the session: that would let anyone end it.
 func (s *Session) refuse(h *Header, direct bool) string {
