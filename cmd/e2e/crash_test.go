@@ -7,7 +7,9 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"io"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -94,8 +96,8 @@ func TestAPanicEndsTheWorkerOnly(t *testing.T) {
 	}
 	wantAnswer(t, c, panicking)
 	wantEvent(t, c, panicking, "party_crashed", "party.lost") // the latter if two pings went by until it was back
-	wantSigners(t, mustSign(t, c, ecdsa), "p1", "p2")
-	wantSigners(t, mustSign(t, c, eddsa), "p1", "p2")
+	wantSigners(t, signWhenAble(t, c, ecdsa), "p1", "p2")     // one of the two may be too slow for its ping
+	wantSigners(t, signWhenAble(t, c, eddsa), "p1", "p2")
 	wantStack(t, p1)
 }
 
@@ -240,14 +242,33 @@ func wantBack(t *testing.T, p *cluster.Process, before cluster.RunInfo, restarts
 	t.Helper()
 	awaitWorker(t, p, before)
 	after := runFile(t, p)
+	occupied := func(address string) bool { return !slices.Contains(after.Addresses, address) && taken(address) }
 	switch {
 	case !p.Running() || after.PID != before.PID:
 		t.Errorf("%s was process %d and is %d", p.Name, before.PID, after.PID)
+	case slices.ContainsFunc(before.Addresses, occupied):
+		t.Logf("somebody has taken a port of %s before its next worker could listen", p.Name) // another one listens elsewhere
 	case after.WorkerPID == before.WorkerPID || after.Restarts != restarts:
 		t.Errorf("the worker of %s was %d and is %d after %d restarts, want %d", p.Name, before.WorkerPID, after.WorkerPID, after.Restarts, restarts)
 	case !slices.Equal(after.Addresses, before.Addresses):
 		t.Errorf("%s listened on %v and listens on %v", p.Name, before.Addresses, after.Addresses)
 	}
+}
+
+// taken tells whether nobody can listen at a multiaddr because another one does.
+func taken(address string) bool {
+	var l io.Closer
+	var err error
+	switch part := strings.Split(address, "/"); part[3] { // /ip4/127.0.0.1/udp/1/quic-v1
+	case "udp":
+		l, err = net.ListenPacket("udp", net.JoinHostPort(part[2], part[4]))
+	default:
+		l, err = net.Listen("tcp", net.JoinHostPort(part[2], part[4]))
+	}
+	if err == nil {
+		l.Close() //nolint:errcheck // nobody has used it
+	}
+	return errors.Is(err, syscall.EADDRINUSE)
 }
 
 // wantSignature wants a session to end with a signature.

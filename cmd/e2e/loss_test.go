@@ -26,7 +26,7 @@ func TestLossOfParties(t *testing.T) {
 			account := newAccount(t, c, cluster.EdDSA)
 
 			kill(t, c, "p3")
-			wantSigners(t, mustSign(t, c, account), "p1", "p2")
+			wantSigners(t, signWhenAble(t, c, account), "p1", "p2") // one that lives may be too slow for its ping
 
 			kill(t, c, "p2")
 			wantTooFew(t, c, account, "p2", "p3")
