@@ -148,7 +148,8 @@ func (n *Node) enlist(from protocol.PeerID, p proposal) (c *ceremony, known bool
 
 // roomLocked refuses a session for which there is no room: this party runs as many
 // as it can, or as many of the coordinator's as are allowed, so that one of them
-// does not take the room of the others.
+// does not take the room of the others. Nor does one begin more that leaves unacknowledged
+// what came of the earlier ones, which this party keeps for it.
 func (n *Node) roomLocked(s *protocol.Spec) error {
 	if s.Kind == protocol.KindPresign {
 		return n.presignRoomLocked(s)
@@ -158,6 +159,12 @@ func (n *Node) roomLocked(s *protocol.Spec) error {
 	}
 	if n.live.of[s.Coordinator] >= MaxSessionsPerCoordinator {
 		return refuse(protocol.CodeBusy, "this party already runs %d sessions of coordinator %s", MaxSessionsPerCoordinator, s.Coordinator)
+	}
+	if count, bytes, tooMuch := n.outcomes.unacknowledged(s.Coordinator); tooMuch {
+		if n.outcomes.again(s.SID()) {
+			return refuse(protocol.CodeReplay, "this party took part in the attempt before: acknowledge its outcome, which is told again now")
+		}
+		return refuse(protocol.CodeBusy, "this party keeps %d outcomes (%d KiB) that coordinator %s has not acknowledged: acknowledge them, they are told again and again", count, bytes>>10, s.Coordinator)
 	}
 	return nil
 }

@@ -186,6 +186,8 @@
 // p2p. What is dropped of an honest member is pulled later.
 //
 //	sessions of one coordinator    64            refused, CodeBusy
+//	outcomes that a coordinator    1,024,        refused, CodeBusy, until it acknowledges; what runs
+//	 has not acknowledged          16 MiB        then may still add its own
 //	sessions at a time             MaxSessions   refused, CodeBusy
 //	life of a session              15 min        refused, CodeInvalid
 //	 of a presigned signing        30 s          ended, CodeTimeout
@@ -232,7 +234,8 @@
 // that has lost the end, has its outcome told again, if there is one that was not
 // acknowledged. If there is none, because a power cut came before it was written or because
 // a failure is told once, the answer is protocol.CodeCrashed: nothing comes any more, and
-// another attempt may follow. Every other proposal under a used id is a replay.
+// another attempt may follow. The key of a keygen that is proposed again is told again in the same
+// way. Every other proposal under a used id is a replay.
 // What was refused because the store failed (protocol.CodeStorage) is looked at anew when its
 // proposal comes again; every other refusal is repeated.
 //

@@ -34,6 +34,7 @@ type outcomes struct {
 type pendingOutcome struct {
 	to    protocol.PeerID
 	frame protocol.Frame
+	size  int // of the outcome, encoded
 	since time.Time
 	next  time.Time
 	wait  time.Duration
@@ -74,8 +75,16 @@ func (o *outcomes) offer(ctx context.Context, to protocol.PeerID, out protocol.O
 func newPending(to protocol.PeerID, out protocol.Outcome) *pendingOutcome {
 	now := time.Now()
 	return &pendingOutcome{
-		to: to, frame: protocol.Frame{Outcome: &out}, since: now, next: now.Add(redeliverFirst), wait: redeliverFirst,
+		to: to, frame: protocol.Frame{Outcome: &out}, size: sizeOf(&out), since: now, next: now.Add(redeliverFirst), wait: redeliverFirst,
 	}
+}
+
+func sizeOf(out *protocol.Outcome) int {
+	data, err := protocol.Marshal(out)
+	if err != nil { // then it cannot be told, either
+		return maxFrame
+	}
+	return len(data)
 }
 
 func (o *outcomes) tell(ctx context.Context, p *pendingOutcome) {
@@ -195,7 +204,7 @@ func (o *outcomes) load(ctx context.Context) error {
 			continue
 		}
 		o.add(&pendingOutcome{
-			to: s.To, frame: protocol.Frame{Outcome: &s.Outcome}, since: time.Unix(s.Since, 0), wait: redeliverFirst,
+			to: s.To, frame: protocol.Frame{Outcome: &s.Outcome}, size: len(record.Payload), since: time.Unix(s.Since, 0), wait: redeliverFirst,
 		})
 	}
 	return nil

@@ -9,11 +9,22 @@ import (
 	"github.com/meshmpc/mpcd/protocol"
 )
 
+// Bounds of what one coordinator may leave unacknowledged: above them it begins no session. One
+// that works does not come near them. While it is away it begins nothing, and what is left of before
+// is what it had under way, at most MaxSessionsPerCoordinator and what it had not acknowledged yet:
+// at 400 signatures a second, each acknowledged within 100 ms, 40. At that rate it may be
+// two seconds late, with the largest messages one.
+const (
+	maxUnacknowledged      = 1024
+	maxUnacknowledgedBytes = 16 << 20 // encoded: about 500 of the largest messages
+)
+
 // addressee is a coordinator that is still to be told something. It is told one outcome
 // after the other, and none of the other coordinators waits for that: one that is gone,
 // or reads nothing, takes sendLimit for each try.
 type addressee struct {
 	pending int           // outcomes
+	bytes   int           // of these
 	telling bool          // its turn is on
 	rest    time.Duration // after a turn that failed
 	until   time.Time     // when the rest is over
@@ -31,12 +42,15 @@ func (o *outcomes) enter(p *pendingOutcome) {
 		o.to[p.to] = a
 	}
 	a.pending++
+	a.bytes += p.size
 }
 
 // leave ends that an outcome is pending. The caller holds mu.
 func (o *outcomes) leave(p *pendingOutcome) {
 	delete(o.pending, p.sid())
-	o.to[p.to].pending--
+	a := o.to[p.to]
+	a.pending--
+	a.bytes -= p.size
 	o.dropIdle(p.to)
 }
 
@@ -44,6 +58,18 @@ func (o *outcomes) dropIdle(to protocol.PeerID) {
 	if a := o.to[to]; a.pending == 0 && !a.telling {
 		delete(o.to, to)
 	}
+}
+
+// unacknowledged returns how much a coordinator has left unacknowledged if that is too much for
+// one more session.
+func (o *outcomes) unacknowledged(from protocol.PeerID) (outcomes, bytes int, tooMuch bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	a := o.to[from]
+	if a == nil {
+		return 0, 0, false
+	}
+	return a.pending, a.bytes, a.pending >= maxUnacknowledged || a.bytes >= maxUnacknowledgedBytes
 }
 
 // sendDue begins to send what is due and returns when the next one is. The end of a turn
