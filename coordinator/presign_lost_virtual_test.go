@@ -268,3 +268,66 @@ func TestHeldTooShortIsOfNoUse(t *testing.T) {
 		}
 	})
 }
+
+// TestDroppedForWantOfRoomIsNoFault: a party that says what it has dropped to make room for other coordinators is asked again soon,
+// and what else it holds is used.
+func TestDroppedForWantOfRoomIsNoFault(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newPresigner(t, 0, "p1", "p2", "p3")
+		account := c.presigning(2, 3, time.Hour)
+		c.wantStock(account, 3, 10*time.Second)
+		with, idle := c.holders()
+		drop := func(sid protocol.SID) {
+			with[0].forget(&sid)
+			c.net.deliver(with[0].ID(), protocol.Frame{Held: &protocol.Held{SID: sid}})
+		}
+		anyone := func() protocol.SID {
+			for sid := range c.net.heldBy() {
+				return sid
+			}
+			t.Fatal("nothing is held")
+			return protocol.SID{}
+		}
+		c.net.deliver(idle.ID(), protocol.Frame{Held: &protocol.Held{SID: anyone()}}) // it holds none of them
+		c.wantStock(account, 3, 0)
+		drop(anyone())
+		c.wantStock(account, 2, 0) // the other party was told
+		if s, _ := c.signs(account); !s.Presigned || s.Attempt != 1 {
+			t.Errorf("attempt %d, presigned: %v, though the others are there", s.Attempt, s.Presigned)
+		}
+		c.wantStock(account, 3, 3*time.Second)
+		with[0].set(script{refuses: func(s *protocol.Spec) protocol.Code { // one that it drops while a signing comes to use it
+			if len(s.Presign) == 0 {
+				return ""
+			}
+			drop(protocol.SID(s.Presign))
+			return protocol.CodeNoPresign
+		}})
+		if s, _ := c.signs(account); s.Presigned || s.Fallbacks != 1 || len(s.Blames) > 0 {
+			t.Errorf("presigned: %v, %d fallbacks: %+v", s.Presigned, s.Fallbacks, s)
+		}
+		with[0].set(script{})
+		c.wantStock(account, 2, 0)
+		c.wantStock(account, 3, 3*time.Second)
+		if n := c.engine.Presignatures(); n.Used != 2 || n.Missed != 1 || n.Expired != 1 {
+			t.Errorf("counted %+v", n)
+		}
+	})
+}
+
+// TestPartyThatDropsAllRests: the others would make presignatures for nothing.
+func TestPartyThatDropsAllRests(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newPresigner(t, 0, "p1", "p2")
+		account := c.presigning(2, 1, time.Hour)
+		for range 240 {
+			time.Sleep(250 * time.Millisecond)
+			for sid := range c.net.heldBy() {
+				c.net.deliver(c.net.party("p2").ID(), protocol.Frame{Held: &protocol.Held{SID: sid}})
+			}
+		}
+		if n := c.net.presignings(); c.stock(account) > 0 || n < 4 || n > 9 {
+			t.Errorf("%d presignings in a minute, %d presignatures", n, c.stock(account))
+		}
+	})
+}

@@ -144,13 +144,15 @@
 //     or different approvals, are in different sessions and hear nothing of each other.
 //   - It is dropped, with its secrets, when the coordinator cancels the presigning or forgets
 //     (protocol.Forget), when its time is up, when the key gets a new epoch, when its
-//     coordinator cannot be told of it, and when the node stops. A restart loses all:
+//     coordinator cannot be told of it, when other coordinators need the room, and when the node stops. A restart loses all:
 //     nothing of it is ever written.
 //
 // The bounds, for what costs an admitted coordinator nothing:
 //
-//	held, of all keys              MaxPresignatures  refused, CodeBusy; 1,024 unless configured
-//	held, of one key               256               refused, CodeBusy
+//	held, of all keys              MaxPresignatures  1,024 unless configured; who holds less than an equal share
+//	                                                 of it makes who holds most lose the oldest, see below; others
+//	                                                 are refused, CodeBusy
+//	held, of one key               256               the same
 //	held for                       24 h after the    refused, CodeInvalid
 //	                               deadline
 //	presignings at a time          4, 2 of one       refused, CodeBusy
@@ -161,7 +163,9 @@
 //	tries to tell the coordinator  3, half a second  the presignature is dropped
 //	                               between
 //
-// They count towards neither MaxSessions nor the sessions of a coordinator.
+// They count towards neither MaxSessions nor the sessions of a coordinator. Shares are those of the coordinators
+// that hold something, or ask. A presignature is dropped for another one when that is held, with its secrets, and never
+// one that a signing has taken; its coordinator is told (protocol.Held, until 0).
 //
 // # Members only, and limits
 //

@@ -27,18 +27,21 @@ const (
 // presignRoomLocked refuses a presigning for which there is no room or no time now. The
 // caller holds n.mu.
 func (n *Node) presignRoomLocked(s *protocol.Spec) error {
-	running, ofKey, ofCoordinator := 0, 0, 0
+	running, ofCoordinator := 0, 0
+	all, ofKey := n.presigns.shares(s.Key) // with what is being made
+	held, heldOfKey := all.sum(), ofKey.sum()
 	for _, c := range n.sessions {
 		if c.presigning() && !c.ended() {
-			if running++; c.spec.Key == s.Key {
-				ofKey++
+			running++
+			all[c.spec.Coordinator]++
+			if c.spec.Key == s.Key {
+				ofKey[c.spec.Coordinator]++
 			}
 			if c.spec.Coordinator == s.Coordinator {
 				ofCoordinator++
 			}
 		}
 	}
-	held, heldOfKey := n.presigns.count(s.Key)
 	switch {
 	case n.quiet.busy():
 		return refuse(protocol.CodeBusy, "this party presigns only while no session runs")
@@ -46,9 +49,9 @@ func (n *Node) presignRoomLocked(s *protocol.Spec) error {
 		return refuse(protocol.CodeBusy, "this party already runs %d presignings", running)
 	case ofCoordinator >= maxPresigningsOf:
 		return refuse(protocol.CodeBusy, "this party already runs %d presignings of coordinator %s", maxPresigningsOf, s.Coordinator)
-	case held+running >= n.cfg.MaxPresignatures:
+	case !all.hasRoom(s.Coordinator, n.cfg.MaxPresignatures):
 		return refuse(protocol.CodeBusy, "this party already holds %d presignatures, of at most %d", held, n.cfg.MaxPresignatures)
-	case heldOfKey+ofKey >= MaxPresignaturesPerKey:
+	case !ofKey.hasRoom(s.Coordinator, MaxPresignaturesPerKey):
 		return refuse(protocol.CodeBusy, "this party already holds %d presignatures of the key, of at most %d", heldOfKey, MaxPresignaturesPerKey)
 	case !n.presignPaces.allow(s.Coordinator):
 		return refuse(protocol.CodeBusy, "this party begins %d presignings a second for one coordinator", presignEvery)
@@ -161,19 +164,31 @@ func (c *ceremony) hold(ctx context.Context) {
 	if ctx.Err() != nil || !n.start("held "+x.sid.String(), limit, func(ctx context.Context) error { return n.tellHeld(ctx, x) }) {
 		n.dropHeld(x, "its session was cancelled")
 	}
+	for _, y := range n.presigns.trim(x.spec.Key, n.cfg.MaxPresignatures) { // the job takes the place of one that still says that it is held
+		n.start("held "+y.sid.String(), limit, func(ctx context.Context) error { return n.tellUntil(ctx, y, 0) })
+	}
 }
 
 // tellHeld tells the coordinator that a presignature is held. One that it does not know
 // of would be of no use to it.
 func (n *Node) tellHeld(ctx context.Context, x *presignature) error {
-	frame := protocol.Frame{Held: &protocol.Held{SID: x.sid, Until: x.until.Unix()}}
+	err := n.tellUntil(ctx, x, x.until.Unix())
+	if err == nil {
+		return nil
+	}
+	n.dropHeld(x, "its coordinator could not be told")
+	return fmt.Errorf("a presignature was dropped, because its coordinator cannot be told of it: %w", err)
+}
+
+// tellUntil tells the coordinator until when a presignature is held; 0: it was dropped.
+func (n *Node) tellUntil(ctx context.Context, x *presignature, until int64) error {
+	frame := protocol.Frame{Held: &protocol.Held{SID: x.sid, Until: until}}
 	pause := time.NewTimer(0)
 	defer pause.Stop()
 	var err error
 	for range heldTries {
 		select {
 		case <-ctx.Done():
-			n.dropHeld(x, "its coordinator could not be told")
 			return context.Cause(ctx)
 		case <-pause.C:
 		}
@@ -185,8 +200,7 @@ func (n *Node) tellHeld(ctx context.Context, x *presignature) error {
 		}
 		pause.Reset(heldPause)
 	}
-	n.dropHeld(x, "its coordinator could not be told")
-	return fmt.Errorf("a presignature was dropped, because its coordinator cannot be told of it: %w", err)
+	return err
 }
 
 // dropHeld forgets one presignature, if it is still held.

@@ -22,6 +22,7 @@ type presignature struct {
 	spec    *protocol.Spec // of the presigning
 	made    protocol.SID   // of the session that made the key's epoch
 	machine binder
+	number  uint64    // in the order in which they were held
 	until   time.Time // by the wall clock, as the presigning's spec says
 	ends    time.Time // the same moment by a clock that nobody sets back, see lifeUntil
 	quiet   time.Time // while it is made: when a step last saw a quiet moment, or the first began to wait
@@ -53,7 +54,9 @@ type presigns struct {
 
 	mu     sync.Mutex
 	held   map[protocol.SID]*presignature
-	ofKey  map[string]int
+	number uint64
+	all    shares
+	ofKey  map[string]shares
 	latest map[string]latestEpoch // of the keys that had a new epoch while this process runs
 	closed bool
 }
@@ -65,7 +68,7 @@ type latestEpoch struct {
 }
 
 func newPresigns(changed func()) *presigns {
-	return &presigns{changed: changed, held: make(map[protocol.SID]*presignature), ofKey: make(map[string]int), latest: make(map[string]latestEpoch)}
+	return &presigns{changed: changed, held: make(map[protocol.SID]*presignature), all: make(shares), ofKey: make(map[string]shares), latest: make(map[string]latestEpoch)}
 }
 
 // put holds a presignature; it reports false when nothing is held any more, or nothing of
@@ -77,7 +80,15 @@ func (p *presigns) put(x *presignature) bool {
 		return false
 	}
 	p.held[x.sid] = x
-	p.ofKey[x.spec.Key]++
+	p.number++
+	x.number = p.number
+	of := p.ofKey[x.spec.Key]
+	if of == nil {
+		of = make(shares)
+		p.ofKey[x.spec.Key] = of
+	}
+	p.all[x.spec.Coordinator]++
+	of[x.spec.Coordinator]++
 	p.changed()
 	return true
 }
@@ -127,7 +138,8 @@ func (x *presignature) fits(s *protocol.Spec, made protocol.SID) bool {
 // remove takes a presignature out. The caller holds mu.
 func (p *presigns) remove(x *presignature) {
 	delete(p.held, x.sid)
-	if p.ofKey[x.spec.Key]--; p.ofKey[x.spec.Key] == 0 {
+	p.all.less(x.spec.Coordinator)
+	if of := p.ofKey[x.spec.Key]; of.less(x.spec.Coordinator) && len(of) == 0 {
 		delete(p.ofKey, x.spec.Key)
 	}
 	p.changed()
@@ -188,5 +200,5 @@ func (p *presigns) close() {
 func (p *presigns) count(key string) (all, ofKey int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return len(p.held), p.ofKey[key]
+	return len(p.held), p.ofKey[key].sum()
 }

@@ -26,6 +26,13 @@ func fakePresignature(i int, key string, until time.Time) *presignature {
 	return &presignature{sid: protocol.SID(digest(i)), spec: s, made: protocol.SID(digest(0)), machine: &fakeBinder{}, until: until, ends: until}
 }
 
+// fakeOf is one of a coordinator, which is held for an hour.
+func fakeOf(coordinator protocol.PeerID, i int, key string) *presignature {
+	x := fakePresignature(i, key, time.Now().Add(time.Hour))
+	x.spec.Coordinator = coordinator
+	return x
+}
+
 // signingOf names a presignature.
 func signingOf(x *presignature) *protocol.Spec {
 	s := *x.spec
@@ -109,8 +116,8 @@ func TestAPresignatureIsTakenOrDroppedOnce(t *testing.T) {
 			t.Errorf("presignature %d: taken %d times, dropped %d times", i, taken[f], f.dropped)
 		}
 	}
-	if held, _ := p.count("key 0"); held != 0 || len(p.ofKey) != 0 {
-		t.Errorf("%d are held, %v", held, p.ofKey)
+	if held, _ := p.count("key 0"); held != 0 || len(p.ofKey) != 0 || len(p.all) != 0 {
+		t.Errorf("%d are held, %v, %v", held, p.all, p.ofKey)
 	}
 }
 
@@ -168,14 +175,14 @@ func TestPresignaturesAreBounded(t *testing.T) {
 		c.cancel(two)
 		c.awaitQuiet()
 		for i := range MaxPresignaturesPerKey {
-			p.node.presigns.put(fakePresignature(i, key.Key, time.Now().Add(time.Hour)))
+			p.node.presigns.put(fakeOf(c.coord.host.ID(), i, key.Key))
 		}
 		busy("too many of one key", protocol.CodeBusy)
 		p.node.presigns.drop("test", func(x *presignature) bool { return x.sid == protocol.SID(digest(0)) })
 		c.cancel(busy("one less", ""))
 		c.awaitQuiet()
 		for i := range 400 - MaxPresignaturesPerKey {
-			p.node.presigns.put(fakePresignature(1000+i, fmt.Sprint("key ", i), time.Now().Add(time.Hour)))
+			p.node.presigns.put(fakeOf(c.coord.host.ID(), 1000+i, fmt.Sprint("key ", i)))
 		}
 		busy("one less than too many", "") // and with it as many as may be
 		busy("too many of all keys", protocol.CodeBusy)
@@ -243,10 +250,8 @@ func TestPresigningsAreRefused(t *testing.T) {
 	if err := c.parties[0].node.presignRoom(key); !errors.As(err, new(*refusal)) || codeOf(err) != protocol.CodeBusy {
 		t.Errorf("one more than may be held: %v", err)
 	}
-	c.parties[1].node.mu.Lock()
-	c.parties[1].node.cfg.MaxPresignatures = -1
-	c.parties[1].node.mu.Unlock()
-	if err := c.parties[1].node.presignRoom(key); codeOf(err) != protocol.CodeBusy {
+	none := &Node{cfg: Config{MaxPresignatures: -1}, presigns: newPresigns(func() {})}
+	if err := none.presignRoom(key); codeOf(err) != protocol.CodeBusy {
 		t.Errorf("none may be held: %v", err)
 	}
 }

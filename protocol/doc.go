@@ -50,7 +50,7 @@
 //  2. the signing has its key, epoch, roster, path and coordinator, and all approvals that any signing needs;
 //  3. it lives in memory only: nothing of it is written, and it is forgotten at HoldUntil,
 //     when the key's epoch changes, when its coordinator cancels it or asks to forget all
-//     (Forget), and with the process;
+//     (Forget), and with the process; who drops it for others before tells its coordinator (Held, until 0);
 //  4. who has it no more refuses the signing (CodeNoPresign), which is nobody's fault.
 //
 // Messages of rounds 1 to 3 in such a signing are their sender's fault. Those of round 4 that come

@@ -123,7 +123,8 @@
 //   - It is dropped, and its parties told so, half a minute before they would
 //     forget it, when one of them was not heard for 33 s or was restarted, when the key's epoch, its signing parties or the
 //     account's target changes, and when an account without a setting was not used for ten minutes. A
-//     party that cannot be reached for a moment is told when it can.
+//     party that cannot be reached for a moment is told when it can. A party that makes room for other
+//     coordinators tells what it has dropped: that is nobody's fault, and what else it holds is used.
 //   - An attempt with one gets 15 s. None is used when approvals, or the session, would end before a full
 //     attempt could follow. If it fails, a full attempt follows, which no other presignature is used
 //     for and which counts as the first. If it was cancelled, or the coordinator stops, nothing follows.
@@ -131,7 +132,7 @@
 //     account has lost to the same party, others presign, if there are any. If a party does not have
 //     it, or the attempt fails otherwise, all that the same parties have made is dropped,
 //     and others presign for the account, as far as there are others.
-//   - Who is too busy to presign is asked again after 0.5 s, then after twice as long each time, up to 30 s. If
+//   - Who is too busy to presign, or has dropped something for others, is asked again after 0.5 s, then after twice as long each time, up to 30 s. If
 //     it may be full (it holds 256 of ours, or was busy four times on end and is in no session), one account that keeps
 //     some by default, and has signed least lately, gives up its own for one that has none. Who
 //     was silent, has broken the protocol or has lost a presignature without a restart, after 10 s and

@@ -76,7 +76,7 @@ type stock struct {
 	shelves map[string]*shelf // by account
 	making  map[protocol.SID]*presigning
 	ready   map[protocol.SID]*presignature // all on shelves
-	taken   map[protocol.SID]time.Time     // lately off their shelves, to be used
+	taken   map[protocol.SID]*use          // lately off their shelves, to be used
 	greeted map[protocol.PeerID]bool       // true: it has forgotten what an earlier process had it make
 	load    map[protocol.PeerID]int        // sets that a party is in
 	pauses  map[string]*pause
@@ -96,7 +96,7 @@ func newStock(e *Engine) *stock {
 	return &stock{
 		e: e, wake: make(chan struct{}, 1), shelves: make(map[string]*shelf), making: make(map[protocol.SID]*presigning),
 		ready: make(map[protocol.SID]*presignature), greeted: make(map[protocol.PeerID]bool), pauses: make(map[string]*pause),
-		taken: make(map[protocol.SID]time.Time), load: make(map[protocol.PeerID]int),
+		taken: make(map[protocol.SID]*use), load: make(map[protocol.PeerID]int),
 	}
 }
 
@@ -186,14 +186,20 @@ func (s *stock) take(account string, fits func(*presignature) bool) *presignatur
 	p := sh.ready[i]
 	sh.ready = slices.Delete(sh.ready, i, i+1)
 	delete(s.ready, p.sid)
-	s.taken[p.sid] = now
+	s.taken[p.sid] = &use{presignature: p, at: now}
 	return p
 }
 
-// putBack puts one back on its shelf that was taken and not named.
+// putBack puts one back on its shelf that was taken and not named, unless a party has dropped it meanwhile.
 func (s *stock) putBack(p *presignature) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if u := s.taken[p.sid]; u != nil && len(u.dropped) > 0 {
+		delete(s.taken, p.sid)
+		s.counts.Expired++
+		s.e.forgetPresignature(p, noRoomForIt)
+		return
+	}
 	sh := s.of(p.account)
 	sh.ready = slices.Insert(sh.ready, 0, p)
 	s.ready[p.sid] = p

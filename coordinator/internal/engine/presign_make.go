@@ -203,9 +203,13 @@ func (s *stock) receive(from protocol.PeerID, sid protocol.SID, f *protocol.Fram
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	m := s.making[sid]
-	_, taken := s.taken[sid]
+	taken := s.taken[sid]
+	isDropped := f.Held != nil && f.Held.Until == 0
 	switch {
-	case m == nil && (taken || s.ready[sid] != nil): // a late copy: its sender must not forget what it holds
+	case m == nil && isDropped:
+		s.dropped(from, sid, time.Now())
+		return true
+	case m == nil && (taken != nil || s.ready[sid] != nil): // a late copy: its sender must not forget what it holds
 		if f.Outcome != nil && f.Outcome.Failure != nil {
 			s.e.send(from, protocol.Frame{Ack: &protocol.Ack{SID: sid, Failure: true}})
 		}
@@ -221,6 +225,8 @@ func (s *stock) receive(from protocol.PeerID, sid protocol.SID, f *protocol.Fram
 	}
 	m.settle(from)
 	switch {
+	case isDropped: // before the others were done
+		m.end(&presignFailure{from, protocol.CodeBusy, noRoomForIt})
 	case f.Held != nil:
 		m.held[from] = time.Unix(f.Held.Until, 0)
 		if m.complete() {

@@ -34,7 +34,7 @@ func (s *stock) newPass(now time.Time) *pass {
 	p := &pass{stock: s, now: now, next: presignSweep, parties: make(map[protocol.PeerID]*standing)}
 	for _, known := range s.e.cfg.Pool.All() {
 		pause := pauseOfParty(known.Peer)
-		wait := s.pausedFor(now, pause, silenceOf(pause), distrustOf(pause))
+		wait := s.pausedFor(now, pause, silenceOf(pause), distrustOf(pause), roomOf(pause))
 		st := &standing{there: known.Live && !known.Draining && s.greeted[known.Peer], rests: wait > 0}
 		if wait > 0 {
 			p.next = min(p.next, wait)

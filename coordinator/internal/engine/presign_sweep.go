@@ -40,8 +40,8 @@ func (s *stock) sweep(now time.Time) {
 			delete(s.pauses, of) // it was not needed for long: begin anew
 		}
 	}
-	for sid, at := range s.taken {
-		if now.Sub(at) > takenFor {
+	for sid, u := range s.taken {
+		if now.Sub(u.at) > takenFor {
 			delete(s.taken, sid)
 		}
 	}

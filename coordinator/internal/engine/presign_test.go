@@ -5,6 +5,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/meshmpc/mpcd/coordinator/internal/pool"
 	"github.com/meshmpc/mpcd/coordinator/internal/registry"
 	"github.com/meshmpc/mpcd/protocol"
 )
@@ -24,6 +25,23 @@ func TestOnlyNamedPresignaturesAreUsed(t *testing.T) {
 	s.named()
 	if s.counts.Used != 1 || len(s.ready) != 0 {
 		t.Errorf("counted %+v, %d are there", s.counts, len(s.ready))
+	}
+}
+
+// TestDroppedWhileTakenDoesNotComeBack: it was not named after all, and a party has dropped it meanwhile.
+func TestDroppedWhileTakenDoesNotComeBack(t *testing.T) {
+	e := newTestEngine(t)
+	e.cfg.Pool = pool.New(pool.Config{Now: time.Now})
+	s := e.stock
+	for i, by := range []protocol.PeerID{"stranger", "a"} {
+		p := &presignature{sid: protocol.SID{1}, account: "a", until: time.Now().Add(time.Hour), parties: []registry.Party{{Peer: "a"}, {Peer: "b"}}}
+		s.of("a").ready, s.ready[p.sid] = []*presignature{p}, p
+		s.take("a", func(*presignature) bool { return true })
+		s.receive(by, p.sid, &protocol.Frame{Held: &protocol.Held{SID: p.sid}})
+		s.putBack(p)
+		if got := s.count("a"); got != 1-i || len(s.ready) != 1-i || len(s.taken) != 0 {
+			t.Errorf("%d are there when %s has dropped it", got, by)
+		}
 	}
 }
 

@@ -131,13 +131,15 @@ func (s *stock) missed(a *attempt, end *ending) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.counts.Missed++
-	lost, now := without(end), time.Now()
+	now := time.Now()
+	missing := without(end)
+	lost := slices.DeleteFunc(slices.Clone(missing), func(peer protocol.PeerID) bool { return s.hasTold(peer, a.presign) })
 	switch {
 	case len(lost) > 0:
 		s.lost(a, lost, now)
 	case end.again:
 		s.crowded(a, end, now)
-	case isOurs(end.problem):
+	case len(missing) > 0, isOurs(end.problem):
 		return // nobody is at fault
 	default:
 		s.spoiled(a, end, now)
