@@ -140,9 +140,15 @@ func (h *Host) write(ctx context.Context, out *outStream, data []byte) error {
 	s := out.s
 	err := s.SetWriteDeadline(time.Now().Add(sendTime))
 	if err == nil {
-		stop := context.AfterFunc(ctx, func() { s.SetWriteDeadline(time.Unix(1, 0)) }) //nolint:errcheck // the first deadline holds then
+		ended := make(chan struct{})
+		stop := context.AfterFunc(ctx, func() {
+			defer close(ended)
+			s.SetWriteDeadline(time.Unix(1, 0)) //nolint:errcheck // the first deadline holds then
+		})
 		_, err = s.Write(data)
-		stop()
+		if !stop() {
+			<-ended // or it would cut short the next write, which is somebody else's
+		}
 	}
 	if err != nil {
 		s.Reset() //nolint:errcheck // nothing can be done about it
