@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/meshmpc/mpcd/coordinator/internal/pool"
 	"github.com/meshmpc/mpcd/coordinator/internal/registry"
 	"github.com/meshmpc/mpcd/protocol"
 )
@@ -18,8 +19,7 @@ func (s *stock) run(ctx context.Context) {
 	for woken := true; ctx.Err() == nil; {
 		now, wait := time.Now(), presignSweep
 		if woken || now.Sub(swept) >= presignSweep {
-			s.greet(now)
-			s.sweep(now)
+			s.look(s.e.cfg.Pool.All(), now)
 			swept = now
 		}
 		idle, calm, last := s.e.resting()
@@ -73,12 +73,19 @@ func (e *Engine) resting() (idle <-chan struct{}, calm bool, last recent) {
 	return e.idle, e.turns.atWork[quickWork]+e.turns.atWork[heavyWork] == 0, e.recent
 }
 
-// greet has parties that were not seen before, or not for long, forget what they hold for
-// this coordinator: an earlier process of it knew that, this one does not.
-func (s *stock) greet(now time.Time) {
+// look greets parties and sweeps the shelves by one picture of the parties: who is to forget all, because it was away, must
+// have been away for its presignatures, too, or what stays on a shelf is lost.
+func (s *stock) look(parties []pool.Party, now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, p := range s.e.cfg.Pool.All() {
+	s.greet(parties, now)
+	s.sweep(parties, now)
+}
+
+// greet has parties that were not seen before, or not for long, forget what they hold for
+// this coordinator: an earlier process of it knew that, this one does not. The caller holds s.mu.
+func (s *stock) greet(parties []pool.Party, now time.Time) {
+	for _, p := range parties {
 		if isAway(p, now) { // what it holds is dropped, and it has not heard of that
 			delete(s.greeted, p.Peer)
 			s.e.cancels.drop(p.Peer)

@@ -9,11 +9,12 @@ import (
 	"github.com/meshmpc/mpcd/protocol"
 )
 
-// sweep drops what can no longer be used, or is more than the account keeps.
-func (s *stock) sweep(now time.Time) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	left, known := make(map[string]int), s.e.parties()
+// sweep drops what can no longer be used, or is more than the account keeps. The caller holds s.mu.
+func (s *stock) sweep(parties []pool.Party, now time.Time) {
+	left, known := make(map[string]int), make(map[protocol.PeerID]pool.Party)
+	for _, p := range parties {
+		known[p.Peer] = p
+	}
 	s.drop(func(p *presignature) string {
 		a := s.e.cfg.Registry.Account(p.account)
 		if reason := spoilt(p, a, known, now); reason != "" {
@@ -98,15 +99,6 @@ func (s *stock) seemsFull(peer protocol.PeerID) bool {
 func (e *Engine) asks(account string) bool {
 	a := e.cfg.Registry.Account(account)
 	return a != nil && a.Presign != nil && a.Presign.Target > 0
-}
-
-// parties returns what is known of all parties, looked up once.
-func (e *Engine) parties() map[protocol.PeerID]pool.Party {
-	known := make(map[protocol.PeerID]pool.Party)
-	for _, p := range e.cfg.Pool.All() {
-		known[p.Peer] = p
-	}
-	return known
 }
 
 // isAway reports whether a party has sent no heartbeat for so long that it is not waited for.

@@ -60,3 +60,33 @@ func TestPresignatureLeavesTimeForAFullAttempt(t *testing.T) {
 		}
 	})
 }
+
+// TestWhoForgetsAllIsAwayForItsPresignatures: a heartbeat that comes while parties are looked at does not let what a
+// party is about to forget stay on a shelf.
+func TestWhoForgetsAllIsAwayForItsPresignatures(t *testing.T) {
+	e, now := newTestEngine(t), time.Now()
+	e.cfg.Pool = pool.New(pool.Config{Now: time.Now, Member: func(protocol.PeerID) (pool.Member, bool) { return pool.Member{Party: true}, true }})
+	e.cfg.Pool.Take(&protocol.Heartbeat{Peer: "a"}) // the one that comes meanwhile
+	parties := []registry.Party{{Peer: "a"}}
+	if err := e.cfg.Registry.Append(
+		registry.Event{Stream: registry.AccountStream("a"), Type: registry.AccountCreated, Account: &registry.NewAccount{
+			Scheme: protocol.ECDSA, Threshold: protocol.Threshold{T: 1, N: 1}, Presign: &registry.Presign{Target: 1, TTL: 60},
+		}},
+		registry.Event{Stream: registry.AccountStream("a"), Type: registry.AccountActivated, Key: &registry.Key{Parties: parties}},
+	); err != nil {
+		t.Fatal(err)
+	}
+	for _, away := range []bool{false, true} {
+		p := &presignature{sid: protocol.SID{1}, account: "a", until: now.Add(time.Hour), parties: parties, boots: map[protocol.PeerID]uint64{"a": 0}}
+		s := e.stock
+		s.of("a").ready, s.ready[p.sid], s.greeted["a"] = []*presignature{p}, p, true
+		seen := pool.Party{Peer: "a", Seen: now}
+		if away {
+			seen.Seen = now.Add(-pool.Lifetime - presignAway - time.Second)
+		}
+		s.look([]pool.Party{seen}, now)
+		if kept := s.count("a") == 1; kept == away || kept != s.greeted["a"] {
+			t.Errorf("away: %v; its presignature is kept: %v, it is to forget all: %v", away, kept, !s.greeted["a"])
+		}
+	}
+}
