@@ -103,10 +103,11 @@ func (s *scripted) send(to p2p.PeerID, f protocol.Frame) {
 		s.tb.Errorf("frame: %v", err)
 		return
 	}
+	again := time.NewTicker(50 * time.Millisecond)
+	defer again.Stop()
 	err = s.try(to, data)
-	for until := time.Now().Add(time.Minute); err != nil && s.patient() && time.Now().Before(until); {
-		time.Sleep(50 * time.Millisecond)
-		err = s.try(to, data)
+	for until := time.Now().Add(time.Minute); err != nil && s.patient() && time.Now().Before(until); err = s.try(to, data) {
+		<-again.C
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
