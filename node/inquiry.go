@@ -187,7 +187,7 @@ func (n *Node) question(ctx context.Context, record protocol.KeyRecord) (*protoc
 	r := n.resolver
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	barred, err := n.barred(ctx, record.Spec.SID())
+	barred, err := n.barred(ctx, &record.Spec)
 	if err != nil {
 		return nil, err
 	}
@@ -314,7 +314,7 @@ func (n *Node) standing(ctx context.Context, keyID string, epoch uint32) (verdic
 	if err != nil || state != keystore.StatePending {
 		return verdict{state: state}, err
 	}
-	barred, err := n.barred(ctx, record.Spec.SID())
+	barred, err := n.barred(ctx, &record.Spec)
 	if err != nil {
 		return verdict{}, err
 	}

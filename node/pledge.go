@@ -36,7 +36,7 @@ func (n *Node) pledge(ctx context.Context, s *protocol.Spec, shown *protocol.Aba
 	case state != keystore.StatePending || record.Spec.SID() != s.SID():
 		return nil, nil
 	}
-	if given, err := n.pledged(ctx, s.SID()); given != nil || err != nil {
+	if given, _, err := n.wordOn(ctx, s.SID()); given != nil || err != nil {
 		return given, err
 	}
 	if shown == nil || !n.counts(s, shown) {
@@ -52,24 +52,15 @@ func (n *Node) pledge(ctx context.Context, s *protocol.Spec, shown *protocol.Aba
 	return shown, nil
 }
 
-// pledged returns the word on which this party has pledged never to complete its
-// share of an attempt; nil if it has not, or has dropped the share.
-func (n *Node) pledged(ctx context.Context, sid protocol.SID) (*protocol.Abandon, error) {
-	word, state, err := n.wordOn(ctx, sid)
-	if state != keystore.StatePending {
-		return nil, err
-	}
-	return word, err
-}
-
 // barred returns the member whose signature this party may not take, for it has pledged
-// that; empty if there is none. The caller holds resolver.mu.
-func (n *Node) barred(ctx context.Context, sid protocol.SID) (protocol.PeerID, error) {
-	word, err := n.pledged(ctx, sid)
+// that, or is about to drop the share; empty if there is none. The caller holds resolver.mu.
+func (n *Node) barred(ctx context.Context, s *protocol.Spec) (protocol.PeerID, error) {
+	word, _, err := n.wordOn(ctx, s.SID())
 	if word == nil {
 		return "", err
 	}
-	return word.Party, err
+	n.resolver.keepWord(s, word) // after a restart it is on disk alone
+	return word.Party, nil
 }
 
 // release is barred for what a member shows. A whole certificate may end the pledge: who shows it
@@ -79,7 +70,7 @@ func (n *Node) barred(ctx context.Context, sid protocol.SID) (protocol.PeerID, e
 // one; and if all others show it, the honest ones do.
 func (n *Node) release(ctx context.Context, record protocol.KeyRecord, from protocol.PeerID, shown *protocol.Certificate) (protocol.PeerID, error) {
 	s, r := &record.Spec, n.resolver
-	liar, err := n.barred(ctx, s.SID())
+	liar, err := n.barred(ctx, s)
 	if liar == "" || err != nil {
 		return "", err
 	}
@@ -104,6 +95,9 @@ func (n *Node) release(ctx context.Context, record protocol.KeyRecord, from prot
 	}
 	if complete < min(int(s.Threshold)-1, len(s.Roster)-2) {
 		return liar, nil
+	}
+	if word, err := n.abandonOf(ctx, s.SID()); word != nil || err != nil {
+		return liar, err // the share is as good as dropped
 	}
 	if err := n.cfg.Store.Delete(ctx, kindAbandon, s.SID().String()); err != nil {
 		return "", fmt.Errorf("end a pledge: %w", err)

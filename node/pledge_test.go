@@ -70,6 +70,33 @@ func (f *twoFaced) shows(p *party) {
 	}
 }
 
+// A party that fails between keeping the word and deleting its share takes nothing that
+// would complete the key meanwhile: the others may have dropped theirs.
+func TestAShareThatIsBeingDroppedIsNotCompleted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newTwoFaced(t, 3, 2)
+		a := f.parties[0]
+		f.net.Sim.Isolate(f.parties[1].Index, true)
+		word := protocol.SignAbandon(f.liar.Host, f.key.SID())
+		if err := a.node.keepAbandon(t.Context(), f.key, word, keystore.StateRetired); err != nil {
+			t.Fatal(err)
+		}
+		f.shows(a)
+		if a.stateOf(t, f.key) == keystore.StateActive {
+			t.Error("a party completes a key whose share it is about to drop")
+		}
+		e := &protocol.Endorse{Certificate: f.certificate(), Spec: f.key, Abandon: word}
+		reply, err := a.node.takeEndorsement(t.Context(), f.parties[1].ID(), e)
+		if err != nil || reply == nil || reply.Abandon == nil {
+			t.Errorf("a member that asks: %+v, %v", reply, err)
+		}
+		if _, state, err := a.node.wordOn(t.Context(), f.key.SID()); state != keystore.StateRetired || err != nil {
+			t.Errorf("the word is %q, %v: it was decided", state, err)
+		}
+		eventually(t, "the share is dropped", func() bool { return f.settles(a).state == "" })
+	})
+}
+
 func (f *twoFaced) certificate() protocol.Certificate {
 	return protocol.Certificate{Body: f.body, Signatures: make([][]byte, len(f.parties))}
 }
@@ -158,8 +185,8 @@ func TestAPledgeEndsWhenOthersHaveCompletedTheKey(t *testing.T) {
 		if v := f.settles(a); v.state != keystore.StatePending || len(v.waiting) != 2 {
 			t.Errorf("%+v, want that it waits for parties 2 and 3", v)
 		}
-		if word, err := b.node.pledged(t.Context(), f.key.SID()); err != nil || word == nil || word.Party != f.liar.ID() {
-			t.Fatalf("b has pledged: %+v, %v", word, err)
+		if word, state, err := b.node.wordOn(t.Context(), f.key.SID()); err != nil || state != keystore.StatePending || word.Party != f.liar.ID() {
+			t.Fatalf("b has pledged: %+v, %q, %v", word, state, err)
 		}
 		f.shows(b)
 		f.want(b, keystore.StatePending, "the liar is nobody's witness")
