@@ -242,7 +242,7 @@ func TestPartyWithNoRoomForPresignedSigningsIsReplaced(t *testing.T) {
 }
 
 // TestShortBusynessChangesNothing: neither two moments of it in a row, nor again after a signing that was
-// presigned, nor many signings in one moment.
+// presigned, nor many signings in one moment, nor a moment now and then.
 func TestShortBusynessChangesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newPresigner(t, 0, "p1", "p2", "p3")
@@ -274,6 +274,14 @@ func TestShortBusynessChangesNothing(t *testing.T) {
 			}
 		}
 		with[0].set(script{})
+		for range 3 {
+			time.Sleep(11 * time.Minute)
+			with[0].set(script{refuses: noRoomForPresigned})
+			if s, _ := c.signs(account); s.Presigned {
+				t.Error("it has room")
+			}
+			with[0].set(script{})
+		}
 		c.wantStock(account, 4, 10*time.Second)
 		if with[0].holds() != 4 || idle.holds() != 0 {
 			t.Errorf("who was busy for a moment holds %d, who was idle %d", with[0].holds(), idle.holds())

@@ -23,15 +23,16 @@ const (
 	restMost         = 30 * time.Second
 	distrustFirst    = 10 * time.Second // before a party is asked again that has spoilt what was made with it
 	distrustMost     = 10 * time.Minute
-	starvedFor       = 5 * time.Second // without quiet, and with
-	starvedSessions  = 8               // attempts since: then one is made between two sessions
-	takenFor         = time.Minute     // a party may say once more that it holds one that is used already
-	enoughLosses     = 3               // signings of an account in a row that a party had no room for: then others presign
-	lossesApart      = time.Second     // who is busy is so for all signings of a moment: they are one
-	maxPresigning    = 4               // at a time
-	maxLooks         = 256             // accounts of those most in need that a look goes through, and as many others
-	fullParty        = 256             // a party that holds so many of ours may be busy because of them
-	fullAfter        = 8 * restFirst   // or one that is busy again and again, and in no session: the pause that it is at then
+	starvedFor       = 5 * time.Second  // without quiet, and with
+	starvedSessions  = 8                // attempts since: then one is made between two sessions
+	takenFor         = time.Minute      // a party may say once more that it holds one that is used already
+	enoughLosses     = 3                // signings of an account in a row that a party had no room for: then others presign
+	lossesApart      = time.Second      // who is busy is so for all signings of a moment: they are one
+	lossesLast       = 10 * time.Minute // what is longer ago is forgotten: a party may be started anew now and then
+	maxPresigning    = 4                // at a time
+	maxLooks         = 256              // accounts of those most in need that a look goes through, and as many others
+	fullParty        = 256              // a party that holds so many of ours may be busy because of them
+	fullAfter        = 8 * restFirst    // or one that is busy again and again, and in no session: the pause that it is at then
 )
 
 // presignature is one that all of its parties hold, or are about to.

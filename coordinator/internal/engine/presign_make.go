@@ -225,8 +225,11 @@ func (s *stock) receive(from protocol.PeerID, sid protocol.SID, f *protocol.Fram
 	}
 	m.settle(from)
 	switch {
-	case isDropped: // before the others were done
-		m.end(&presignFailure{from, protocol.CodeBusy, noRoomForIt})
+	case isDropped: // before the others were done, or just after that
+		failure := &presignFailure{from, protocol.CodeBusy, noRoomForIt}
+		if m.end(failure); m.failure == nil {
+			m.failure = failure // finish has yet to look
+		}
 	case f.Held != nil:
 		m.held[from] = time.Unix(f.Held.Until, 0)
 		if m.complete() {

@@ -45,6 +45,36 @@ func TestDroppedWhileTakenDoesNotComeBack(t *testing.T) {
 	}
 }
 
+// TestDroppedRightAfterAllHeldIt: before it is on its shelf, and by nobody's fault.
+func TestDroppedRightAfterAllHeldIt(t *testing.T) {
+	e := newTestEngine(t)
+	e.cfg.Pool = pool.New(pool.Config{Now: time.Now})
+	s := e.stock
+	for _, dropped := range []bool{false, true} {
+		m := &presigning{
+			presignature: &presignature{sid: protocol.SID{1}, account: "a", parties: []registry.Party{{Peer: "a"}, {Peer: "b"}}},
+			spec:         &protocol.Spec{HoldUntil: time.Now().Add(time.Hour).Unix()},
+			answered:     map[protocol.PeerID]chan struct{}{"a": make(chan struct{}), "b": make(chan struct{})},
+			held:         make(map[protocol.PeerID]time.Time), over: make(chan struct{}),
+		}
+		s.making[m.sid] = m
+		for _, by := range []protocol.PeerID{"a", "b"} {
+			s.receive(by, m.sid, &protocol.Frame{Held: &protocol.Held{SID: m.sid, Until: m.spec.HoldUntil}})
+		}
+		if dropped {
+			s.drop(func(*presignature) string { return "of the case before" })
+			s.receive("a", m.sid, &protocol.Frame{Held: &protocol.Held{SID: m.sid}})
+		}
+		s.finish(m, time.Now())
+		if got := s.count("a"); (got == 0) != dropped {
+			t.Errorf("dropped %v: %d are on the shelf", dropped, got)
+		}
+	}
+	if s.pausedFor(time.Now(), pauseOfParty("a")) <= 0 || s.pausedFor(time.Now(), pauseOfParty("b")) > 0 {
+		t.Errorf("pauses %+v, want one of party a, which has no room", s.pauses)
+	}
+}
+
 // TestPresignatureLeavesTimeForAFullAttempt before the session's deadline.
 func TestPresignatureLeavesTimeForAFullAttempt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

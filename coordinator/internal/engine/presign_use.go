@@ -157,6 +157,9 @@ func (s *stock) crowded(a *attempt, end *ending, now time.Time) {
 		if l.n > 0 && now.Sub(l.last) < lossesApart {
 			continue
 		}
+		if now.Sub(l.last) > lossesLast {
+			l.n = 0
+		}
 		if sh.losses == nil {
 			sh.losses = make(map[protocol.PeerID]losses)
 		}
