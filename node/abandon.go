@@ -140,7 +140,7 @@ func (r *resolver) contradicts(s *protocol.Spec, member protocol.PeerID) {
 	if _, told := r.liars.LoadOrStore(liar{s.SID(), member}, nil); told {
 		return
 	}
-	log.Errorw("a member has signed a key's certificate, and says that it never will: the share is kept; find out what runs there", "member", member, "key", s.Key, "sid", s.SID().Short())
+	log.Errorw("a member has signed a key's certificate, and says that it never will: the share is kept; find out what runs there, and make another account without it", "member", member, "key", s.Key, "sid", s.SID().Short())
 }
 
 // liar is a member that says two things about an attempt.
