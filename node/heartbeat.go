@@ -68,7 +68,7 @@ func (n *Node) awaitBeat(ctx context.Context) bool {
 }
 
 func (n *Node) heartbeat(ctx context.Context, seq uint64) protocol.Heartbeat {
-	held, _ := n.presigns.count("")
+	held := n.presigns.count()
 	return protocol.Heartbeat{
 		Network: n.cfg.Network, Boot: n.cfg.Host.BootID(), Seq: seq, Time: time.Now().UnixMilli(),
 		Software: n.cfg.Software, Labels: n.cfg.Labels, Sessions: n.running(),

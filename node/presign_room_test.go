@@ -108,7 +108,7 @@ func TestCoordinatorsShareTheRoomOfAKey(t *testing.T) {
 			t.Errorf("number %d was dropped %d times, want %d", i, got, want)
 		}
 	}
-	if held, ofKey := p.count("key"); held != MaxPresignaturesPerKey+1 || ofKey != MaxPresignaturesPerKey {
+	if held, ofKey := p.count(), p.ofKey["key"].sum(); held != MaxPresignaturesPerKey+1 || ofKey != MaxPresignaturesPerKey {
 		t.Errorf("%d are held, %d of the key", held, ofKey)
 	}
 }

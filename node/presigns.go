@@ -196,9 +196,9 @@ func (p *presigns) close() {
 	p.drop("this party is shutting down", func(*presignature) bool { return true })
 }
 
-// count returns how many are held, of all keys and of one.
-func (p *presigns) count(key string) (all, ofKey int) {
+// count returns how many are held.
+func (p *presigns) count() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return len(p.held), p.ofKey[key].sum()
+	return len(p.held)
 }

@@ -116,7 +116,7 @@ func TestAPresignatureIsTakenOrDroppedOnce(t *testing.T) {
 			t.Errorf("presignature %d: taken %d times, dropped %d times", i, taken[f], f.dropped)
 		}
 	}
-	if held, _ := p.count("key 0"); held != 0 || len(p.ofKey) != 0 || len(p.all) != 0 {
+	if held := p.count(); held != 0 || len(p.ofKey) != 0 || len(p.all) != 0 {
 		t.Errorf("%d are held, %v, %v", held, p.all, p.ofKey)
 	}
 }
@@ -149,7 +149,7 @@ func TestWhicheverClockIsFirstEndsAPresignature(t *testing.T) {
 			t.Errorf("%s: it can be used: %v", name, err)
 		}
 		p.expire(end)
-		if held, _ := p.count("key"); held != 0 {
+		if held := p.count(); held != 0 {
 			t.Errorf("%s: it is held", name)
 		}
 	}
